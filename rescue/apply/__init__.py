@@ -1,0 +1,1 @@
+"""From a granted `Plan` to a disk: the only rooms that write to one."""

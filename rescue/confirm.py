@@ -1,0 +1,53 @@
+"""The one place that gives leave to write: a plan, a person's word for the disk, the guard's yes."""
+
+from dataclasses import dataclass
+
+from rescue.errors import RefusedError
+from rescue.model.finding import Refusal
+from rescue.model.identity import DiskId
+from rescue.model.plan import Plan
+
+_MINT = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteGrant:
+    """Leave to write to one disk, for one plan.
+
+    Only this module makes one: whoever writes asks for it in its signature, so that writing
+    without leave does not type-check, and a forged one fails when it is made.
+    """
+
+    plan: Plan
+    disk: DiskId
+    _mint: object
+
+    def __post_init__(self) -> None:
+        if self._mint is not _MINT:
+            raise AssertionError("a WriteGrant is made by rescue.confirm alone")
+
+    def check(self, seen: DiskId, *, path: str) -> None:
+        """Raise RefusedError unless the disk now seen at `path` is the one that was granted."""
+        if not seen.is_stable or not seen.same_disk(self.disk):
+            raise RefusedError(
+                f"{path} is not the disk that was confirmed: expected {self.disk.name or '?'}, "
+                f"found {seen.name or 'a disk without serial'}",
+                hint="run 'rescue disks' and begin again",
+            )
+
+
+def grant(plan: Plan, *, named: str, refusals: tuple[Refusal, ...]) -> WriteGrant:
+    """Given a plan that was shown and what the person (or --expect-serial) named, give leave.
+
+    Raises RefusedError where the name is not this disk's, or the guard has a reason against it.
+    """
+    disk = plan.record.mirror.id
+    if refusals:
+        first = refusals[0]
+        raise RefusedError(first.reason, hint=first.hint)
+    if not disk.is_named_by(named):
+        raise RefusedError(
+            f"'{named}' is not the identity of {plan.target_path}, which is '{disk.name}'",
+            hint="nothing was written; type the serial exactly as 'rescue disks' shows it",
+        )
+    return WriteGrant(plan=plan, disk=disk, _mint=_MINT)

@@ -1,0 +1,1 @@
+"""From the doors to a `Machine`: reads, and writes nothing."""

@@ -1,0 +1,85 @@
+"""What can go wrong, one class for each exit code; each error says what, why and what next."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command; the README's table is made of these."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 10
+    UNSUPPORTED = 11
+    DRIFTED = 12
+    BRAKE = 13
+    DEGRADED = 14
+    AUDIT_FAILED = 15
+    PROOF_FAILED = 16
+    BUSY = 17
+    SKIPPED = 75
+
+
+class RescueError(Exception):
+    """Anything that ends a command: a sentence that says what and why, and a hint what to do."""
+
+    code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(RescueError):
+    """The command line or the configuration says something that cannot be meant."""
+
+    code = ExitCode.USAGE
+
+
+class RefusedError(RescueError):
+    """The guard says no: wrong direction, wrong disk, or a disk in use."""
+
+    code = ExitCode.REFUSED
+
+
+class UnsupportedError(RescueError):
+    """The layout of the source is one that cannot be mirrored yet."""
+
+    code = ExitCode.UNSUPPORTED
+
+
+class DriftedError(RescueError):
+    """The source is no longer what the mirror was made from."""
+
+    code = ExitCode.DRIFTED
+
+
+class BrakeError(RescueError):
+    """The run would delete or change more than a nightly run is trusted with."""
+
+    code = ExitCode.BRAKE
+
+
+class DegradedError(RescueError):
+    """Done, but some files could not be read; the message lists them."""
+
+    code = ExitCode.DEGRADED
+
+
+class AuditError(RescueError):
+    """The mirror was written, and its boot chain has a broken link."""
+
+    code = ExitCode.AUDIT_FAILED
+
+
+class BusyError(RescueError):
+    """Another run is active."""
+
+    code = ExitCode.BUSY
+
+
+class SkippedError(RescueError):
+    """No mirror is attached, and none is due."""
+
+    code = ExitCode.SKIPPED

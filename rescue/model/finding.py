@@ -1,0 +1,37 @@
+"""What a look at a disk found, and what a planner refuses: values, all at once."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rescue.errors import ExitCode
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an ERROR breaks the boot, a NOTE is worth knowing."""
+
+    ERROR = "error"
+    NOTE = "note"
+    OK = "ok"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One link of the boot chain (or another thing looked at) and what was seen.
+
+    `link` names the link in the chain ('grub.cfg'), `file` the file it was seen in as the mirror
+    names it ('/boot/grub/grub.cfg').
+    """
+
+    severity: Severity
+    link: str
+    message: str
+    file: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """One reason not to go on: the exit code it would end with, why, and what to do next."""
+
+    code: ExitCode
+    reason: str
+    hint: str = ""

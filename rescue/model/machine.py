@@ -1,0 +1,56 @@
+"""The whole description of a running system."""
+
+from dataclasses import dataclass
+
+from rescue.model.boot import BootState
+from rescue.model.disk import Disk, Partition
+from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.model.record import MirrorRecord
+
+MACHINE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A running system at one moment, as `discover` saw it; it can be saved and loaded.
+
+    `running_mirror` is the record found at /.rescue on the running root, where there is one:
+    then the machine runs from its mirror. `missing_tools` are programs that were looked for and
+    not found, with the Debian package that holds each.
+    """
+
+    version: int = MACHINE_VERSION
+    host: str
+    machine_id: str
+    is_root: bool
+    disks: tuple[Disk, ...]
+    mounts: tuple[Mount, ...]
+    fstab: tuple[FstabEntry, ...]
+    fstab_text: str
+    swaps: tuple[Swap, ...]
+    boot: BootState
+    missing_tools: tuple[tuple[str, str], ...] = ()
+    running_mirror: MirrorRecord | None = None
+
+    def disk_at(self, path: str) -> Disk | None:
+        """Return the disk with that device node."""
+        return next((disk for disk in self.disks if disk.path == path), None)
+
+    def holder_of(self, device: str) -> tuple[Disk, Partition] | None:
+        """Return the disk and partition behind a partition's device node."""
+        for disk in self.disks:
+            for part in disk.partitions:
+                if part.path == device:
+                    return disk, part
+        return None
+
+    def mount_at(self, target: str) -> Mount | None:
+        """Return what is mounted there; with several mounts stacked, the last one is seen."""
+        return next((m for m in reversed(self.mounts) if m.target == target), None)
+
+    @property
+    def root_disk(self) -> Disk | None:
+        """The disk that carries the running root file system."""
+        root = self.mount_at("/")
+        held = self.holder_of(root.device) if root else None
+        return held[0] if held else None

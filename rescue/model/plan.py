@@ -1,0 +1,59 @@
+"""What would be done to a disk: complete before the first byte, shown, stored, compared."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rescue.model.record import MirrorRecord
+from rescue.model.step import Step
+
+PLAN_VERSION = 1
+
+
+class PlanKind(StrEnum):
+    """Which command the plan is of."""
+
+    PREPARE = "prepare"
+    MIRROR = "mirror"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Steps on one disk. `record` names the disk, the identifiers and what will be true after.
+
+    `target_path` is where the disk was seen; the grant checks the identity again when it is
+    opened. `loses` are sentences on what is on the disk now and will be gone; `notes` are
+    sentences worth reading before confirming.
+    """
+
+    version: int = PLAN_VERSION
+    kind: PlanKind
+    target_path: str
+    target_model: str = ""
+    target_size: int = 0
+    record: MirrorRecord
+    steps: tuple[Step, ...]
+    loses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareRequest:
+    """What a person asked for: the target by any name, and fresh identifiers to draw from.
+
+    `fresh` are random UUIDs in canonical lower-case text, drawn before planning so that the
+    planner stays a pure function; more are there than any plan needs. `even_if_in_use` is the
+    identity of the one disk whose old content the person gave up by name.
+    """
+
+    target: str
+    fresh: tuple[str, ...]
+    name: str = ""
+    give_up_content_of: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorRequest:
+    """What a run was asked for."""
+
+    checksum: bool = False
+    paths: tuple[str, ...] | None = None

@@ -1,0 +1,102 @@
+"""What was done: the record of one mirror, kept on the mirror and on the source."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rescue.model.boot import GrubPlatform
+from rescue.model.filesystem import FsKind
+from rescue.model.identifiers import IdentifierMap
+from rescue.model.identity import DiskId
+from rescue.model.role import Role
+
+RECORD_VERSION = 1
+
+
+class MirrorState(StrEnum):
+    """Whether a mirror can be trusted: COMPLETE only between a good run and the next start."""
+
+    NEW = "new"
+    RUNNING = "running"
+    FAILED = "failed"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskRef:
+    """A disk as a record names it: hardware identity and partition-table id."""
+
+    id: DiskId
+    table_uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesystemPair:
+    """One mirrored file system: where it is mounted, and its UUIDs on both disks.
+
+    `partition` is the number in both tables.
+    """
+
+    mount_point: str
+    kind: FsKind
+    partition: int
+    source_uuid: str
+    mirror_uuid: str
+    mirror_partuuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapPair:
+    """One swap partition and its UUIDs on both disks."""
+
+    partition: int
+    source_uuid: str
+    mirror_uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What one run did. Times are seconds since the epoch (UTC) and seconds of duration."""
+
+    started: float
+    seconds: float
+    checksum: bool
+    files_total: int
+    files_changed: int
+    bytes_changed: int
+    deletions: int
+    vanished: int = 0
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorRecord:
+    """Everything known of one mirror. On the mirror: /.rescue/mirror.json.
+
+    `generation` grows with every complete run and is kept on both disks; `grub_digest` is of the
+    GRUB files that grub-install last used, so that an upgrade is noticed; `initramfs_digests`
+    are of the source's initramfs that each of the mirror's was made after.
+    """
+
+    version: int = RECORD_VERSION
+    role: Role = Role.MIRROR
+    name: str
+    host: str
+    machine_id: str
+    source: DiskRef
+    mirror: DiskRef
+    filesystems: tuple[FilesystemPair, ...]
+    swaps: tuple[SwapPair, ...]
+    identifiers: IdentifierMap
+    platforms: tuple[GrubPlatform, ...]
+    state: MirrorState = MirrorState.NEW
+    generation: int = 0
+    last_complete: float = 0.0
+    last_run: RunSummary | None = None
+    last_error: str = ""
+    grub_digest: str = ""
+    initramfs_digests: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def root(self) -> FilesystemPair:
+        """The pair of the root file system."""
+        return next(pair for pair in self.filesystems if pair.mount_point == "/")

@@ -1,0 +1,117 @@
+"""The steps that plans are made of: each a complete value, a closed union, no behaviour.
+
+Devices are named by the partition's number on the target, or by file-system UUID; the engine
+turns them into device nodes under the grant, when it opens them.
+"""
+
+from dataclasses import dataclass
+
+from rescue.model.boot import GrubPlatform
+from rescue.model.disk import PartitionTable
+from rescue.model.filesystem import FileSystem, SwapArea
+
+
+@dataclass(frozen=True, kw_only=True)
+class WipeSignatures:
+    """Remove old signatures from the inside out: partitions, then the disk (man 8 wipefs)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteTable:
+    """Write this partition table; the contents of its partitions are not written by this."""
+
+    table: PartitionTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeFilesystem:
+    """Make a file system with the given UUID on one partition.
+
+    `mount_point` is where the running system has its twin ('' where it is not mounted).
+    """
+
+    partition: int
+    filesystem: FileSystem
+    mount_point: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeSwap:
+    """Make a swap area with the given UUID on one partition."""
+
+    partition: int
+    swap: SwapArea
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncTree:
+    """Make the mirror's file system equal to the source's mounted at `mount_point`.
+
+    Paths are relative to that file system's root and begin with '/'. `keep` are the mirror's
+    own: neither sent nor deleted. `late` are sent, but what vanished below them on the source
+    is deleted only by `PruneTree` after the boot files name what is there now. `paths` is None
+    for everything, or the only paths to look at.
+    """
+
+    mount_point: str
+    keep: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    paths: tuple[str, ...] | None = None
+    checksum: bool = False
+    first: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneTree:
+    """Delete below the `late` paths what the source no longer has; same `keep` as SyncTree."""
+
+    mount_point: str
+    late: tuple[str, ...]
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeSwapFile:
+    """Make a swap file that the sync left out: path on the whole tree, and size in bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteBootFiles:
+    """Write every file that names a disk, translated by the record's identifier map.
+
+    `patterns` are globs on the whole tree ('/etc/fstab', '/boot/loader/entries/*.conf'). A file
+    that the source no longer has is removed from the mirror.
+    """
+
+    patterns: tuple[str, ...]
+    resume_uuid: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildInitramfs:
+    """Make the mirror's own initramfs for each kernel whose source initramfs is new."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallGrub:
+    """Run grub-install for a platform onto the mirror, unless it already holds these files."""
+
+    platform: GrubPlatform
+    distributor: str = "debian"
+
+
+Step = (
+    WipeSignatures
+    | WriteTable
+    | MakeFilesystem
+    | MakeSwap
+    | SyncTree
+    | PruneTree
+    | MakeSwapFile
+    | WriteBootFiles
+    | BuildInitramfs
+    | InstallGrub
+)

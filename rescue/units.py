@@ -1,0 +1,27 @@
+"""The units that sizes are given in, and how people read them."""
+
+from typing import NewType
+
+Bytes = NewType("Bytes", int)
+"""A number of bytes."""
+
+Sectors = NewType("Sectors", int)
+"""A number of logical sectors of the disk it belongs to (512 or 4096 bytes each)."""
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+def to_bytes(sectors: Sectors, *, logical_sector: int) -> Bytes:
+    """Given sectors and the disk's logical sector size in bytes, return the bytes they span."""
+    return Bytes(sectors * logical_sector)
+
+
+def human_bytes(size: int) -> str:
+    """Given a number of bytes, return it as people read it, in binary units: '1.5 GiB'."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
