@@ -1,4 +1,4 @@
-"""The one place that gives leave to write: a plan, a person's word for the disk, the guard's yes."""
+"""The one place that gives leave to write: a plan, a person's word, and the guard's yes."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,22 @@ from rescue.model.identity import DiskId
 from rescue.model.plan import Plan
 
 _MINT = object()
+
+
+class GuardRefusedError(RefusedError):
+    """The guard's reasons, all of them; the exit code is the first reason's."""
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        super().__init__(refusals[0].reason, hint=refusals[0].hint)
+        self.refusals = refusals
+        self.code = refusals[0].code
+
+
+def unless_refused(planned: Plan | tuple[Refusal, ...]) -> Plan:
+    """Given what a planner answered, return its plan. Raises GuardRefusedError with its reasons."""
+    if isinstance(planned, tuple):
+        raise GuardRefusedError(planned)
+    return planned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +52,14 @@ class WriteGrant:
             )
 
 
-def grant(plan: Plan, *, named: str, refusals: tuple[Refusal, ...]) -> WriteGrant:
+def grant(plan: Plan, *, named: str) -> WriteGrant:
     """Given a plan that was shown and what the person (or --expect-serial) named, give leave.
 
-    Raises RefusedError where the name is not this disk's, or the guard has a reason against it.
+    A planner's refusals never get here: they are answered instead of a plan. For a nightly run
+    the name is the enrolled identity, given by a person when the mirror was prepared.
+    Raises RefusedError where the name is not this disk's.
     """
     disk = plan.record.mirror.id
-    if refusals:
-        first = refusals[0]
-        raise RefusedError(first.reason, hint=first.hint)
     if not disk.is_named_by(named):
         raise RefusedError(
             f"'{named}' is not the identity of {plan.target_path}, which is '{disk.name}'",

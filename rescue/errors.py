@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 class RescueError(Exception):
     """Anything that ends a command: a sentence that says what and why, and a hint what to do."""
 
-    code = ExitCode.FAILED
+    code: ExitCode = ExitCode.FAILED
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -83,3 +83,7 @@ class SkippedError(RescueError):
     """No mirror is attached, and none is due."""
 
     code = ExitCode.SKIPPED
+
+
+class TerminatedError(RescueError):
+    """SIGTERM or Ctrl-C arrived: everything is unwound, nothing stays mounted."""

@@ -30,6 +30,7 @@ class Plan:
     target_path: str
     target_model: str = ""
     target_size: int = 0
+    logical_sector: int = 512
     record: MirrorRecord
     steps: tuple[Step, ...]
     loses: tuple[str, ...] = ()

@@ -1,0 +1,43 @@
+# What can be done here. 'make' alone lists it.
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What the lab and the tests need from Debian; rescue itself needs those of the README.
+PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
+    parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync acl attr cpio zstd \
+    grub-common grub-pc-bin grub-efi-amd64-bin \
+    mmdebstrap qemu-system-x86 qemu-utils ovmf openssh-client uidmap
+
+.PHONY: help packages lint test test-fast demo clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+packages: ## install the Debian packages that the lab and the tests need
+	@scripts/install-packages $(PACKAGES)
+
+$(VENV)/ready: pyproject.toml | packages
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+lint: $(VENV)/ready ## ruff, mypy --strict, the architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/ready ## everything: unit, property, image and guest tests
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/ready ## what needs no virtual machine
+	$(BIN)/python -m pytest -m 'not guest'
+
+demo: $(VENV)/ready ## the whole story in disposable virtual machines
+	$(BIN)/python -m scripts.demo
+
+clean: ## remove what the targets made (the lab's images stay in their cache)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,143 @@
+"""The command line: arguments in, exit code out; the only place that ends the process."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+import click
+from rich.console import Console
+
+import rescue
+from rescue.commands import audit as audit_command
+from rescue.commands import disks as disks_command
+from rescue.commands import mirror as mirror_command
+from rescue.commands import prepare as prepare_command
+from rescue.confirm import GuardRefusedError
+from rescue.errors import ExitCode, RescueError, TerminatedError
+from rescue.system import journal
+from rescue.ui.screen import Screen
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(rescue.__version__, prog_name="rescue")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+@click.pass_context
+def cli(context: click.Context, *, debug: bool) -> None:
+    """Keep a second disk that boots: prepare it once, mirror onto it every night."""
+    context.obj = debug
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the whole machine as JSON.")
+def disks(*, as_json: bool) -> None:
+    """List the disks: identity, size, what each holds, whether it is in use."""
+    _carry_out(lambda screen: disks_command.disks(screen, as_json=as_json))
+
+
+@cli.command()
+@click.argument("target")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
+@click.option("--expect-serial", default="", help="The identity that TARGET must have.")
+@click.option(
+    "--erase",
+    default="",
+    metavar="IDENTITY",
+    help="Give up what the disk of this identity holds now.",
+)
+@click.option("--name", default="", help="What to call the mirror (default: its serial).")
+def prepare(
+    *,
+    target: str,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+    expect_serial: str,
+    erase: str,
+    name: str,
+) -> None:
+    """Make TARGET (a device, by-id name or serial) a mirror of this system that boots."""
+    if yes and not expect_serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    options = prepare_command.PrepareOptions(
+        target=target, name=name, erase=erase, expected=expect_serial, ask=not yes
+    )
+    if dry_run:
+        _carry_out(lambda screen: prepare_command.show(options, screen, as_json=as_json))
+    else:
+        _carry_out(lambda screen: prepare_command.prepare(options, screen))
+
+
+@cli.command()
+@click.argument("name", default="")
+@click.option("--checksum", is_flag=True, help="Compare the content of every file.")
+@click.option("--accept-changes", is_flag=True, help="Release the brake for this run.")
+@click.option(
+    "--accept-booted",
+    is_flag=True,
+    help="Overwrite a mirror that was started as the running system since its last run.",
+)
+def mirror(*, name: str, checksum: bool, accept_changes: bool, accept_booted: bool) -> None:
+    """Make the mirror NAME (default: the attached one that waited longest) equal again."""
+    options = mirror_command.MirrorOptions(
+        name=name,
+        checksum=checksum,
+        accept_changes=accept_changes,
+        accept_booted=accept_booted,
+    )
+    _carry_out(lambda screen: mirror_command.mirror(options, screen), loud=True)
+
+
+@cli.command()
+@click.argument("name", default="")
+def audit(*, name: str) -> None:
+    """Follow the boot chain of the mirror NAME in files, without booting it."""
+    _carry_out(lambda screen: audit_command.audit(name, screen))
+
+
+def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> NoReturn:
+    """Run a command and end the process with its exit code.
+
+    `loud` commands run unattended: how they failed goes to the system's log as well.
+    """
+    screen = Screen()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    try:
+        code = command(screen)
+    except RescueError as error:
+        screen.close()
+        if isinstance(error, GuardRefusedError):
+            screen.refuse(error.refusals)
+        else:
+            screen.fail(error)
+        code = error.code
+        if loud:
+            journal.report_failure(error.message, code=int(code))
+        if click.get_current_context().obj:
+            Console(stderr=True).print_exception()
+    except KeyboardInterrupt:
+        screen.close()
+        screen.fail(TerminatedError("left with Ctrl-C; nothing is mounted any more"))
+        code = ExitCode.FAILED
+    sys.stdout.flush()
+    sys.exit(int(code))
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise TerminatedError(
+        f"stopped by {signal.Signals(number).name}; nothing is mounted any more",
+        hint="a mirror that was being written is marked as incomplete: run 'rescue mirror' again",
+    )
+
+
+def main() -> None:
+    """Start here: `rescue` on the command line."""
+    # What GRUB and the initramfs tools write gets the modes of a system, whoever called us; our
+    # own state files name their modes themselves.
+    os.umask(0o022)
+    cli()

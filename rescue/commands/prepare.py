@@ -1,0 +1,63 @@
+"""`rescue prepare`: discover, plan, show and confirm, apply, verify."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from rescue import config
+from rescue.codec import to_json
+from rescue.commands.runs import finish, perform
+from rescue.confirm import grant, unless_refused
+from rescue.discover.machine import discover
+from rescue.errors import ExitCode
+from rescue.model.plan import Plan, PrepareRequest
+from rescue.plan.prepare import plan_prepare
+from rescue.system.lock import only_one_run
+from rescue.ui.plan import render_plan
+from rescue.ui.prompt import ask_identity
+from rescue.ui.screen import Screen
+
+# Two identifiers for each of 128 GPT partitions, and the table's own.
+FRESH_IDENTIFIERS = 2 * 128 + 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions:
+    """What the command line asked for. `expected` is '' where a person is asked instead."""
+
+    target: str
+    name: str = ""
+    erase: str = ""
+    expected: str = ""
+    ask: bool = True
+
+
+def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
+    """Print the plan, and stop there."""
+    plan = _plan(options)
+    screen.show(to_json(plan) if as_json else render_plan(plan))
+    return ExitCode.DONE
+
+
+def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
+    """Make the disk a mirror, and say whether it would boot.
+
+    Raises RefusedError (nothing was written), AuditError, and whatever the steps raise.
+    """
+    with only_one_run():
+        plan = _plan(options)
+        screen.show(render_plan(plan))
+        named = ask_identity(plan) if options.ask else options.expected
+        leave = grant(plan, named=named)
+        outcome = perform(plan, leave, screen)
+        config.enrol(outcome.record)
+        return finish(plan, outcome, leave, screen)
+
+
+def _plan(options: PrepareOptions) -> Plan:
+    request = PrepareRequest(
+        target=options.target,
+        name=options.name,
+        give_up_content_of=options.erase,
+        fresh=tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS)),
+    )
+    return unless_refused(plan_prepare(discover(), request))

@@ -1,0 +1,143 @@
+"""The configuration, /etc/rescue/rescue.toml: written by `prepare`, read by everything else."""
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from cattrs import Converter, transform_error
+from cattrs.errors import BaseValidationError
+
+from rescue.errors import UsageError
+from rescue.model.record import DiskRef, MirrorRecord
+from rescue.system.files import write_atomic
+
+CONFIG_PATH = Path("/etc/rescue/rescue.toml")
+CONFIG_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DiskEntry:
+    """A disk as the configuration names it: at least one of serial and wwn, and its table id."""
+
+    table_uuid: str
+    serial: str = ""
+    wwn: str = ""
+
+
+@dataclass(frozen=True)
+class MirrorEntry:
+    """One enrolled mirror; `name` is what commands and state files call it."""
+
+    name: str
+    disk: DiskEntry
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """What a nightly run is trusted with.
+
+    A run that would delete or change more than `brake_share` of all files (0 to 1) and more than
+    `brake_count` files stops. A mirror whose last complete run is older than `overdue_hours` is
+    overdue: its absence is then a failure and no longer a skipped run.
+    """
+
+    brake_share: float = 0.25
+    brake_count: int = 10_000
+    overdue_hours: float = 36.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration."""
+
+    version: int
+    source: DiskEntry
+    mirror: tuple[MirrorEntry, ...] = ()
+    run: RunLimits = field(default_factory=RunLimits)
+
+    def with_mirror(self, entry: MirrorEntry) -> "Config":
+        """Return the same configuration with this mirror added, or put in its old place."""
+        others = tuple(each for each in self.mirror if each.name != entry.name)
+        return replace(self, mirror=(*others, entry))
+
+
+def parse(text: str, *, where: str) -> Config:
+    """Given the TOML text, return the configuration. `where` names the file in messages.
+
+    Raises UsageError that names the key and says what it should be.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where} is not valid TOML: {error}") from error
+    version = data.get("version")
+    if not isinstance(version, int) or version > CONFIG_VERSION:
+        raise UsageError(
+            f"{where}: key 'version' is {version!r}, this rescue knows {CONFIG_VERSION}",
+            hint="install the newer rescue on this machine, or correct the key",
+        )
+    try:
+        config = _converter().structure(data, Config)
+    except BaseValidationError as error:
+        said = "; ".join(_by_key(line) for line in transform_error(error))
+        raise UsageError(f"{where}: {said}", hint="correct the key; see README.md") from error
+    _check_ranges(config, where=where)
+    return config
+
+
+def load(path: Path = CONFIG_PATH) -> Config:
+    """Read the configuration. Raises UsageError where there is none or it is not valid."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), where=str(path))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path} does not exist: no mirror is enrolled on this machine",
+            hint="prepare one first: 'rescue disks', then 'rescue prepare DISK'",
+        ) from error
+
+
+def save(config: Config, path: Path = CONFIG_PATH) -> None:
+    """Write the configuration, atomically, readable by root alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain: dict[str, Any] = Converter().unstructure(config)
+    write_atomic(path, tomli_w.dumps(plain).encode(), mode=0o600)
+
+
+def enrol(record: MirrorRecord, path: Path = CONFIG_PATH) -> None:
+    """Write the mirror of this record into the configuration, keeping every other key."""
+    entry = MirrorEntry(name=record.name, disk=_entry(record.mirror))
+    source = _entry(record.source)
+    if path.exists():
+        config = replace(load(path), source=source)
+    else:
+        config = Config(version=CONFIG_VERSION, source=source)
+    save(config.with_mirror(entry), path)
+
+
+def _entry(disk: DiskRef) -> DiskEntry:
+    return DiskEntry(table_uuid=disk.table_uuid, serial=disk.id.serial, wwn=disk.id.wwn)
+
+
+def _converter() -> Converter:
+    return Converter(forbid_extra_keys=True)
+
+
+def _by_key(line: str) -> str:
+    """Turn cattrs' 'what @ $.run.brake_share' around: the key first, as people look for it."""
+    what, _, where = line.partition(" @ ")
+    return f"key '{where.removeprefix('$.').removeprefix('$')}': {what}" if where else what
+
+
+def _check_ranges(config: Config, *, where: str) -> None:
+    for key, good, wanted in (
+        ("run.brake_share", 0 < config.run.brake_share <= 1, "above 0 and at most 1"),
+        ("run.brake_count", config.run.brake_count >= 0, "0 or more"),
+        ("run.overdue_hours", config.run.overdue_hours > 0, "above 0"),
+    ):
+        if not good:
+            raise UsageError(f"{where}: key '{key}' must be {wanted}")
+    names = [entry.name for entry in config.mirror]
+    if len(set(names)) != len(names):
+        raise UsageError(f"{where}: key 'mirror': two mirrors have the same name")

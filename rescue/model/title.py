@@ -1,0 +1,47 @@
+"""What each step is called where a person reads it: plan, progress, journal."""
+
+from typing import assert_never
+
+from rescue.model.step import (
+    BuildInitramfs,
+    InstallGrub,
+    MakeFilesystem,
+    MakeSwap,
+    MakeSwapFile,
+    PruneTree,
+    Step,
+    SyncTree,
+    WipeSignatures,
+    WriteBootFiles,
+    WriteTable,
+)
+from rescue.units import human_bytes
+
+
+def title(step: Step) -> str:
+    """Given a step, return a sentence of a few words."""
+    match step:
+        case WipeSignatures():
+            return "wipe old signatures"
+        case WriteTable():
+            return f"write the partition table ({len(step.table.partitions)} partitions)"
+        case MakeFilesystem():
+            where = f" for {step.mount_point}" if step.mount_point else ""
+            return f"make {step.filesystem.kind} on partition {step.partition}{where}"
+        case MakeSwap():
+            return f"make swap on partition {step.partition}"
+        case SyncTree():
+            how = ", comparing every file's content" if step.checksum else ""
+            return f"{'copy' if step.first else 'mirror'} {step.mount_point}{how}"
+        case PruneTree():
+            return f"remove old kernels from {step.mount_point}"
+        case MakeSwapFile():
+            return f"make swap file {step.path} ({human_bytes(step.size)})"
+        case WriteBootFiles():
+            return "write fstab and the boot files with the mirror's identifiers"
+        case BuildInitramfs():
+            return "build the mirror's initramfs"
+        case InstallGrub():
+            return f"install GRUB for {step.platform}"
+        case _:
+            assert_never(step)

@@ -1,0 +1,65 @@
+"""State files: what is written is read again; what cannot be read is said, not guessed."""
+
+import pytest
+
+from rescue.codec import from_json, to_json
+from rescue.errors import UsageError
+from rescue.model.disk import Partition, PartitionTable, TableKind
+from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.layer import Container, Content, Foreign, Nothing
+from rescue.model.plan import PLAN_VERSION, Plan
+from rescue.model.step import MakeSwapFile, SyncTree, WipeSignatures, WriteTable
+from rescue.units import Sectors
+from tests.unit.test_confirm import MIRROR, plan_for
+
+CONTENTS: tuple[Content, ...] = (
+    Nothing(),
+    SwapArea(uuid="s"),
+    Foreign(kind="ntfs"),
+    FileSystem(kind=FsKind.XFS, uuid="x", label="data"),
+    Container(kind="LVM2_member", holds=(FileSystem(kind=FsKind.EXT4, uuid="e"), Nothing())),
+)
+
+
+def a_plan() -> Plan:
+    partitions = tuple(
+        Partition(
+            number=number,
+            start=Sectors(2048 * number),
+            length=Sectors(2048),
+            type="83",
+            uuid=f"deadbeef-0{number}",
+            content=content,
+        )
+        for number, content in enumerate(CONTENTS, start=1)
+    )
+    table = PartitionTable(kind=TableKind.MBR, uuid="deadbeef", partitions=partitions)
+    bare = plan_for(MIRROR)
+    return Plan(
+        kind=bare.kind,
+        target_path=bare.target_path,
+        record=bare.record,
+        steps=(
+            WipeSignatures(),
+            WriteTable(table=table),
+            SyncTree(mount_point="/", keep=("/.rescue",), paths=("/etc",)),
+            MakeSwapFile(path="/swapfile", size=4096),
+        ),
+    )
+
+
+def test_a_plan_goes_to_json_and_comes_back_the_same() -> None:
+    plan = a_plan()
+    assert from_json(to_json(plan), Plan, known_version=PLAN_VERSION, where="a test") == plan
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', '{"version": "1"}', "\0"])
+def test_what_is_no_state_file_is_refused_by_name(text: str) -> None:
+    with pytest.raises(UsageError, match="some-file"):
+        from_json(text, Plan, known_version=1, where="some-file")
+
+
+def test_a_newer_version_is_refused_with_a_clear_sentence() -> None:
+    newer = to_json(a_plan()).replace('"version": 1', '"version": 2')
+    with pytest.raises(UsageError, match="newer rescue"):
+        from_json(newer, Plan, known_version=1, where="a test")

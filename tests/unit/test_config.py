@@ -1,0 +1,65 @@
+"""The configuration: what prepare writes is read again, and mistakes are named by their key."""
+
+from pathlib import Path
+
+import pytest
+
+from rescue import config
+from rescue.errors import ExitCode, UsageError
+
+GOOD = """
+version = 1
+[source]
+serial = "SRC0001"
+table_uuid = "11111111-2222-3333-4444-555555555555"
+[[mirror]]
+name = "attic"
+disk = { serial = "MIR0001", table_uuid = "66666666-7777-8888-9999-000000000000" }
+[run]
+brake_share = 0.5
+"""
+
+
+def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
+    wanted = config.parse(GOOD, where="a test")
+    path = tmp_path / "etc" / "rescue.toml"
+    config.save(wanted, path)
+    assert config.load(path) == wanted
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("brake_share = 0.5", "brake_share = 7", "run.brake_share"),
+        ("brake_share = 0.5", "brake_count = 'many'", "run.brake_count"),
+        ("brake_share = 0.5", "brake_shar = 0.5", "brake_shar"),
+        ("brake_share = 0.5", "overdue_hours = 0", "run.overdue_hours"),
+        ('name = "attic"', "", "name"),
+        ("version = 1", "version = 99", "version"),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(old: str, new: str, key: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.parse(GOOD.replace(old, new), where="/etc/rescue/rescue.toml")
+    assert key in caught.value.message
+    assert "/etc/rescue/rescue.toml" in caught.value.message
+    assert caught.value.code == ExitCode.USAGE
+
+
+def test_two_mirrors_of_one_name_are_refused() -> None:
+    again = GOOD + '[[mirror]]\nname = "attic"\ndisk = { table_uuid = "x" }\n'
+    with pytest.raises(UsageError, match="same name"):
+        config.parse(again, where="a test")
+
+
+def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.load(tmp_path / "none.toml")
+    assert "rescue prepare" in caught.value.hint
+
+
+def test_enrolling_a_mirror_again_replaces_it() -> None:
+    first = config.parse(GOOD, where="a test")
+    moved = config.MirrorEntry(name="attic", disk=config.DiskEntry(table_uuid="new"))
+    assert first.with_mirror(moved).mirror == (moved,)
