@@ -1,0 +1,1 @@
+"""The lab: Debian servers in QEMU, with disks that can be attached, broken and read afterwards."""

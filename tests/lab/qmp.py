@@ -1,0 +1,100 @@
+"""QEMU's monitor protocol (docs/interop/qmp-spec): commands, answers, events."""
+
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+
+class QmpError(Exception):
+    """QEMU refused a command, or went away."""
+
+
+class Qmp:
+    """One connection to a QEMU process."""
+
+    def __init__(self, path: Path, timeout: float = 20.0) -> None:
+        """Connect and negotiate; wait for the socket to appear."""
+        self._socket = _connect(path, timeout)
+        self._socket.settimeout(120.0)
+        self._stream = self._socket.makefile("rwb")
+        self._events: list[dict[str, Any]] = []
+        self._read()  # the greeting
+        self.execute("qmp_capabilities")
+
+    def close(self) -> None:
+        """Close the connection; QEMU keeps running."""
+        self._stream.close()
+        self._socket.close()
+
+    def _read(self) -> dict[str, Any]:
+        line = self._stream.readline()
+        if not line:
+            raise QmpError("QEMU closed the monitor connection")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def execute(self, command: str, **arguments: object) -> Any:
+        """Run a command, return its `return` value; underscores in names stand for dashes."""
+        named = {name.replace("_", "-"): value for name, value in arguments.items()}
+        request = {"execute": command, "arguments": named}
+        self._stream.write(json.dumps(request).encode() + b"\n")
+        self._stream.flush()
+        while True:
+            message = self._read()
+            if "event" in message:
+                self._events.append(message)
+            elif "error" in message:
+                raise QmpError(f"{command}: {message['error']['desc']}")
+            else:
+                return message["return"]
+
+    def human(self, line: str) -> str:
+        """Run a command of the human monitor, return what it printed."""
+        answer: str = self.execute("human-monitor-command", command_line=line)
+        return answer
+
+    def wait_event(self, name: str, timeout: float, **data: object) -> dict[str, Any]:
+        """Wait for an event with these data, also if it came before; raise after `timeout` s."""
+        deadline = time.monotonic() + timeout
+        while True:
+            for event in self._events:
+                found = event.get("data", {})
+                if event["event"] == name and data.items() <= found.items():
+                    self._events.remove(event)
+                    return event
+            if time.monotonic() > deadline:
+                raise QmpError(f"no event {name} {data} within {timeout} s")
+            self.execute("query-status")  # collects the events that came meanwhile
+            time.sleep(0.05)
+
+    def run_job(self, command: str, job: str, timeout: float, **arguments: object) -> None:
+        """Run a command that is a background job, wait for its end, raise if it failed."""
+        self.execute(command, job_id=job, **arguments)
+        deadline = time.monotonic() + timeout
+        while True:
+            state = next(each for each in self.execute("query-jobs") if each["id"] == job)
+            if state["status"] == "concluded":
+                break
+            if time.monotonic() > deadline:
+                raise QmpError(f"{command} takes longer than {timeout} s")
+            time.sleep(0.05)
+        self.execute("job-dismiss", id=job)
+        if "error" in state:
+            raise QmpError(f"{command}: {state['error']}")
+
+
+def _connect(path: Path, timeout: float) -> socket.socket:
+    deadline = time.monotonic() + timeout
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+        except OSError:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise QmpError(f"nothing answers at {path}") from None
+            time.sleep(0.05)
+        else:
+            return connection
