@@ -1,0 +1,67 @@
+"""How this system was started, and what it could be started with."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rescue.model.boot import BootState, Firmware, GrubPlatform
+
+_FALLBACK_DISTRIBUTOR = "debian"
+
+
+def read_boot(root: Path = Path("/")) -> BootState:
+    """Return the boot state of the system whose files are at `root` (with its /proc and /sys)."""
+    modules = root / "usr/lib/grub"
+    return BootState(
+        firmware=Firmware.UEFI if (root / "sys/firmware/efi").exists() else Firmware.BIOS,
+        command_line=read_text(root / "proc/cmdline").strip(),
+        distributor=distributor(
+            [read_text(path) for path in _grub_defaults(root)],
+            parse_os_release(read_text(root / "etc/os-release")),
+        ),
+        platforms=tuple(p for p in GrubPlatform if (modules / p.value / "modinfo.sh").exists()),
+        kernels=tuple(sorted(_kernels(root / "boot"))),
+    )
+
+
+def distributor(grub_defaults: Sequence[str], os_release: Mapping[str, str]) -> str:
+    """Return the folder below EFI/ that grub-install of this system uses.
+
+    Given the texts of /etc/default/grub and /etc/default/grub.d/*.cfg in the order they are read
+    in, the last GRUB_DISTRIBUTOR counts, up to its first blank and in lower case (grub-install.c).
+    Debian's own is a shell command that asks the distribution for its name: that is the ID of
+    os-release, and no shell is run for it.
+    """
+    found = ""
+    for text in grub_defaults:
+        for match in re.finditer(r"^\s*GRUB_DISTRIBUTOR=(.*)$", text, re.MULTILINE):
+            found = match[1].strip()
+    if not found or "`" in found or "$" in found:
+        found = os_release.get("ID", "")
+    words = found.strip("\"'").split()
+    return words[0].lower() if words else _FALLBACK_DISTRIBUTOR
+
+
+def parse_os_release(text: str) -> dict[str, str]:
+    """Given /etc/os-release (man 5 os-release), return its values without their quotes."""
+    pairs = (line.strip().partition("=") for line in text.splitlines())
+    return {key: value.strip("\"'") for key, sep, value in pairs if sep and not key.startswith("#")}
+
+
+def read_text(path: Path) -> str:
+    """Return a small text file; '' where it is missing or may not be read."""
+    try:
+        return path.read_text("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+
+
+def _grub_defaults(root: Path) -> list[Path]:
+    folder = root / "etc/default"
+    return [folder / "grub", *sorted((folder / "grub.d").glob("*.cfg"))]
+
+
+def _kernels(boot: Path) -> list[str]:
+    # dpkg leaves its half-done files beside: they are no version that can be started.
+    found = (path.name.removeprefix("vmlinuz-") for path in boot.glob("vmlinuz-*"))
+    return [version for version in found if ".dpkg-" not in version]

@@ -1,0 +1,58 @@
+"""What a device holds: a signature made into the model's tree of layers."""
+
+from collections.abc import Sequence
+
+from rescue.discover.filesystems import read_options
+from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.layer import CONTAINER_KINDS, Container, Content, Foreign, Nothing
+from rescue.system.blockinfo import Signature, probe
+from rescue.system.nodes import LayerNode
+
+UNREADABLE = "unreadable"
+"""Foreign.kind of a device that could not be read, and of which udev knows nothing."""
+
+AMBIVALENT = "ambivalent"
+"""Foreign.kind of a device with several signatures that contradict each other."""
+
+
+def read_content(
+    path: str, *, told: Signature | None, holders: Sequence[LayerNode] = ()
+) -> Content:
+    """Return what lies on the device or image file at `path`.
+
+    `told` is what udev saw: it is used where the device itself cannot be read (without root). A
+    device of which nothing at all is known is no empty one: it is Foreign 'unreadable'.
+    """
+    seen = probe(path) or told
+    if seen is None:
+        return Foreign(kind=UNREADABLE)
+    if seen.type in CONTAINER_KINDS:
+        above = (
+            read_content(layer.path, told=layer.signature, holders=layer.holders)
+            for layer in holders
+        )
+        return Container(kind=seen.type, uuid=seen.uuid, holds=tuple(above))
+    if seen.type in tuple(FsKind):
+        return _filesystem(path, seen)
+    return from_signature(seen)
+
+
+def from_signature(seen: Signature) -> Content:
+    """Return what a signature tells of a device that holds no file system that we make again."""
+    if seen.ambivalent:
+        return Foreign(kind=AMBIVALENT)
+    if seen.type == "swap":
+        return SwapArea(uuid=seen.uuid, label=seen.label)
+    if seen.type:
+        return Foreign(kind=seen.type, uuid=seen.uuid, label=seen.label)
+    if seen.table_kind:
+        return Foreign(kind=f"partition table ({seen.table_kind})", uuid=seen.table_uuid)
+    return Nothing()
+
+
+def _filesystem(path: str, seen: Signature) -> Content:
+    kind = FsKind(seen.type)
+    options, elsewhere = read_options(kind, path, version=seen.version)
+    if elsewhere:
+        return Foreign(kind=elsewhere, uuid=seen.uuid, label=seen.label)
+    return FileSystem(kind=kind, uuid=seen.uuid, label=seen.label, options=options)

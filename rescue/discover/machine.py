@@ -1,0 +1,86 @@
+"""The entry to discover: the running system as one frozen value."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rescue.codec import from_json
+from rescue.discover.boot import read_boot, read_text
+from rescue.discover.disks import Usage, layers_above, read_disk
+from rescue.discover.names import Names
+from rescue.discover.tools import missing_tools
+from rescue.model.disk import Disk
+from rescue.model.filesystem import FileSystem, FsKind
+from rescue.model.layer import Container, Content
+from rescue.model.machine import Machine
+from rescue.model.record import RECORD_VERSION, MirrorRecord
+from rescue.system import blockinfo, udev
+from rescue.system.nodes import DiskNode
+from rescue.system.run import which
+
+RECORD_ON_ROOT = Path("/.rescue/mirror.json")
+
+
+def discover() -> Machine:
+    """Look at the running system, changing nothing.
+
+    Without root the disks' contents are what udev remembers, without the file systems' options.
+    Raises CommandError where a tool of util-linux fails, UsageError where the record on the
+    running root is of a newer rescue.
+    """
+    nodes = udev.list_disks()
+    names = Names(numbers=_numbers(nodes))
+    mounts = tuple(names.of_mount(mount) for mount in blockinfo.mounts())
+    swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
+    usage = Usage(mounts=mounts, swaps=swaps)
+    disks = tuple(read_disk(node, usage) for node in nodes)
+    return Machine(
+        host=os.uname().nodename,
+        machine_id=read_text(Path("/etc/machine-id")).strip(),
+        is_root=os.geteuid() == 0,
+        disks=disks,
+        mounts=mounts,
+        fstab=tuple(replace(e, device=names.of_path(e.device)) for e in blockinfo.fstab()),
+        fstab_text=read_text(Path(blockinfo.FSTAB)),
+        swaps=swaps,
+        boot=read_boot(),
+        missing_tools=missing_tools(kinds_in_use(disks), which),
+        running_mirror=_running_mirror(),
+    )
+
+
+def kinds_in_use(disks: Sequence[Disk]) -> frozenset[FsKind]:
+    """Return the kinds of file system on the disks that the system uses."""
+    used = (disk for disk in disks if disk.all_uses)
+    held = (content for disk in used for content in (disk.content, *_contents(disk)))
+    return frozenset(kind for content in held for kind in _kinds(content))
+
+
+def _contents(disk: Disk) -> list[Content]:
+    return [part.content for part in disk.partitions]
+
+
+def _kinds(content: Content) -> list[FsKind]:
+    if isinstance(content, Container):
+        return [kind for inner in content.holds for kind in _kinds(inner)]
+    return [content.kind] if isinstance(content, FileSystem) else []
+
+
+def _numbers(nodes: Sequence[DiskNode]) -> dict[str, str]:
+    """Return the name of each disk, partition and layer by its device number."""
+    found = {}
+    for disk in nodes:
+        found[disk.major_minor] = disk.path
+        found.update((part.major_minor, part.path) for part in disk.partitions)
+        for holders in (disk.holders, *(part.holders for part in disk.partitions)):
+            found.update((layer.major_minor, layer.path) for layer in layers_above(holders))
+    return found
+
+
+def _running_mirror() -> MirrorRecord | None:
+    """Return the record on the running root, where this system runs from a mirror."""
+    text = read_text(RECORD_ON_ROOT)
+    if not text:
+        return None
+    return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(RECORD_ON_ROOT))

@@ -1,0 +1,46 @@
+"""One name for each block device, whichever of its names a tool used."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rescue.model.mount import Mount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The name we use for a device by its number ('254:1'): that of the disks' own listing.
+
+    mountinfo can say /dev/root, fstab /dev/disk/by-id/..., /proc/swaps /dev/dm-1.
+    """
+
+    numbers: Mapping[str, str]
+
+    def of_mount(self, mount: Mount) -> Mount:
+        """Return the mount with our name for its device; as it is where there is none."""
+        known = self.numbers.get(mount.major_minor)
+        # btrfs has no device number of a disk: its source is a name to follow.
+        known = known or self.of_path(mount.device)
+        return replace(mount, device=known) if known else mount
+
+    def of_path(self, path: str) -> str:
+        """Return our name for the block device at a path, '' where there is no such device.
+
+        A device that is none of ours (a loop device) keeps its real path.
+        """
+        if not path.startswith("/dev/"):
+            return ""
+        try:
+            info = Path(path).stat()
+        except OSError:
+            return ""
+        if not stat.S_ISBLK(info.st_mode):
+            return ""
+        number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
+        return self.numbers.get(number, str(Path(path).resolve()))
+
+    def of_swap(self, path: str) -> str:
+        """Return our name for a swap device; a swap file keeps its path."""
+        return self.of_path(path) or path

@@ -1,0 +1,235 @@
+"""What util-linux says of block devices, mounts, fstab and swap, parsed at the border.
+
+One pure function for each kind of output, and one function that runs the tool and parses. The
+tools are those of util-linux 2.38 (Debian 12): `man 8 blkid`, `man 8 findmnt`, `man 5 fstab`.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rescue.errors import RescueError
+from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.system.run import run
+
+FSTAB = "/etc/fstab"
+SWAPS = "/proc/swaps"
+
+_BLKID_NOTHING = 2
+"""blkid's exit code for 'no signature', and for 'could not be read' alike."""
+
+_BLKID_AMBIVALENT = 8
+"""blkid's exit code for several signatures that contradict each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """What libblkid recognised on one device; empty where it recognised nothing.
+
+    `type`, `usage` and `version` are libblkid's words ('vfat', 'filesystem', 'FAT32');
+    `table_kind` and `table_uuid` are of a partition table on the device itself ('gpt', 'dos').
+    `ambivalent` is true where several signatures contradict each other.
+    """
+
+    type: str = ""
+    usage: str = ""
+    version: str = ""
+    uuid: str = ""
+    label: str = ""
+    table_kind: str = ""
+    table_uuid: str = ""
+    ambivalent: bool = False
+
+
+def probe_argv(path: str) -> list[str]:
+    """Return the command that probes one device, past every cache.
+
+    Not `-o export`: in the C locale it writes 'ö' as 'M-CM-6', while the _ENC values of
+    `-o udev` keep valid UTF-8 and escape the rest reversibly.
+    """
+    return ["blkid", "-p", "-o", "udev", path]
+
+
+def probe(path: str) -> Signature | None:
+    """Probe a device or image file; None where it cannot be read (not root, read error, gone)."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return None
+    done = run(probe_argv(path), ok=(0, _BLKID_NOTHING, _BLKID_AMBIVALENT))
+    if done.returncode == _BLKID_NOTHING and done.stderr.strip():
+        return None
+    if done.returncode == _BLKID_AMBIVALENT:
+        return Signature(ambivalent=True)
+    return parse_signature(parse_properties(done.stdout))
+
+
+def parse_properties(text: str) -> dict[str, str]:
+    """Given lines KEY=value as `blkid -o udev` writes them, return them as a mapping."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key: value for key, sep, value in pairs if sep}
+
+
+def parse_signature(properties: Mapping[str, str]) -> Signature:
+    """Given udev properties (of udev's database or of blkid), return the signature they tell."""
+    return Signature(
+        type=properties.get("ID_FS_TYPE", ""),
+        usage=properties.get("ID_FS_USAGE", ""),
+        version=properties.get("ID_FS_VERSION", ""),
+        uuid=decode(properties.get("ID_FS_UUID_ENC", properties.get("ID_FS_UUID", ""))),
+        label=decode(properties.get("ID_FS_LABEL_ENC", properties.get("ID_FS_LABEL", ""))),
+        table_kind=properties.get("ID_PART_TABLE_TYPE", ""),
+        table_uuid=properties.get("ID_PART_TABLE_UUID", ""),
+        ambivalent="ID_FS_AMBIVALENT" in properties,
+    )
+
+
+def decode(text: str) -> str:
+    """Given a value that libblkid encoded for udev (\\x20 for a blank), return what it means."""
+    data = re.sub(
+        rb"\\x([0-9a-fA-F]{2})",
+        lambda found: bytes([int(found[1], 16)]),
+        text.encode("utf-8", "surrogateescape"),
+    )
+    return data.decode("utf-8", "surrogateescape")
+
+
+MOUNTS_ARGV = (
+    "findmnt",
+    "--kernel",
+    "--json",
+    "--list",
+    "--nofsroot",
+    "--output",
+    "SOURCE,TARGET,FSTYPE,OPTIONS,FSROOT,MAJ:MIN",
+)
+"""Lists what the kernel has mounted, in the order of /proc/self/mountinfo."""
+
+
+def mounts() -> tuple[Mount, ...]:
+    """Return what is mounted now, as this process sees it, in the kernel's order."""
+    return parse_mounts(run(MOUNTS_ARGV).stdout)
+
+
+def parse_mounts(text: str) -> tuple[Mount, ...]:
+    """Given the JSON of MOUNTS_ARGV, return the mounts."""
+    return tuple(
+        Mount(
+            device=row.get("source") or "",
+            target=row["target"],
+            fstype=row.get("fstype") or "",
+            options=_options(row.get("options")),
+            root=row.get("fsroot") or "/",
+            major_minor=(row.get("maj:min") or "").strip(),
+        )
+        for row in _rows(text)
+    )
+
+
+def fstab_argv(path: str = FSTAB, *, evaluate: bool = False) -> list[str]:
+    """Return the command that lists an fstab in its own order.
+
+    With `evaluate` SOURCE is no longer what the file says but the device it resolves to.
+    """
+    how = ["--evaluate"] if evaluate else []
+    columns = ["--output", "SOURCE,TARGET,FSTYPE,OPTIONS"]
+    return ["findmnt", "--tab-file", path, *how, "--json", "--list", *columns]
+
+
+def fstab(path: str = FSTAB) -> tuple[FstabEntry, ...]:
+    """Return the lines of an fstab, each with the device node that it resolves to.
+
+    An empty or missing file gives none. Raises RescueError where it changed in between.
+    """
+    if not Path(path).exists():
+        return ()
+    # findmnt ends with 1 when there is nothing to list.
+    said = run(fstab_argv(path), ok=(0, 1)).stdout
+    resolved = run(fstab_argv(path, evaluate=True), ok=(0, 1)).stdout
+    return parse_fstab(said, resolved)
+
+
+def parse_fstab(text: str, resolved: str) -> tuple[FstabEntry, ...]:
+    """Given the JSON of fstab as written and as resolved, return the entries.
+
+    `device` is the path that libmount came to, whether or not anything is there. Raises
+    RescueError where the two listings are not of the same file.
+    """
+    said, found = _rows(text), _rows(resolved)
+    if [row["target"] for row in said] != [row["target"] for row in found]:
+        raise RescueError("the fstab changed while it was read", hint="run the command again")
+    return tuple(
+        FstabEntry(
+            spec=_unquoted(row.get("source") or ""),
+            target=row["target"],
+            fstype=row.get("fstype") or "",
+            options=_options(row.get("options")),
+            device=path if (path := match.get("source") or "").startswith("/dev/") else "",
+        )
+        for row, match in zip(said, found, strict=True)
+    )
+
+
+def swaps(path: str = SWAPS) -> tuple[Swap, ...]:
+    """Return the active swap areas; a swap file's size is the file's own."""
+    return tuple(_with_file_size(swap) for swap in parse_swaps(Path(path).read_text("utf-8")))
+
+
+def parse_swaps(text: str) -> tuple[Swap, ...]:
+    """Given the text of /proc/swaps (man 5 proc), return the areas with the kernel's size."""
+    rows = (line.split() for line in text.splitlines()[1:])
+    return tuple(
+        Swap(path=_octal(row[0]), is_file=row[1] == "file", size=int(row[2]) * 1024)
+        for row in rows
+        if len(row) >= 3
+    )
+
+
+def _with_file_size(swap: Swap) -> Swap:
+    # The kernel's figure leaves out the header page: a file made after it would be too small.
+    try:
+        size = Path(swap.path).stat().st_size if swap.is_file else swap.size
+    except OSError:
+        return swap
+    return Swap(path=swap.path, is_file=swap.is_file, size=size)
+
+
+def _octal(text: str) -> str:
+    """Undo the octal escapes of the kernel's seq_file (blank, tab, newline, backslash)."""
+    data = re.sub(
+        rb"\\([0-7]{3})",
+        lambda found: bytes([int(found[1], 8) & 0xFF]),
+        text.encode("utf-8", "surrogateescape"),
+    )
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _unquoted(spec: str) -> str:
+    """Return TAG=value for TAG="value", which libmount accepts in fstab."""
+    tag, sep, value = spec.partition("=")
+    if sep and len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return f"{tag}={value[1:-1]}"
+    return spec
+
+
+def _options(text: str | None) -> tuple[str, ...]:
+    """Split mount options at the commas that no quotes hold (man 8 mount, SELinux contexts)."""
+    return tuple(re.findall(r'(?:[^,"]|"[^"]*")+', text or ""))
+
+
+def _rows(text: str) -> Sequence[dict[str, Any]]:
+    """Return findmnt's list of rows; it prints nothing at all where there are none."""
+    if not text.strip():
+        return []
+    try:
+        rows: list[dict[str, Any]] = json.loads(text)["filesystems"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RescueError(
+            f"findmnt did not answer with a list of file systems: {error}",
+            hint="report this with the output of 'findmnt --json'",
+        ) from error
+    return rows

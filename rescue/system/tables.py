@@ -1,0 +1,122 @@
+"""Partition tables as sfdisk reads them (`sfdisk --json`, man 8 sfdisk)."""
+
+import json
+import re
+from typing import Any
+
+from rescue.errors import RescueError
+from rescue.model.disk import Partition, PartitionKind, PartitionTable, TableKind
+from rescue.system.run import run
+from rescue.units import Sectors
+
+MBR_EXTENDED = frozenset({"5", "f", "85"})
+"""The MBR type codes of an extended partition: CHS, LBA, Linux."""
+
+_GPT_FLAGS = {
+    "C12A7328-F81F-11D2-BA4B-00A0C93EC93B": ("boot", "esp"),
+    "21686148-6449-6E6F-744E-656564454649": ("bios_grub",),
+    "E6D6D379-F507-44C2-A23C-238F2A3DF928": ("lvm",),
+    "A19D880F-05FC-4D3B-A006-743F0F84911E": ("raid",),
+    "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F": ("swap",),
+    "9E1A2D38-C612-4316-AA26-8B49521E5A8B": ("prep",),
+    "933AC7E1-2EB4-4F13-B844-0E14E2AEF915": ("linux-home",),
+}
+_GPT_ATTRS = {"LegacyBIOSBootable": "legacy_boot", "RequiredPartition": "hidden"}
+_MBR_FLAGS = {
+    "8e": ("lvm",),
+    "fd": ("raid",),
+    "ef": ("esp",),
+    "82": ("swap",),
+    "c": ("lba",),
+    "e": ("lba",),
+    "f": ("lba",),
+    "41": ("prep",),
+}
+
+
+def table_argv(path: str) -> list[str]:
+    """Return the command that prints the partition table of a disk or image file."""
+    return ["sfdisk", "--json", path]
+
+
+def read_table(path: str) -> PartitionTable:
+    """Read the table of a disk or image file; contents, nodes and uses are not filled.
+
+    Raises CommandError where sfdisk finds no table that it can read.
+    """
+    return parse_table(run(table_argv(path)).stdout)
+
+
+def parse_table(text: str) -> PartitionTable:
+    """Given sfdisk's JSON of a GPT or MBR table, return the table.
+
+    Raises RescueError for another kind of table and for text that is not sfdisk's.
+    """
+    try:
+        raw: dict[str, Any] = json.loads(text)["partitiontable"]
+        kind = TableKind(raw["label"])
+        uuid = str(raw["id"]).lower().removeprefix("0x")
+        parts = tuple(
+            _partition(row, device=raw["device"], kind=kind, table_uuid=uuid)
+            for row in raw.get("partitions", [])
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise RescueError(
+            f"sfdisk did not answer with a partition table that is known here: {error}",
+            hint="only GPT and MBR tables are supported",
+        ) from error
+    return PartitionTable(kind=kind, uuid=uuid, partitions=parts)
+
+
+def _partition(row: dict[str, Any], *, device: str, kind: TableKind, table_uuid: str) -> Partition:
+    number = _number(row["node"], device=device)
+    code = row["type"].upper() if kind is TableKind.GPT else row["type"].lower()
+    attrs = row.get("attrs", "")
+    bootable = bool(row.get("bootable", False))
+    is_gpt = kind is TableKind.GPT
+    return Partition(
+        number=number,
+        start=Sectors(row["start"]),
+        length=Sectors(row["size"]),
+        kind=PartitionKind.PRIMARY if is_gpt else mbr_kind(number, code),
+        type=code,
+        uuid=row["uuid"].lower() if is_gpt else mbr_partuuid(table_uuid, number),
+        name=row.get("name", ""),
+        attrs=attrs,
+        bootable=bootable,
+        flags=flags_of(kind, code, attrs=attrs, bootable=bootable),
+    )
+
+
+def _number(node: str, *, device: str) -> int:
+    """Return the number in sfdisk's name of a partition of `device`.
+
+    libfdisk makes that name from the device it was given (fdisk_partname: '', 'p' or '-part' and
+    the number). The exact device is taken off; nothing is guessed from a kernel name's shape.
+    """
+    found = re.fullmatch(r"(?:p|-part)?(\d+)", node.removeprefix(device))
+    if not node.startswith(device) or found is None:
+        raise ValueError(f"'{node}' is no partition of {device}")
+    return int(found[1])
+
+
+def mbr_kind(number: int, code: str) -> PartitionKind:
+    """Given number and type code of an MBR partition, return where it is described."""
+    if code in MBR_EXTENDED:
+        return PartitionKind.EXTENDED
+    return PartitionKind.LOGICAL if number > 4 else PartitionKind.PRIMARY
+
+
+def mbr_partuuid(table_uuid: str, number: int) -> str:
+    """Return the PARTUUID that kernel and libblkid give an MBR partition; '' without disk id."""
+    return f"{table_uuid}-{number:02x}" if table_uuid.strip("0") else ""
+
+
+def flags_of(kind: TableKind, code: str, *, attrs: str, bootable: bool) -> tuple[str, ...]:
+    """Return libparted's names for what type, attributes and boot flag say, sorted."""
+    if kind is TableKind.MBR:
+        flags = {*_MBR_FLAGS.get(code, ()), *(("boot",) if bootable else ())}
+    else:
+        words = attrs.replace(",", " ").split()
+        flags = {*_GPT_FLAGS.get(code, ()), *(_GPT_ATTRS[w] for w in words if w in _GPT_ATTRS)}
+    return tuple(sorted(flags))

@@ -1,0 +1,119 @@
+"""The door to udev and sysfs (pyudev): which disks are there, and which disk this one is."""
+
+import contextlib
+from pathlib import Path
+
+import pyudev
+
+from rescue.errors import RefusedError
+from rescue.model.identity import DiskId
+from rescue.system.nodes import (
+    DiskNode,
+    RawDevice,
+    disks_of,
+    identity,
+    parse_block_drivers,
+)
+from rescue.system.run import run, which
+
+_ATTRIBUTES = (
+    "size",
+    "ro",
+    "removable",
+    "hidden",
+    "partition",
+    "start",
+    "serial",
+    "device/serial",
+    "device/model",
+    "queue/logical_block_size",
+    "queue/physical_block_size",
+    "dm/name",
+)
+
+
+def list_disks() -> tuple[DiskNode, ...]:
+    """Return the whole disks that can matter, with partitions and layers, sorted by path."""
+    devices = pyudev.Context().list_devices(subsystem="block")
+    raw = [_raw(device) for device in devices if device.device_node]
+    return disks_of(raw, parse_block_drivers(Path("/proc/devices").read_text("ascii")))
+
+
+def disk_id(path: str) -> DiskId:
+    """Return the identity of the whole disk that is at `path` at this moment.
+
+    Every call asks udev and sysfs anew, since a disk may have been replaced under the same name.
+    Raises RefusedError where there is no disk.
+    """
+    device = _at(path)
+    if device.device_type != "disk":
+        raise RefusedError(
+            f"{path} is not a whole disk", hint="'rescue disks' lists the disks that are attached"
+        )
+    return identity(_raw(device))
+
+
+def partition_paths(path: str) -> dict[int, str]:
+    """Return the device nodes of the partitions that the kernel knows on the disk at `path`.
+
+    Keys are the partitions' numbers. Raises RefusedError where there is no disk.
+    """
+    disk = _at(path)
+    numbered = ((_attribute(child, "partition"), child.device_node) for child in disk.children)
+    return {int(number): node for number, node in numbered if number.isdecimal() and node}
+
+
+def settle(timeout: int = 60) -> None:
+    """Wait until udev has worked off its events, `timeout` seconds at most.
+
+    Raises CommandError where it is not done in time. Without udev there is nothing to wait for.
+    """
+    if which("udevadm"):
+        run(["udevadm", "settle", f"--timeout={timeout}"], timeout=timeout + 30.0)
+
+
+def _at(path: str) -> pyudev.Device:
+    try:
+        device = pyudev.Devices.from_device_file(pyudev.Context(), str(Path(path).resolve()))
+    except (pyudev.DeviceNotFoundError, OSError, ValueError) as error:
+        raise RefusedError(
+            f"there is no disk at {path}",
+            hint="attach it again; 'rescue disks' lists the disks that are attached",
+        ) from error
+    if device.subsystem != "block":
+        raise RefusedError(f"{path} is not a disk", hint="'rescue disks' lists the disks")
+    return device
+
+
+def _raw(device: pyudev.Device) -> RawDevice:
+    """Read everything we use of one device; what vanishes meanwhile reads as empty."""
+    parent = device.find_parent("block")
+    number = device.device_number
+    return RawDevice(
+        sys_path=device.sys_path,
+        sys_name=device.sys_name,
+        node=device.device_node or "",
+        kind=device.device_type or "",
+        major=int(device.properties.get("MAJOR", 0)) if number else 0,
+        minor=int(device.properties.get("MINOR", 0)) if number else 0,
+        parent=parent.sys_path if parent is not None else "",
+        subsystems=tuple(above.subsystem for above in device.ancestors if above.subsystem),
+        holders=_holders(Path(device.sys_path)),
+        links=tuple(sorted(device.device_links)),
+        known=device.is_initialized,
+        properties=dict(device.properties),
+        attributes={name: _attribute(device, name) for name in _ATTRIBUTES},
+    )
+
+
+def _holders(folder: Path) -> tuple[str, ...]:
+    with contextlib.suppress(OSError):
+        # libudev writes '/' where sysfs has '!' in a kernel name.
+        held = (folder / "holders").iterdir()
+        return tuple(sorted(entry.name.replace("!", "/") for entry in held))
+    return ()
+
+
+def _attribute(device: pyudev.Device, name: str) -> str:
+    value: bytes | None = device.attributes.get(name)
+    return value.decode("utf-8", "replace").strip() if value else ""

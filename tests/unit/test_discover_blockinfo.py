@@ -1,0 +1,101 @@
+"""Recorded output of util-linux, parsed into our words."""
+
+from pathlib import Path
+
+import pytest
+
+from rescue.errors import RescueError
+from rescue.system import blockinfo
+
+DATA = Path(__file__).parent.parent / "data" / "discover"
+
+
+def recorded(name: str) -> str:
+    return (DATA / name).read_text("utf-8")
+
+
+def test_a_label_with_every_awkward_character_is_read_as_it_is() -> None:
+    seen = blockinfo.parse_signature(blockinfo.parse_properties(recorded("blkid-ext4.txt")))
+    assert seen.label == 'rö"ö \\x$'
+    assert (seen.type, seen.usage) == ("ext4", "filesystem")
+    assert seen.uuid == "2613c7f4-9cbe-4eb2-a60d-182102d2f812"
+
+
+def test_signatures_of_fat_swap_and_a_table() -> None:
+    def seen(name: str) -> blockinfo.Signature:
+        return blockinfo.parse_signature(blockinfo.parse_properties(recorded(name)))
+
+    assert seen("blkid-vfat.txt").version == "FAT32"
+    assert seen("blkid-vfat.txt").uuid == "12AB-34CD"
+    assert (seen("blkid-swap.txt").type, seen("blkid-swap.txt").label) == ("swap", "sw")
+    assert seen("blkid-gpt.txt") == blockinfo.Signature(
+        table_kind="gpt", table_uuid="aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
+    )
+
+
+def test_probing_goes_past_every_cache() -> None:
+    assert blockinfo.probe_argv("/dev/vda1") == ["blkid", "-p", "-o", "udev", "/dev/vda1"]
+
+
+def test_mounts_with_subvolume_bind_and_a_layer() -> None:
+    mounts = {mount.target: mount for mount in blockinfo.parse_mounts(recorded("findmnt.json"))}
+    assert mounts["/"].root == "/@rootfs"
+    assert mounts["/"].device == "/dev/nvme10n1p3"
+    assert mounts["/boot/efi"].major_minor == "259:1"
+    assert mounts["/srv/boot copy"].root == "/grub"
+    assert mounts["/home"].device == "/dev/mapper/vg0-home"
+    assert mounts["/proc/sys/fs/binfmt_misc"].options == ()
+    assert "ro" in mounts["/srv/boot copy"].options
+
+
+def test_options_keep_commas_inside_quotes() -> None:
+    row = '{"target": "/", "options": "rw,context=\\"a:b:c0,c1\\",noatime"}'
+    mount = blockinfo.parse_mounts(f'{{"filesystems": [{row}]}}')[0]
+    assert mount.options == ("rw", 'context="a:b:c0,c1"', "noatime")
+
+
+def test_findmnt_prints_nothing_where_there_is_nothing() -> None:
+    assert blockinfo.parse_mounts("") == ()
+    assert blockinfo.parse_fstab("", "") == ()
+
+
+def test_an_answer_that_is_no_list_is_an_error_of_ours() -> None:
+    with pytest.raises(RescueError, match="list of file systems"):
+        blockinfo.parse_mounts('{"other": 1}')
+
+
+def test_fstab_keeps_the_spec_and_tells_what_it_resolves_to() -> None:
+    entries = blockinfo.parse_fstab(recorded("fstab.json"), recorded("fstab-evaluated.json"))
+    by_target = {entry.target: entry for entry in entries}
+    assert by_target["/x"].spec == "UUID=4d494928-dcd0-4186-b780-f5fce7a30318"
+    assert by_target["/x"].device == ""
+    assert by_target["/k"].spec == "PARTLABEL=a b"
+    assert by_target["/ä"].spec == "LABEL=bär"
+    assert by_target["/y"].device == "/dev/nosuch"
+    assert by_target["/w"].device == ""
+    assert by_target["/f"].may_be_absent
+    assert [entry.target for entry in entries] == ["/x", "/y", "/z", "/k", "/ä", "/w", "/f"]
+
+
+def test_an_fstab_that_changed_between_two_looks_is_not_paired_up_wrongly() -> None:
+    with pytest.raises(RescueError, match="changed"):
+        blockinfo.parse_fstab(recorded("fstab.json"), "")
+
+
+def test_swaps_of_the_kernel() -> None:
+    text = (
+        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+        "/dev/vda6                               partition\t999420\t\t0\t\t-2\n"
+        "/var/swap\\040file                       file\t\t65532\t\t0\t\t-3\n"
+    )
+    device, file = blockinfo.parse_swaps(text)
+    assert (device.path, device.is_file, device.size) == ("/dev/vda6", False, 999420 * 1024)
+    assert (file.path, file.is_file) == ("/var/swap file", True)
+
+
+def test_a_swap_file_has_the_size_of_the_file_not_the_kernels(tmp_path: Path) -> None:
+    swapfile = tmp_path / "swapfile"
+    swapfile.write_bytes(b"\0" * 65536)
+    table = tmp_path / "swaps"
+    table.write_text(f"Filename Type Size Used Priority\n{swapfile} file 60 0 -2\n")
+    assert [swap.size for swap in blockinfo.swaps(str(table))] == [65536]
