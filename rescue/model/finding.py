@@ -28,6 +28,11 @@ class Finding:
     file: str = ""
 
 
+def first_broken(findings: tuple[Finding, ...]) -> Finding | None:
+    """Return the first broken link of a chain: where the boot would end."""
+    return next((one for one in findings if one.severity is Severity.ERROR), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
     """One reason not to go on: the exit code it would end with, why, and what to do next."""

@@ -4,8 +4,11 @@ import os
 import selectors
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from rescue.errors import RescueError
 
@@ -105,6 +108,35 @@ def stream(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
                 child.kill()
             raise
     return _ended(argv, child.returncode, "", _text(stderr))
+
+
+@contextmanager
+def reading(argv: Sequence[str], *, source: BinaryIO) -> Iterator[BinaryIO]:
+    """Run a filter over an open file, from its present offset on, and give its output as a stream.
+
+    `source` must be unbuffered, so that its offset is where the filter begins. What the caller
+    leaves unread is read to its end, so that the exit code speaks for the whole. Raises
+    CommandError where the filter fails or is missing; it is ended when the caller raises.
+    """
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                list(argv), stdin=source, stdout=subprocess.PIPE, stderr=errors, env=environment()
+            )
+        except FileNotFoundError as error:
+            raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found")) from error
+        with child:
+            assert child.stdout is not None
+            try:
+                yield cast(BinaryIO, child.stdout)
+                while child.stdout.read(1 << 20):
+                    pass
+            except BaseException:
+                child.kill()
+                raise
+        errors.seek(0)
+        if child.returncode != 0:
+            raise CommandError(_ended(argv, child.returncode, "", _text(errors.read())))
 
 
 def _pump(child: "subprocess.Popen[bytes]", on_line: Callable[[str], None]) -> bytes:

@@ -1,0 +1,108 @@
+"""The mirror's own /etc/fstab: each line leads to the mirror's own disk and to a directory."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from rescue.model.disk import Partition
+from rescue.model.filesystem import SwapArea
+from rescue.model.finding import Finding
+from rescue.model.mount import FstabEntry
+from rescue.model.record import FilesystemPair
+from rescue.verify.chain import Link, Mirror, broken, note, ok
+from rescue.verify.owndisk import is_kernel_name
+
+FSTAB = "/etc/fstab"
+_SWAP_MAGIC = b"SWAPSPACE2"
+_PAGE = 4096
+_SAME_DRIVER = ({"ext2", "ext3", "ext4"}, {"vfat", "msdos"})
+
+
+def parse_fstab(text: str) -> tuple[FstabEntry, ...]:
+    r"""Given the text of an fstab (man 5 fstab), return its lines; '\040' in a field is a space."""
+    entries = []
+    for line in text.splitlines():
+        fields = [
+            re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), word)
+            for word in line.split()
+        ]
+        if len(fields) >= 3 and not fields[0].startswith("#"):
+            options = tuple(fields[3].split(",")) if len(fields) > 3 else ()
+            spec, target, fstype = fields[:3]
+            target = target if target == "/" else target.rstrip("/")
+            entries.append(FstabEntry(spec=spec, target=target, fstype=fstype, options=options))
+    return tuple(entries)
+
+
+def check_fstab(mirror: Mirror) -> Iterator[Finding]:
+    """Check each line, and that each mirrored file system has one. Raises OSError."""
+    if not mirror.tree.is_file(FSTAB):
+        yield broken(Link.FSTAB, "is missing", file=FSTAB)
+        return
+    entries = parse_fstab(mirror.tree.text(FSTAB))
+    found = [finding for entry in entries for finding in _check_entry(mirror, entry)]
+    for pair in mirror.record.filesystems:
+        found += _check_pair(mirror, pair, entries)
+    yield from found
+    if not found:
+        message = f"each of {len(entries)} lines leads to the mirror's own disk"
+        yield ok(Link.FSTAB, message, file=FSTAB)
+
+
+def _check_entry(mirror: Mirror, entry: FstabEntry) -> Iterator[Finding]:
+    if entry.fstype == "swap" and entry.spec.startswith("/") and not entry.is_block:
+        yield from _check_swap_file(mirror, entry)
+        return
+    if not entry.is_block:
+        return
+    mirrored = [pair for pair in mirror.record.filesystems if pair.mount_point == entry.target]
+    part = mirror.own.resolve(entry.spec)
+    if part is None:
+        kernel = is_kernel_name(entry.spec)
+        why = "is a name of the kernel's" if kernel else "is not on the mirror's own disk"
+        message = f"{entry.target}: {entry.spec} {why}"
+        # A CD drive, or a disk that may be away: the boot does not wait for it.
+        weigh = note if entry.may_be_absent and not mirrored else broken
+        yield weigh(Link.FSTAB, message, file=FSTAB)
+    elif entry.fstype == "swap":
+        if not isinstance(part.content, SwapArea):
+            yield broken(Link.FSTAB, f"{entry.spec} is no swap area", file=FSTAB)
+    elif mirrored:
+        yield from _check_mirrored(entry, part, mirrored[0])
+
+
+def _check_mirrored(entry: FstabEntry, part: Partition, pair: FilesystemPair) -> Iterator[Finding]:
+    kinds = {entry.fstype, pair.kind.value}
+    if part.number != pair.partition:
+        message = f"{entry.target}: {entry.spec} is partition {part.number}, not {pair.partition}"
+        yield broken(Link.FSTAB, message, file=FSTAB)
+    elif entry.fstype not in ("auto", pair.kind.value) and not any(
+        kinds <= family for family in _SAME_DRIVER
+    ):
+        message = f"{entry.target}: the line says {entry.fstype}, the mirror has {pair.kind}"
+        yield broken(Link.FSTAB, message, file=FSTAB)
+
+
+def _check_pair(
+    mirror: Mirror, pair: FilesystemPair, entries: tuple[FstabEntry, ...]
+) -> Iterator[Finding]:
+    point = pair.mount_point
+    unit = f"/etc/systemd/system/{point.strip('/').replace('/', '-') or '-'}.mount"
+    if not any(entry.target == point for entry in entries) and not mirror.tree.is_file(unit):
+        yield broken(Link.FSTAB, f"no line mounts {point}", file=FSTAB)
+    if not mirror.tree.is_dir(point):
+        yield broken(Link.FSTAB, "the directory to mount on is missing", file=point)
+
+
+def _check_swap_file(mirror: Mirror, entry: FstabEntry) -> Iterator[Finding]:
+    if not mirror.tree.is_file(entry.spec):
+        weigh = note if entry.may_be_absent else broken
+        yield weigh(Link.FSTAB, "the swap file is missing", file=entry.spec)
+    elif not _has_swap_signature(mirror.tree.locate(entry.spec)):
+        yield broken(Link.FSTAB, "the swap file has no swap signature", file=entry.spec)
+
+
+def _has_swap_signature(file: Path) -> bool:
+    """Whether mkswap wrote here: the magic ends the first page (man 8 mkswap)."""
+    with file.open("rb") as stream:
+        return stream.read(_PAGE).endswith(_SWAP_MAGIC)

@@ -1,0 +1,141 @@
+"""The UEFI path: ESP, shim and GRUB in both places, and the stub that finds grub.cfg."""
+
+import re
+from collections.abc import Iterator
+
+from rescue.model.filesystem import FsKind
+from rescue.model.finding import Finding
+from rescue.model.record import FilesystemPair
+from rescue.verify import grubimage
+from rescue.verify.bios import check_embedded
+from rescue.verify.chain import Link, Mirror, broken, ok
+
+ESP_TYPES = frozenset({"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"})
+
+
+def check_uefi(mirror: Mirror) -> Iterator[Finding]:
+    """Follow the boot from the ESP's removable path to the stub. Raises OSError."""
+    esp = find_esp(mirror)
+    if esp is None:
+        yield broken(Link.UEFI, "no EFI system partition with vfat is mirrored on this disk")
+        return
+    for folder in ("BOOT", *_distributors(mirror, esp)):
+        yield from _check_folder(mirror, esp, folder)
+    for stub in _stubs(mirror, esp):
+        yield from _check_stub(mirror, stub)
+
+
+def find_esp(mirror: Mirror) -> FilesystemPair | None:
+    """Return the mirrored file system that is the EFI system partition."""
+    kinds = {part.number: part.type.upper() for part in mirror.disk.partitions}
+    for pair in mirror.record.filesystems:
+        if pair.kind is FsKind.VFAT and kinds.get(pair.partition) in ESP_TYPES:
+            return pair
+    return None
+
+
+def _folders(mirror: Mirror, esp: FilesystemPair) -> tuple[str, ...]:
+    base = mirror.tree.locate(f"{esp.mount_point}/EFI", ignore_case=True)
+    return tuple(sorted(entry.name for entry in base.iterdir())) if base.is_dir() else ()
+
+
+def _distributors(mirror: Mirror, esp: FilesystemPair) -> tuple[str, ...]:
+    """Return the folders of EFI/ that belong to a Linux: GRUB or shim is in them.
+
+    Where there is none, the one that this system's own name asks for.
+    """
+    own = [
+        name
+        for name in _folders(mirror, esp)
+        if name.upper() != "BOOT"
+        and any(
+            mirror.tree.locate(f"{esp.mount_point}/EFI/{name}/{file}", ignore_case=True).is_file()
+            for file in ("grubx64.efi", "shimx64.efi")
+        )
+    ]
+    if own:
+        return tuple(own)
+    text = mirror.tree.text("/etc/os-release") if mirror.tree.is_file("/etc/os-release") else ""
+    named = re.search(r'^ID="?([\w.-]+)', text, re.MULTILINE)
+    return (named.group(1) if named else "debian",)
+
+
+def _check_folder(mirror: Mirror, esp: FilesystemPair, folder: str) -> Iterator[Finding]:
+    """Check the programs in one folder: the first is started by the firmware, GRUB by shim."""
+    base = f"{esp.mount_point}/EFI/{folder}"
+    shim = _is_shim(mirror, f"{esp.mount_point}/EFI/BOOT/BOOTX64.EFI")
+    shim = shim or bool(mirror.tree.glob("/usr/lib/shim/shimx64.efi.signed"))
+    if folder == "BOOT":
+        names = ["BOOTX64.EFI", *(["grubx64.efi"] if shim else [])]
+    else:
+        names = [*(["shimx64.efi"] if shim else []), "grubx64.efi"]
+    found = [finding for name in names for finding in _check_program(mirror, f"{base}/{name}")]
+    yield from found or [ok(Link.UEFI, f"{' and '.join(names)} are programs for UEFI", file=base)]
+
+
+def _image(mirror: Mirror, path: str) -> bytes:
+    file = mirror.tree.locate(path, ignore_case=True)
+    return file.read_bytes() if file.is_file() else b""
+
+
+def _is_shim(mirror: Mirror, path: str) -> bool:
+    return grubimage.is_shim(_image(mirror, path))
+
+
+def _check_program(mirror: Mirror, path: str) -> Iterator[Finding]:
+    image = _image(mirror, path)
+    if not image:
+        yield broken(Link.UEFI, "is missing on the EFI system partition", file=path)
+    elif not grubimage.is_pe(image):
+        yield broken(Link.UEFI, "is not a program for 64-bit UEFI", file=path)
+    else:
+        embedded = grubimage.embedded_in_efi(image) or grubimage.Embedded()
+        yield from check_embedded(mirror, embedded, Link.UEFI, path)
+
+
+def _stubs(mirror: Mirror, esp: FilesystemPair) -> tuple[str, ...]:
+    """Return the stubs that this ESP's GRUBs read, and those that lie there.
+
+    The signed GRUB has '/EFI/debian' built in as its prefix, wherever it is started from; one
+    made by grub-install for this disk alone has '(,gpt3)/grub' and needs no stub.
+    """
+    wanted: dict[str, None] = {}
+    known = False
+    folders = _distributors(mirror, esp)
+    for folder in ("BOOT", *folders):
+        base = f"{esp.mount_point}/EFI/{folder}"
+        for name in ("grubx64.efi", "BOOTX64.EFI"):
+            embedded = grubimage.embedded_in_efi(_image(mirror, f"{base}/{name}"))
+            known = known or embedded is not None
+            if embedded and embedded.prefix.startswith("/"):
+                wanted[f"{esp.mount_point}{embedded.prefix}/grub.cfg"] = None
+        if mirror.tree.locate(f"{base}/grub.cfg", ignore_case=True).is_file():
+            wanted[f"{base}/grub.cfg"] = None
+    if not known:
+        wanted[f"{esp.mount_point}/EFI/{folders[0]}/grub.cfg"] = None
+    return tuple(wanted)
+
+
+def _check_stub(mirror: Mirror, path: str) -> Iterator[Finding]:
+    """Check a stub of three lines: search.fs_uuid, set prefix, configfile."""
+    file = mirror.tree.locate(path, ignore_case=True)
+    if not file.is_file():
+        yield broken(Link.STUB, "GRUB on the ESP reads this file, and it is missing", file=path)
+        return
+    text = file.read_text(encoding="utf-8", errors="replace")
+    uuid = re.search(r"^\s*search(?:\.fs_uuid|.*\s--fs-uuid.*?)\s+([0-9A-Fa-f-]+)", text, re.M)
+    prefix = re.search(r"^\s*set prefix=\(\$\{?root\}?\)['\"]?([^'\"\s]*)", text, re.M)
+    config = re.search(r"^\s*configfile \$\{?prefix\}?['\"]?(/[^'\"\s]*)", text, re.M)
+    if not (uuid and prefix and config):
+        yield broken(Link.STUB, "does not say where grub.cfg is", file=path)
+        return
+    pair = mirror.pair_of_uuid(uuid.group(1))
+    if pair is None or mirror.own.filesystem(uuid.group(1)) is None:
+        whose = "the source's" if mirror.is_source_uuid(uuid.group(1)) else "not the mirror's"
+        yield broken(Link.STUB, f"looks for file system {uuid.group(1)}: {whose}", file=path)
+        return
+    target = mirror.path_on(pair, prefix.group(1) + config.group(1))
+    if not mirror.tree.is_file(target):
+        yield broken(Link.STUB, f"goes on to {target}, which is not there", file=path)
+    else:
+        yield ok(Link.STUB, f"goes on to {target}", file=path)
