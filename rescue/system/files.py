@@ -1,0 +1,96 @@
+"""Files that a boot depends on are replaced whole or not at all: write, fsync, rename, fsync."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from rescue.system.run import run
+
+TEMPORARY_SUFFIX = ".rescue-new"
+"""Ends the name of a file that is being written; one that stays was cut short."""
+
+
+def write_atomic(
+    path: Path, data: bytes, *, mode: int | None = None, like: Path | None = None
+) -> None:
+    """Replace `path` by a file with this content, so that a power cut leaves the old or the new.
+
+    Owner, mode, times and extended attributes (POSIX ACLs are among them) are those of `like`
+    where it is given; else the file has `mode` (0644 where that is not given, too) and the
+    caller's owner. Raises OSError; nothing is left behind then.
+    """
+    fresh = path.with_name(path.name + TEMPORARY_SUFFIX)
+    # Unlinked first: never write through a link that somebody laid there.
+    fresh.unlink(missing_ok=True)
+    try:
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(fd, 0o644 if mode is None else mode)
+            if like is not None:
+                copy_metadata(like, fresh)
+            os.fsync(fd)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def copy_metadata(source: Path, target: Path) -> None:
+    """Give `target` the owner, mode, times and extended attributes of `source` (no links followed).
+
+    A file system that knows no owners (vfat) keeps its own.
+    """
+    seen = source.lstat()
+    with contextlib.suppress(PermissionError):
+        os.chown(target, seen.st_uid, seen.st_gid, follow_symlinks=False)
+    # After chown, which clears the set-user-ID bit; copystat ends with nothing that undoes times.
+    shutil.copystat(source, target, follow_symlinks=False)
+
+
+def same_metadata(source: Path, target: Path) -> bool:
+    """Whether kind, mode, owner and modification time (in whole seconds) agree."""
+    one, two = source.lstat(), target.lstat()
+    return (
+        one.st_mode == two.st_mode
+        and (one.st_uid, one.st_gid) == (two.st_uid, two.st_gid)
+        and abs(one.st_mtime - two.st_mtime) <= 2
+    )
+
+
+def copy_times(source: Path, target: Path) -> None:
+    """Give a folder of the mirror the times of its twin after something in it was replaced."""
+    seen = source.lstat()
+    os.utime(target, ns=(seen.st_atime_ns, seen.st_mtime_ns), follow_symlinks=False)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a folder durable (man 2 fsync)."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Write everything of the file system that holds `path` to its disk (man 1 sync)."""
+    run(["sync", "--file-system", str(path)], timeout=3600)
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Return one SHA-256 over names and contents of regular files, in sorted order."""
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            continue
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{content}  {path.name}\n".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()

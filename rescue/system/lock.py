@@ -1,0 +1,35 @@
+"""One run at a time: a lock that the kernel drops when its holder dies (man 2 flock)."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rescue.errors import BusyError
+
+LOCK = Path("/run/rescue/lock")
+
+
+@contextmanager
+def only_one_run(path: Path = LOCK) -> Iterator[None]:
+    """Hold the lock while the block runs. Raises BusyError where another process has it.
+
+    Children do not inherit it: an rsync that outlives us does not hold it for us.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(fd, 32).decode("ascii", "replace").strip()
+            raise BusyError(
+                f"another run of rescue is active{f' (process {holder})' if holder else ''}",
+                hint="wait until it is done; 'journalctl -t rescue -f' shows where it stands",
+            ) from error
+        os.truncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(fd)

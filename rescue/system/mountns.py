@@ -1,0 +1,138 @@
+"""Mounts that nobody else on the machine sees: a private mount namespace (man 7 mount_namespaces).
+
+It ends with its last process, and every mount in it too: a run that dies leaves nothing mounted.
+"""
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rescue.errors import RescueError
+from rescue.model.filesystem import FsKind
+from rescue.system import blockinfo
+from rescue.system.run import run
+
+_CLONE_NEWNS = 0x00020000
+_SAFE = "noatime,nodev,nosuid"
+
+_READ_ONLY = {
+    # Not even the journal is replayed: looking at a disk must not change it.
+    FsKind.EXT2: "ro",
+    FsKind.EXT3: "ro,noload",
+    FsKind.EXT4: "ro,noload",
+    FsKind.XFS: "ro,norecovery",
+    FsKind.BTRFS: "ro,rescue=nologreplay",
+    FsKind.VFAT: "ro",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mounted:
+    """What is mounted at a place, as the kernel tells it; `device` is the node, not a link."""
+
+    device: str
+    uuid: str
+    fstype: str
+
+
+def enter_private() -> None:
+    """Take this process into a mount namespace of its own, whose mounts go nowhere.
+
+    Raises RescueError where the kernel refuses (not root). Children that are started from now
+    on live in it; there is no way back for this process.
+    """
+    # os.unshare came with Python 3.12.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS) != 0:
+        raise RescueError(
+            f"no private mount namespace: {os.strerror(ctypes.get_errno())}",
+            hint="run rescue as root",
+        )
+    run(["mount", "--make-rprivate", "/"])
+
+
+def mount_argv(device: str, target: Path, kind: FsKind, *, read_only: bool) -> list[str]:
+    """Return the command that mounts a mirror's file system (man 8 mount).
+
+    Device nodes are copied and never opened, so nodev and nosuid cost nothing.
+    """
+    options = f"{_SAFE},{_READ_ONLY[kind]}" if read_only else f"{_SAFE},rw"
+    return ["mount", "-t", kind.value, "-o", options, device, str(target)]
+
+
+def tmpfs_argv(target: Path, *, size: str, mode: str) -> list[str]:
+    """Return the command that mounts an empty file system in memory."""
+    return ["mount", "-t", "tmpfs", "-o", f"mode={mode},size={size}", "rescue", str(target)]
+
+
+def bind_argv(source: Path, target: Path) -> list[str]:
+    """Return the command that shows one file system at a second place, without what is on it."""
+    return ["mount", "--bind", str(source), str(target)]
+
+
+def read_only_bind_argv(target: Path) -> list[str]:
+    """Return the command that makes an existing bind mount read-only; the original stays."""
+    return ["mount", "-o", "remount,bind,ro", str(target)]
+
+
+def special_argv(kind: str, target: Path) -> list[str]:
+    """Return the command that mounts one of the kernel's own file systems (proc, sysfs)."""
+    return ["mount", "-t", kind, "-o", "nosuid,nodev,noexec", kind, str(target)]
+
+
+def mount(argv: list[str]) -> None:
+    """Run a command that mounts. Raises CommandError."""
+    # A journal that has to be replayed on a slow disk takes its time.
+    run(argv, timeout=900)
+
+
+def bind_read_only(source: Path, target: Path) -> None:
+    """Show the file system at `source` at `target`, read-only, without what is mounted on it."""
+    mount(bind_argv(source, target))
+    mount(read_only_bind_argv(target))
+
+
+def unmount_all(root: Path) -> None:
+    """Unmount everything at and below a folder, the innermost first (man 8 umount)."""
+    run(["umount", "--recursive", str(root)], timeout=3600)
+
+
+def mounted_at(target: Path) -> Mounted:
+    """Return what is mounted exactly there. Raises RescueError where nothing is.
+
+    The UUID is read from the device itself, past every cache.
+    """
+    path = os.path.realpath(target)
+    found = next((m for m in reversed(blockinfo.mounts()) if m.target == path), None)
+    if found is None:
+        raise RescueError(
+            f"nothing is mounted at {target}",
+            hint="see 'findmnt' and 'dmesg', and mount it as /etc/fstab says",
+        )
+    signature = blockinfo.probe(found.device) if found.device.startswith("/dev/") else None
+    return Mounted(
+        device=os.path.realpath(found.device) if found.device.startswith("/") else found.device,
+        uuid=signature.uuid if signature else "",
+        fstype=found.fstype,
+    )
+
+
+def expect(target: Path, *, uuid: str, below: Path) -> None:
+    """Raise RescueError unless the file system with that UUID is what is mounted at `target`.
+
+    `below` is a folder outside it: were they on one device, nothing would be mounted at all, and
+    a run would write into the wrong file system.
+    """
+    if target.stat().st_dev == below.stat().st_dev:
+        raise RescueError(
+            f"{target} is not mounted: it lies on the same file system as {below}",
+            hint="nothing was written; see 'dmesg'",
+        )
+    seen = mounted_at(target)
+    if seen.uuid.lower() != uuid.lower():
+        raise RescueError(
+            f"{target} holds the file system {seen.uuid or seen.fstype} of {seen.device}, "
+            f"expected was {uuid}",
+            hint="nothing was written; compare 'rescue disks' with what was enrolled",
+        )
