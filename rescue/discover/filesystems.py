@@ -35,10 +35,15 @@ _BTRFS_FEATURES = {
     "NO_HOLES": "no-holes",
     "RAID1C34": "raid1c34",
     "ZONED": "zoned",
-    "FREE_SPACE_TREE": "free-space-tree",
-    "BLOCK_GROUP_TREE": "block-group-tree",
 }
-"""dump-super's flags that mkfs.btrfs has a name for; the others come with use or always."""
+"""dump-super's incompatible flags that `mkfs.btrfs -O` has a name for.
+
+Those are what GRUB and the kernel must know to read it; the others come with use or always. The
+free-space tree is no hindrance to a reader, and btrfs-progs 6.2 does not know it as a feature.
+"""
+
+_BTRFS_DEFAULTS = ("extref", "no-holes", "skinny-metadata")
+"""What mkfs.btrfs adds by itself, and must be told to leave out ('^no-holes')."""
 
 _FAT_BITS = {"FAT12": 12, "FAT16": 16, "FAT32": 32}
 
@@ -105,19 +110,17 @@ def parse_xfs_info(text: str) -> FsOptions:
 def parse_dump_super(text: str) -> FsOptions:
     """Given `btrfs inspect-internal dump-super`, return the options of mkfs.btrfs.
 
-    `block_size` is the sector size; features are by mkfs.btrfs' names, sorted.
+    `block_size` is the sector size; features are by mkfs.btrfs' names, sorted, and '^name' where
+    the source lacks what a new file system would have.
     """
     said = dict(re.findall(r"^(\w+)\s+(\S+)", text, re.MULTILINE))
-    flags = re.findall(r"\b[A-Z][A-Z0-9_]+\b", _between_parentheses(text))
+    flags = re.search(r"^incompat_flags\s+\S+\n\s+\(([^)]*)\)", text, re.MULTILINE)
+    words = re.findall(r"[A-Z][A-Z0-9_]+", flags[1]) if flags else []
+    has = {_BTRFS_FEATURES[word] for word in words if word in _BTRFS_FEATURES}
+    lacks = {f"^{name}" for name in _BTRFS_DEFAULTS if name not in has}
     return FsOptions(
-        block_size=_count(said.get("sectorsize", "")),
-        features=tuple(sorted({_BTRFS_FEATURES[x] for x in flags if x in _BTRFS_FEATURES})),
+        block_size=_count(said.get("sectorsize", "")), features=tuple(sorted(has | lacks))
     )
-
-
-def _between_parentheses(text: str) -> str:
-    """Return the flag lists below compat_ro_flags and incompat_flags, each '( A |\\n B )'."""
-    return " ".join(re.findall(r"^\w*compat\w*_flags\s+\S+\n\s+\(([^)]*)\)", text, re.MULTILINE))
 
 
 def _journal_elsewhere(text: str) -> str:

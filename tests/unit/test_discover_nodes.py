@@ -33,7 +33,7 @@ def disk(
     minor: int = 0,
     holders: tuple[str, ...] = (),
     properties: Mapping[str, str] | None = None,
-    **attributes: str,
+    attributes: Mapping[str, str] | None = None,
 ) -> RawDevice:
     return RawDevice(
         sys_path=f"/sys/block/{name}",
@@ -45,7 +45,7 @@ def disk(
         holders=holders,
         known=properties is not None,
         properties=properties or {},
-        attributes={**SECTOR_512, "size": str(size), **attributes},
+        attributes={**SECTOR_512, "size": str(size), **(attributes or {})},
     )
 
 
@@ -81,7 +81,7 @@ def test_block_majors_are_not_mixed_up_with_character_majors() -> None:
 
 def test_what_cannot_matter_is_left_out() -> None:
     card_reader = disk("sdc", 8, size=0)
-    hidden_path = disk("nvme0c1n1", 259, hidden="1")
+    hidden_path = disk("nvme0c1n1", 259, attributes={"hidden": "1"})
     cdrom = disk("hdc", 22, properties={"ID_CDROM": "1"})
     others = [
         disk("loop0", 7),
@@ -126,7 +126,7 @@ def test_emmc_has_boot_areas_that_are_no_disks() -> None:
 
 
 def test_sizes_are_bytes_and_starts_are_the_disks_own_sectors() -> None:
-    big = disk("sda", 8, size=8 * 1024, **{"queue/logical_block_size": "4096"})
+    big = disk("sda", 8, size=8 * 1024, attributes={"queue/logical_block_size": "4096"})
     (found,) = disks_of([big, part(big, "sda1", 1, start=2048, size=4096)], DRIVERS)
     assert (found.size, found.logical_sector) == (4 * 1024 * 1024, 4096)
     assert (found.partitions[0].start, found.partitions[0].length) == (256, 512)
@@ -152,8 +152,8 @@ def test_a_partition_does_not_have_the_table_of_its_disk() -> None:
 
 def test_layers_above_a_partition_are_found_to_the_top() -> None:
     sda = disk("sda", 8)
-    crypt = disk("dm-0", 253, holders=("dm-1",), **{"dm/name": "crypt"})
-    lv = disk("dm-1", 253, minor=1, **{"dm/name": "vg0-root"})
+    crypt = disk("dm-0", 253, holders=("dm-1",), attributes={"dm/name": "crypt"})
+    lv = disk("dm-1", 253, minor=1, attributes={"dm/name": "vg0-root"})
     (found,) = disks_of([sda, part(sda, "sda3", 3, holders=("dm-0",)), crypt, lv], DRIVERS)
     (lower,) = found.partitions[0].holders
     assert lower.path == "/dev/mapper/crypt"
@@ -192,7 +192,7 @@ def test_serial_and_wwn_as_lsblk_shows_them() -> None:
 
 def test_virtio_tells_its_serial_with_and_without_udev() -> None:
     assert identity(disk("vda", 254, properties={"ID_SERIAL": "SRC"})).serial == "SRC"
-    assert identity(disk("vda", 254, serial="SRC")).serial == "SRC"
+    assert identity(disk("vda", 254, attributes={"serial": "SRC"})).serial == "SRC"
     assert not identity(disk("vda", 254)).is_stable
 
 

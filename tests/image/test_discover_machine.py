@@ -1,0 +1,103 @@
+"""The machine the tests run on, and loop devices: discover on the real thing."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rescue.codec import from_json, to_json
+from rescue.discover.contents import read_content
+from rescue.discover.disks import Usage
+from rescue.discover.machine import discover
+from rescue.discover.names import Names
+from rescue.errors import RefusedError
+from rescue.model.disk import UseKind
+from rescue.model.filesystem import FileSystem, FsKind
+from rescue.model.layer import Foreign
+from rescue.model.machine import MACHINE_VERSION, Machine
+from rescue.system import blockinfo, udev
+from rescue.units import MIB
+
+
+def test_a_machine_round_trips_through_json() -> None:
+    machine = discover()
+    assert machine.host == os.uname().nodename
+    assert machine.mount_at("/") is not None
+    again = from_json(to_json(machine), Machine, known_version=MACHINE_VERSION, where="test")
+    assert again == machine
+
+
+def test_memory_and_loop_devices_are_no_disks() -> None:
+    listed = {disk.path for disk in udev.list_disks()}
+    numbered = {path: Path(path).stat().st_rdev for path in listed}
+    assert not [path for path, number in numbered.items() if os.major(number) in (1, 2, 7, 11)]
+
+
+def test_identity_is_asked_of_whole_disks_only() -> None:
+    for disk in udev.list_disks():
+        assert udev.disk_id(disk.path) == disk.id
+        assert udev.partition_paths(disk.path) == {p.number: p.path for p in disk.partitions}
+    with pytest.raises(RefusedError, match="no disk at"):
+        udev.disk_id("/dev/nonexistent")
+    with pytest.raises(RefusedError, match="not a disk"):
+        udev.disk_id("/dev/null")
+
+
+@contextmanager
+def loop(image: Path, *, mib: int) -> Iterator[str]:
+    """Attach a fresh image to a loop device, and detach it at the end."""
+    if os.geteuid() != 0:
+        pytest.skip("attaching a loop device needs root")
+    with image.open("wb") as file:
+        file.truncate(mib * MIB)
+    attach = ["losetup", "--find", "--show", str(image)]
+    device = subprocess.run(attach, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+@contextmanager
+def mounted(device: str, target: Path) -> Iterator[None]:
+    target.mkdir()
+    subprocess.run(["mount", device, str(target)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(target)], check=True)
+
+
+@pytest.mark.root
+def test_an_ext4_with_its_journal_elsewhere_is_not_made_again(tmp_path: Path) -> None:
+    with loop(tmp_path / "j", mib=32) as journal, loop(tmp_path / "fs", mib=64) as device:
+        mkfs = ["mkfs.ext4", "-q", "-b", "4096"]
+        subprocess.run([*mkfs, "-O", "journal_dev", journal], check=True)
+        subprocess.run([*mkfs, "-J", f"device={journal}", device], check=True)
+        assert getattr(read_content(journal, told=None), "kind", "") == "jbd"
+        content = read_content(device, told=None)
+    assert isinstance(content, Foreign)
+    assert content.kind == "ext with its journal on another device"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kind", [FsKind.EXT4, FsKind.XFS, FsKind.BTRFS])
+def test_a_mounted_file_system_is_read_and_its_uses_are_seen(tmp_path: Path, kind: FsKind) -> None:
+    target = tmp_path / "here we are"
+    with loop(tmp_path / "image", mib=320) as device:
+        subprocess.run([f"mkfs.{kind}", "-q", device], check=True, capture_output=True)
+        before = read_content(device, told=None)
+        with mounted(device, target):
+            (target / "file").write_text("makes the file system dirty")
+            content = read_content(device, told=None)
+            mounts = tuple(Names(numbers={}).of_mount(mount) for mount in blockinfo.mounts())
+            uses = Usage(mounts=mounts).of(device, major_minor="")
+    assert isinstance(content, FileSystem)
+    assert content.kind is kind
+    assert content.options.block_size > 0
+    # Being mounted is a state: what mkfs would be told is the same.
+    assert content == before
+    assert [(use.kind, use.where) for use in uses] == [(UseKind.MOUNTED, str(target))]

@@ -1,0 +1,148 @@
+"""Uses and tables of disks, from values and without reading a disk."""
+
+from pathlib import Path
+
+from rescue.discover.contents import from_signature, read_content
+from rescue.discover.disks import Usage, read_disk, table_from_udev
+from rescue.discover.machine import kinds_in_use
+from rescue.discover.names import Names
+from rescue.model.disk import PartitionKind, TableKind, Use, UseKind
+from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.identity import DiskId
+from rescue.model.layer import Container, Foreign, Nothing
+from rescue.model.mount import Mount, Swap
+from rescue.system.blockinfo import Signature
+from rescue.system.nodes import DiskNode, LayerNode, PartitionNode
+from rescue.units import Bytes, Sectors
+
+ROOT = Mount(device="/dev/x1", target="/", fstype="ext4", major_minor="8:1")
+BIND = Mount(device="/dev/x1", target="/srv/b", fstype="ext4", root="/b", major_minor="8:1")
+SUBVOLUME = Mount(device="/dev/x2", target="/home", fstype="btrfs", major_minor="0:31")
+SWAP = Swap(path="/dev/x3", is_file=False, size=4096)
+USAGE = Usage(mounts=(ROOT, BIND, SUBVOLUME), swaps=(SWAP,))
+
+LV = LayerNode(path="/dev/mapper/vg-root", major_minor="253:1", signature=None)
+CRYPT = LayerNode(path="/dev/mapper/crypt", major_minor="253:0", signature=None, holders=(LV,))
+
+
+def part(number: int, *, type_: str, told: Signature | None = None) -> PartitionNode:
+    return PartitionNode(
+        path=f"/nonexistent/x{number}",
+        major_minor=f"8:{number}",
+        number=number,
+        start=Sectors(2048 * number),
+        length=Sectors(2048),
+        type=type_,
+        uuid=f"0badcafe-0{number}",
+        signature=told,
+    )
+
+
+def node(*parts: PartitionNode, told: Signature | None) -> DiskNode:
+    return DiskNode(
+        path="/nonexistent/x",
+        major_minor="8:0",
+        id=DiskId(serial="S"),
+        size=Bytes(1 << 30),
+        logical_sector=512,
+        physical_sector=512,
+        model="",
+        transport="",
+        read_only=False,
+        removable=False,
+        signature=told,
+        partitions=parts,
+    )
+
+
+def test_every_mount_point_of_a_device_is_a_use() -> None:
+    uses = USAGE.of("/dev/x1", major_minor="8:1")
+    assert [use.where for use in uses] == ["/", "/srv/b"]
+
+
+def test_a_btrfs_mount_is_found_by_name_since_its_number_is_no_disks() -> None:
+    assert USAGE.of("/dev/x2", major_minor="8:2") == (Use(kind=UseKind.MOUNTED, where="/home"),)
+
+
+def test_swap_and_every_layer_above_are_uses() -> None:
+    assert USAGE.of("/dev/x3", major_minor="8:3") == (Use(kind=UseKind.SWAP, where="/dev/x3"),)
+    uses = USAGE.of("/dev/x4", major_minor="8:4", holders=(CRYPT,))
+    assert uses == (
+        Use(kind=UseKind.HOLDER, where="/dev/mapper/crypt"),
+        Use(kind=UseKind.HOLDER, where="/dev/mapper/vg-root"),
+    )
+
+
+def test_without_root_a_disk_is_what_udev_remembers() -> None:
+    swap = part(5, type_="0x82", told=Signature(type="swap", uuid="u", label="l"))
+    empty = part(1, type_="0x83", told=Signature())
+    told = Signature(table_kind="dos", table_uuid="0badcafe")
+    disk = read_disk(node(empty, part(2, type_="0x5"), swap, told=told), Usage())
+    assert disk.table is not None
+    assert (disk.table.kind, disk.table.uuid) == (TableKind.MBR, "0badcafe")
+    assert disk.table.partition(1).content == Nothing()
+    assert disk.table.partition(2).kind is PartitionKind.EXTENDED
+    assert disk.table.partition(5).kind is PartitionKind.LOGICAL
+    assert disk.table.partition(5).content == SwapArea(uuid="u", label="l")
+
+
+def test_a_disk_of_which_nothing_is_known_is_not_called_empty() -> None:
+    disk = read_disk(node(told=None), Usage())
+    assert disk.table is None
+    assert disk.content == Foreign(kind="unreadable")
+
+
+def test_a_gpt_from_udev_spells_guids_as_sfdisk_does() -> None:
+    told = Signature(table_kind="gpt", table_uuid="AB")
+    table = table_from_udev(
+        node(part(1, type_="c12a7328-f81f-11d2-ba4b-00a0c93ec93b"), told=told), told
+    )
+    assert table.partition(1).type == "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+    assert table.partition(1).flags == ("boot", "esp")
+
+
+def test_a_container_tells_what_is_in_it() -> None:
+    told = Signature(type="crypto_LUKS", uuid="c")
+    inner = LayerNode(
+        path="/nonexistent/dm",
+        major_minor="253:0",
+        signature=Signature(type="swap", uuid="s"),
+    )
+    assert read_content("/nonexistent/x", told=told, holders=(inner,)) == Container(
+        kind="crypto_LUKS", uuid="c", holds=(SwapArea(uuid="s"),)
+    )
+
+
+def test_signatures_that_are_not_made_again_are_named() -> None:
+    assert from_signature(Signature(type="ntfs", label="C")) == Foreign(kind="ntfs", label="C")
+    assert from_signature(Signature(ambivalent=True)) == Foreign(kind="ambivalent")
+    table = Signature(table_kind="dos", table_uuid="1")
+    assert from_signature(table) == Foreign(kind="partition table (dos)", uuid="1")
+    assert from_signature(Signature()) == Nothing()
+
+
+def test_only_file_systems_of_disks_in_use_ask_for_tools() -> None:
+    xfs = read_disk(node(told=Signature(type="xfs", uuid="u")), Usage())
+    assert isinstance(xfs.content, FileSystem)
+    assert kinds_in_use([xfs]) == frozenset()
+    mounted = Mount(device="/nonexistent/x", target="/", fstype="xfs", major_minor="8:0")
+    used = read_disk(node(told=Signature(type="xfs", uuid="u")), Usage(mounts=(mounted,)))
+    assert kinds_in_use([used]) == {FsKind.XFS}
+
+
+def test_a_mount_gets_the_name_of_the_device_with_its_number() -> None:
+    names = Names(numbers={"8:1": "/dev/sda1"})
+    kernel = Mount(device="/dev/root", target="/", fstype="ext4", major_minor="8:1")
+    assert names.of_mount(kernel).device == "/dev/sda1"
+    tmpfs = Mount(device="tmpfs", target="/run", fstype="tmpfs", major_minor="0:23")
+    assert names.of_mount(tmpfs) == tmpfs
+
+
+def test_what_is_no_block_device_has_no_name_but_a_swap_file_keeps_its_own(
+    tmp_path: Path,
+) -> None:
+    names = Names(numbers={})
+    assert names.of_path("/dev/null") == ""
+    assert names.of_path("/dev/nonexistent") == ""
+    assert names.of_path(str(tmp_path)) == ""
+    assert names.of_swap("/swapfile") == "/swapfile"

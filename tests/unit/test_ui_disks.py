@@ -1,0 +1,146 @@
+"""What `rescue disks` shows."""
+
+from dataclasses import replace
+
+from rich.console import Console
+
+from rescue.model.boot import BootState, Firmware
+from rescue.model.disk import Disk, Partition, PartitionTable, TableKind, Use, UseKind
+from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.identifiers import IdentifierMap
+from rescue.model.identity import DiskId
+from rescue.model.layer import Container, Content, Foreign, Nothing
+from rescue.model.machine import Machine
+from rescue.model.mount import Mount
+from rescue.model.record import DiskRef, MirrorRecord, MirrorState
+from rescue.ui.disks import DiskRow, disk_rows, disks_table
+from rescue.units import GIB, MIB, Bytes, Sectors
+
+
+def part(
+    number: int, content: Content, *uses: Use, mib: int = 1, flags: tuple[str, ...] = ()
+) -> Partition:
+    return Partition(
+        number=number,
+        start=Sectors(2048),
+        length=Sectors(mib * MIB // 512),
+        type="83",
+        uuid="",
+        content=content,
+        uses=uses,
+        flags=flags,
+    )
+
+
+def disk(path: str, serial: str, *parts: Partition, content: Content | None = None) -> Disk:
+    table = PartitionTable(kind=TableKind.GPT, uuid=f"table-{serial}", partitions=parts)
+    return Disk(
+        path=path,
+        id=DiskId(serial=serial, by_id=(f"virtio-{serial}",) if serial else ()),
+        size=Bytes(20 * GIB),
+        logical_sector=512,
+        physical_sector=512,
+        transport="virtio",
+        table=table if parts else None,
+        content=content or Nothing(),
+    )
+
+
+def mounted(where: str) -> Use:
+    return Use(kind=UseKind.MOUNTED, where=where)
+
+
+SOURCE = disk(
+    "/dev/vda",
+    "SRC",
+    part(1, Nothing(), flags=("bios_grub",)),
+    part(2, FileSystem(kind=FsKind.EXT4, uuid="r", label="[red]"), mounted("/"), mib=1024),
+    part(3, SwapArea(uuid="s"), Use(kind=UseKind.SWAP, where="/dev/vda3")),
+)
+BLANK = disk("/dev/vdb", "MIR")
+
+
+def machine(*disks: Disk, root: str = "/dev/vda2") -> Machine:
+    return Machine(
+        host="alpha",
+        machine_id="m",
+        is_root=True,
+        disks=disks,
+        mounts=(Mount(device=root, target="/", fstype="ext4"),),
+        fstab=(),
+        fstab_text="",
+        swaps=(),
+        boot=BootState(firmware=Firmware.BIOS),
+    )
+
+
+def record() -> MirrorRecord:
+    return MirrorRecord(
+        name="nightly",
+        host="alpha",
+        machine_id="m",
+        source=DiskRef(id=DiskId(serial="SRC"), table_uuid="table-SRC"),
+        mirror=DiskRef(id=DiskId(serial="MIR"), table_uuid="table-MIR"),
+        filesystems=(),
+        swaps=(),
+        identifiers=IdentifierMap(),
+        platforms=(),
+        state=MirrorState.COMPLETE,
+    )
+
+
+def test_the_disk_of_the_system_and_a_bare_disk() -> None:
+    system, bare = disk_rows(machine(SOURCE, BLANK))
+    assert system == DiskRow(
+        device="/dev/vda",
+        identity="SRC\nvirtio-SRC",
+        size="20.0 GiB",
+        model="virtio",
+        table="GPT",
+        holds=("1: 1.0 MiB BIOS boot", "2: 1.0 GiB ext4 '[red]' on /", "3: 1.0 MiB swap"),
+        use="mounted, swap",
+        role="system",
+    )
+    assert (bare.holds, bare.table) == (("empty",), "no table")
+    assert (bare.use, bare.role) == ("not in use", "")
+
+
+def test_the_system_is_found_below_layers() -> None:
+    held = Use(kind=UseKind.HOLDER, where="/dev/mapper/vg-root")
+    inner = FileSystem(kind=FsKind.EXT4, uuid="r")
+    pv = Container(kind="LVM2_member", holds=(inner,))
+    (row,) = disk_rows(machine(disk("/dev/sda", "L", part(1, pv, held)), root=held.where))
+    assert row.role == "system"
+    assert row.holds == ("1: 1.0 MiB LVM2_member (ext4)",)
+    assert row.use == "held by a layer"
+
+
+def test_roles_come_from_records_and_need_both_serial_and_table() -> None:
+    mirror = disk("/dev/vdb", "MIR", part(1, Nothing()))
+    source, known = disk_rows(machine(SOURCE, mirror), records=[record()])
+    assert (source.role, known.role) == ("system, source", "mirror nightly (complete)")
+    again = replace(mirror, table=PartitionTable(kind=TableKind.MBR, uuid="new", partitions=()))
+    assert disk_rows(machine(again), records=[record()])[0].role == ""
+
+
+def test_a_machine_that_runs_from_its_mirror_says_so() -> None:
+    mirror = disk("/dev/vda", "MIR", part(2, Nothing(), mounted("/")))
+    running = replace(machine(mirror), running_mirror=record())
+    assert disk_rows(running)[0].role == "system, mirror nightly (complete)"
+
+
+def test_a_disk_without_serial_is_said_to_have_none() -> None:
+    nameless = disk("/dev/sdc", "", content=Foreign(kind="ntfs", label="DATA"))
+    (row,) = disk_rows(machine(nameless))
+    assert row.identity == "no serial"
+    assert row.holds == ("ntfs 'DATA'",)
+
+
+def test_the_table_fits_eighty_columns_and_leaves_brackets_alone() -> None:
+    console = Console(width=80, record=True, file=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(disks_table(machine(SOURCE, BLANK)))
+    text = captured.get()
+    assert "'[red]'" in text
+    assert all(word in text for word in ("/dev/vdb", "MIR", "GPT", "system", "not in use"))
+    assert max(len(line) for line in text.splitlines()) <= 80
