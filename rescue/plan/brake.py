@@ -1,0 +1,26 @@
+"""The brake: a run that would delete or change most of the mirror waits for a person's word."""
+
+from rescue.errors import ExitCode
+from rescue.model.finding import Refusal
+
+
+def check_brake(
+    *, files_total: int, changes: int, deletions: int, share: float = 0.25, count: int = 10_000
+) -> Refusal | None:
+    """Given what a run would do, return a refusal where it is more than a run is trusted with.
+
+    `files_total` are the files on the source. Both the share (0 to 1) and the count must be
+    exceeded by changes and deletions together: a small system may change by half on a day of
+    upgrades, and a large one by 10,000 files.
+    """
+    touched = changes + deletions
+    if touched <= count or touched <= share * files_total:
+        return None
+    part = f"{touched / files_total:.0%} of " if files_total else ""
+    return Refusal(
+        code=ExitCode.BRAKE,
+        reason=f"this run would change {changes:,} files and delete {deletions:,} on the mirror: "
+        f"{part}the source's {files_total:,} files (the brake: {share:.0%} and {count:,})",
+        hint="look at the source first: is it all there, is it encrypted by somebody? If the "
+        "changes are meant, run again with --accept-changes",
+    )

@@ -1,0 +1,58 @@
+"""What can be said of a partition's content: its names, and a few words for people."""
+
+from typing import assert_never
+
+from rescue.model.disk import Disk, Partition
+from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.layer import Container, Content, Foreign, Nothing
+
+BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
+ESP_TYPES = frozenset({"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"})
+
+
+def names(content: Content) -> tuple[str, str]:
+    """Return UUID and label of a content, '' for what it does not have."""
+    match content:
+        case FileSystem() | SwapArea() | Foreign():
+            return content.uuid, content.label
+        case Container():
+            return content.uuid, ""
+        case Nothing():
+            return "", ""
+        case _:
+            assert_never(content)
+
+
+def describe(content: Content) -> str:
+    """Return what a content is, as people read it: "ext4 'home' 1c2d-...", or 'nothing'."""
+    uuid, label = names(content)
+    match content:
+        case FileSystem() | Foreign() | Container():
+            kind = str(content.kind)
+        case SwapArea():
+            kind = "swap"
+        case Nothing():
+            return "nothing"
+        case _:
+            assert_never(content)
+    return " ".join(filter(None, (kind, f"'{label}'" if label else "", uuid)))
+
+
+def holds_nothing(content: Content) -> bool:
+    """Whether libblkid knows no signature there."""
+    return isinstance(content, Nothing)
+
+
+def is_bios_boot(part: Partition) -> bool:
+    """Whether GRUB for BIOS keeps its core image there (GRUB manual, 'BIOS installation')."""
+    return part.type.upper() == BIOS_BOOT
+
+
+def is_esp(part: Partition) -> bool:
+    """Whether the firmware looks there for boot loaders (UEFI 2.10 section 5.3.3 and 5.2.2)."""
+    return part.type.upper() in ESP_TYPES
+
+
+def contents_of(disk: Disk) -> tuple[Content, ...]:
+    """Return what lies on the disk itself and on each of its partitions."""
+    return disk.content, *(part.content for part in disk.partitions)

@@ -1,0 +1,174 @@
+"""The guard of a nightly run: the right source, the right mirror, the right direction."""
+
+from rescue.errors import ExitCode
+from rescue.model.disk import Disk, UseKind
+from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.model.record import DiskRef, MirrorRecord
+from rescue.model.role import Role
+
+_AGAIN = "if this disk shall be a mirror again, prepare it: 'rescue prepare DISK'"
+
+
+def is_disk(disk: Disk, wanted: DiskRef) -> bool:
+    """Whether a disk is the one a record names: hardware identity and partition-table id.
+
+    A source without serial and WWN is known by its table alone.
+    """
+    same = disk.id.same_disk(wanted.id) or not (disk.id.is_stable or wanted.id.is_stable)
+    return same and disk.table is not None and disk.table.uuid == wanted.table_uuid
+
+
+def direction_refusals(
+    machine: Machine, source: Disk | None, record: MirrorRecord
+) -> list[Refusal]:
+    """Refuse unless this machine runs from the source that the record names."""
+    if record.machine_id != machine.machine_id:
+        return [_refused(f"the record of '{record.name}' is of another machine, '{record.host}'")]
+    if source is None or is_disk(source, record.source):
+        return []
+    if source.id.same_disk(record.mirror.id) or (
+        source.table is not None and source.table.uuid == record.mirror.table_uuid
+    ):
+        return [
+            _refused(
+                f"this machine runs from its mirror '{record.name}' ({source.path})",
+                "bring the machine back to a first disk before anything is mirrored again",
+            )
+        ]
+    return [
+        _refused(
+            f"this machine runs from {source.path} ({_named(source)}), and mirror "
+            f"'{record.name}' was made from {record.source.id.name or '?'} "
+            f"(table {record.source.table_uuid})"
+        )
+    ]
+
+
+def find_mirror(machine: Machine, record: MirrorRecord) -> tuple[Disk | None, list[Refusal]]:
+    """Return the attached disk that the record names, or why there is none to be written to."""
+    found = [disk for disk in machine.disks if disk.id.same_disk(record.mirror.id)]
+    if len(found) > 1:
+        paths = ", ".join(disk.path for disk in found)
+        return None, [_refused(f"several disks show the identity '{_id(record)}': {paths}")]
+    if not found:
+        return None, [
+            _refused(
+                f"mirror '{record.name}' ({_id(record)}) is not attached", "attach it and run again"
+            )
+        ]
+    disk = found[0]
+    if not is_disk(disk, record.mirror):
+        has = disk.table.uuid if disk.table is not None else "none"
+        return disk, [
+            _refused(
+                f"{disk.path} ({_id(record)}) has the partition table {has}, and not "
+                f"{record.mirror.table_uuid} as mirror '{record.name}'"
+            )
+        ]
+    return disk, _partition_refusals(disk, record) + _use_refusals(disk)
+
+
+def marker_refusals(
+    record: MirrorRecord, marker: MirrorRecord | None, *, mirror: Disk
+) -> list[Refusal]:
+    """Refuse unless the mirror's own root says that it is this mirror, and not a newer one."""
+    if marker is None:
+        return [
+            _refused(f"{mirror.path} is not enrolled: its root has no marker /.rescue/mirror.json")
+        ]
+    if marker.machine_id != record.machine_id or marker.host != record.host:
+        return [
+            _refused(
+                f"{mirror.path} is a mirror of another machine: '{marker.host}' "
+                f"({marker.machine_id})"
+            )
+        ]
+    same = (
+        marker.role is Role.MIRROR
+        and marker.name == record.name
+        and marker.mirror.table_uuid == record.mirror.table_uuid
+        and marker.mirror.id.same_disk(record.mirror.id)
+        and marker.source.table_uuid == record.source.table_uuid
+    )
+    if not same:
+        return [
+            _refused(
+                f"the marker on {mirror.path} is of mirror '{marker.name}' of another disk, and "
+                f"not of '{record.name}'"
+            )
+        ]
+    if marker.generation > record.generation:
+        return [
+            _refused(
+                f"{mirror.path} has generation {marker.generation}, and this machine's record "
+                f"of it {record.generation}: the mirror may be newer than this system",
+                "find out which disk has the newest data before anything is written; was this "
+                "system brought back from an old copy?",
+            )
+        ]
+    return []
+
+
+def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
+    """Refuse where a recorded partition is missing or holds something else."""
+    parts = {part.number: part for part in disk.partitions}
+    refusals = []
+    for pair in record.filesystems:
+        what = f"partition {pair.partition} of {disk.path} ({pair.mount_point})"
+        part = parts.get(pair.partition)
+        if part is None:
+            refusals.append(_refused(f"{what} is missing"))
+            continue
+        if part.uuid != pair.mirror_partuuid:
+            refusals.append(
+                _refused(f"{what} has PARTUUID {part.uuid}, recorded is {pair.mirror_partuuid}")
+            )
+        held = part.content
+        if not isinstance(held, FileSystem) or held.kind is not pair.kind:
+            refusals.append(_refused(f"{what} does not hold {pair.kind} any more"))
+        elif held.uuid != pair.mirror_uuid:
+            refusals.append(
+                _refused(f"{what} has UUID {held.uuid}, recorded is {pair.mirror_uuid}")
+            )
+    for swap in record.swaps:
+        part = parts.get(swap.partition)
+        area = part.content if part is not None else None
+        if not isinstance(area, SwapArea) or area.uuid != swap.mirror_uuid:
+            refusals.append(
+                _refused(
+                    f"partition {swap.partition} of {disk.path} is not the swap area "
+                    f"{swap.mirror_uuid} any more"
+                )
+            )
+    return refusals
+
+
+def _use_refusals(disk: Disk) -> list[Refusal]:
+    """Refuse a mirror that somebody else has open."""
+    words = {
+        UseKind.MOUNTED: ("mounted on", "umount"),
+        UseKind.SWAP: ("swapped to as", "swapoff"),
+        UseKind.HOLDER: ("held by", "release"),
+    }
+    return [
+        _refused(
+            f"{disk.path}, the mirror, is {words[use.kind][0]} {use.where}",
+            f"{words[use.kind][1]} {use.where}, and run again",
+        )
+        for use in disk.all_uses
+    ]
+
+
+def _id(record: MirrorRecord) -> str:
+    return record.mirror.id.name
+
+
+def _named(disk: Disk) -> str:
+    table = disk.table.uuid if disk.table is not None else "none"
+    return f"{disk.id.name or 'no serial'}, table {table}"
+
+
+def _refused(reason: str, hint: str = _AGAIN) -> Refusal:
+    return Refusal(code=ExitCode.REFUSED, reason=reason, hint=hint)

@@ -1,0 +1,79 @@
+"""From the running system onto its enrolled mirror: a run's plan, or every reason against it."""
+
+from rescue.model.disk import Disk
+from rescue.model.filesystem import FsKind
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.model.plan import MirrorRequest, Plan, PlanKind
+from rescue.model.record import MirrorRecord
+from rescue.plan.contents import is_esp
+from rescue.plan.drift import drift_refusals, left_out
+from rescue.plan.guard import direction_refusals, find_mirror, marker_refusals
+from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
+from rescue.plan.run import run_steps
+from rescue.plan.survey import survey, unsupported_root
+
+
+def plan_mirror(
+    machine: Machine, record: MirrorRecord, marker: MirrorRecord | None, request: MirrorRequest
+) -> Plan | tuple[Refusal, ...]:
+    """Given the running system and the record of one mirror, return the run's plan or refusals.
+
+    `marker` is what was read from the root of the attached mirror, None where there is none.
+    """
+    source = machine.root_disk
+    mirror, refusals = find_mirror(machine, record)
+    refusals += machine_refusals(machine) + direction_refusals(machine, source, record)
+    if mirror is not None:
+        refusals += marker_refusals(record, marker, mirror=mirror)
+    refusals += tool_refusals(machine, _MADE)
+    if source is None:
+        return in_order([*refusals, unsupported_root(machine)])
+    found = survey(machine, source, but_not=mirror.path if mirror is not None else "")
+    esp = recorded_esp(record, source)
+    refusals += drift_refusals(machine, found, record, esp=esp)
+    if refusals or mirror is None:
+        return in_order(refusals)
+    absent = left_out(machine, record, esp=esp)
+    run = run_steps(
+        machine,
+        source,
+        record,
+        esp=esp,
+        checksum=request.checksum,
+        paths=request.paths,
+        without=absent,
+    )
+    return Plan(
+        kind=PlanKind.MIRROR,
+        target_path=mirror.path,
+        target_model=mirror.model,
+        target_size=mirror.size,
+        logical_sector=mirror.logical_sector,
+        record=record,
+        steps=run.steps,
+        notes=(*run.notes, *_notes(machine, record, absent)),
+    )
+
+
+_MADE: frozenset[FsKind] = frozenset()
+
+
+def recorded_esp(record: MirrorRecord, source: Disk) -> str:
+    """Return where the EFI system partition is mounted by the record, or ''."""
+    numbers = {part.number for part in source.partitions if is_esp(part)}
+    places = (
+        pair.mount_point
+        for pair in record.filesystems
+        if pair.partition in numbers and pair.kind is FsKind.VFAT
+    )
+    return next(places, "")
+
+
+def _notes(machine: Machine, record: MirrorRecord, absent: frozenset[str]) -> tuple[str, ...]:
+    notes = [
+        f"{place} is not mounted (noauto): the mirror keeps what it has" for place in sorted(absent)
+    ]
+    if machine.host != record.host:
+        notes.append(f"this machine was called '{record.host}' when the mirror was prepared")
+    return tuple(notes)

@@ -1,0 +1,153 @@
+"""From a bare disk to the first mirror: the whole plan, or every reason against it."""
+
+import re
+
+from rescue.errors import ExitCode
+from rescue.model.disk import Disk, PartitionTable
+from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.model.plan import Plan, PlanKind, PrepareRequest
+from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
+from rescue.model.step import WipeSignatures, WriteTable
+from rescue.plan.filesystems import Twin, make_steps, twins
+from rescue.plan.fresh import Fresh, taken_ids, taken_labels
+from rescue.plan.grub import GrubChoice, choose_platforms
+from rescue.plan.identifiers import identifier_map
+from rescue.plan.refuse import (
+    find_target,
+    in_order,
+    machine_refusals,
+    target_refusals,
+    tool_refusals,
+    what_is_lost,
+)
+from rescue.plan.run import run_steps
+from rescue.plan.survey import Survey, survey, unsupported_root
+from rescue.plan.table import mirror_table
+
+_SAFE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
+
+
+def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refusal, ...]:
+    """Given the running system and what was asked for, return the plan or all refusals.
+
+    The plan is complete: it holds every sector, size and fresh identifier, and the record that
+    will be true after it. Raises ValueError where too few fresh UUIDs were drawn.
+    """
+    source = machine.root_disk
+    target, unknown = find_target(machine, request.target)
+    refusals = machine_refusals(machine) + list(unknown) + _name_refusals(request.name)
+    if target is not None:
+        give_up = request.give_up_content_of
+        refusals += target_refusals(machine, target, source, give_up=give_up)
+    if source is None or source.table is None:
+        return in_order([*refusals, unsupported_root(machine), *tool_refusals(machine, _NO_KINDS)])
+    found = survey(machine, source, but_not=target.path if target is not None else "")
+    grub = choose_platforms(machine, found)
+    kinds = frozenset(member.filesystem.kind for member in found.members)
+    refusals += [*found.refusals, *grub.refusals, *tool_refusals(machine, kinds)]
+    if refusals or target is None:
+        return in_order(refusals)
+    return _plan(machine, request, target, source.table, found, grub)
+
+
+_NO_KINDS: frozenset[FsKind] = frozenset()
+
+
+def safe_name(text: str) -> str:
+    """Return a text as the name of a mirror and its files: 'WD-WCC4N1', never a path."""
+    return re.sub(r"[^0-9A-Za-z._-]+", "_", text).lstrip("._-")[:100] or "mirror"
+
+
+def _name_refusals(name: str) -> list[Refusal]:
+    if not name or _SAFE_NAME.fullmatch(name):
+        return []
+    return [
+        Refusal(
+            code=ExitCode.USAGE,
+            reason=f"'{name}' cannot be the name of a mirror",
+            hint="use letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+    ]
+
+
+def _plan(
+    machine: Machine,
+    request: PrepareRequest,
+    target: Disk,
+    source_table: PartitionTable,
+    found: Survey,
+    grub: GrubChoice,
+) -> Plan:
+    """Make the plan, when nothing stands against it."""
+    fresh = Fresh(drawn=request.fresh, taken=taken_ids(machine.disks))
+    table = mirror_table(source_table, fresh)
+    made = twins(found, fresh, taken_labels(machine.disks))
+    record = MirrorRecord(
+        name=request.name or safe_name(target.id.name),
+        host=machine.host,
+        machine_id=machine.machine_id,
+        source=DiskRef(id=found.disk.id, table_uuid=source_table.uuid),
+        mirror=DiskRef(id=target.id, table_uuid=table.uuid),
+        filesystems=_filesystem_pairs(found, table, made),
+        swaps=_swap_pairs(made),
+        identifiers=identifier_map(found.disk, target, table, made),
+        platforms=grub.platforms,
+    )
+    run = run_steps(machine, found.disk, record, esp=grub.esp, first=True)
+    return Plan(
+        kind=PlanKind.PREPARE,
+        target_path=target.path,
+        target_model=target.model,
+        target_size=target.size,
+        logical_sector=target.logical_sector,
+        record=record,
+        steps=(WipeSignatures(), WriteTable(table=table), *make_steps(made), *run.steps),
+        loses=what_is_lost(target),
+        notes=(*found.notes, *grub.notes, *run.notes, *_layout_notes(machine, target)),
+    )
+
+
+def _filesystem_pairs(
+    found: Survey, table: PartitionTable, made: tuple[Twin, ...]
+) -> tuple[FilesystemPair, ...]:
+    """Return the mirrored file systems, parents first; those not mounted now are not among them."""
+    by_number = {twin.part.number: twin.made for twin in made}
+    pairs = []
+    for member in found.mounted:
+        twin = by_number[member.part.number]
+        if isinstance(twin, FileSystem):
+            pairs.append(
+                FilesystemPair(
+                    mount_point=member.mount_point,
+                    kind=member.filesystem.kind,
+                    partition=member.part.number,
+                    source_uuid=member.filesystem.uuid,
+                    mirror_uuid=twin.uuid,
+                    mirror_partuuid=table.partition(member.part.number).uuid,
+                )
+            )
+    return tuple(pairs)
+
+
+def _swap_pairs(made: tuple[Twin, ...]) -> tuple[SwapPair, ...]:
+    return tuple(
+        SwapPair(
+            partition=twin.part.number,
+            source_uuid=twin.part.content.uuid,
+            mirror_uuid=twin.made.uuid,
+        )
+        for twin in made
+        if isinstance(twin.made, SwapArea) and isinstance(twin.part.content, SwapArea)
+    )
+
+
+def _layout_notes(machine: Machine, target: Disk) -> tuple[str, ...]:
+    """Say what fstab will find gone on this machine."""
+    nodes = {target.path, *(part.path for part in target.partitions)}
+    return tuple(
+        f"fstab names {entry.spec} on {target.path} for {entry.target}: it will be gone"
+        for entry in machine.fstab
+        if entry.device in nodes
+    )

@@ -1,0 +1,93 @@
+"""The steps of one run, in the order that leaves a mirror that boots wherever it is cut.
+
+First everything is copied, and nothing deleted below /boot and the kernels' modules; then the
+files that name a disk, the swap files, GRUB and the initramfs; only then the old kernels go.
+"""
+
+from dataclasses import dataclass
+
+from rescue.model.disk import Disk
+from rescue.model.machine import Machine
+from rescue.model.record import MirrorRecord
+from rescue.model.step import (
+    BuildInitramfs,
+    InstallGrub,
+    PruneTree,
+    Step,
+    SyncTree,
+    WriteBootFiles,
+)
+from rescue.plan.bootfiles import made_on_the_mirror, whole_tree_patterns
+from rescue.plan.exclude import excluded, owner, relative, swap_files
+from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The steps, and sentences worth reading."""
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+
+
+def run_steps(
+    machine: Machine,
+    disk: Disk,
+    record: MirrorRecord,
+    *,
+    esp: str,
+    first: bool = False,
+    checksum: bool = False,
+    paths: tuple[str, ...] | None = None,
+    without: frozenset[str] = frozenset(),
+) -> Run:
+    """Given the source's disk and the record, return what a run does.
+
+    `first` is the run onto empty file systems: nothing is there to be pruned. `paths` are the
+    only ones to look at, on the whole tree. `without` are mount points that are left as the
+    mirror has them.
+    """
+    distributor = machine.boot.distributor or DEFAULT_DISTRIBUTOR
+    patterns = whole_tree_patterns(esp)
+    files, notes = swap_files(machine, record.filesystems)
+    every = excluded(
+        record.filesystems,
+        keep=made_on_the_mirror(esp, record.platforms, distributor) + patterns,
+        swap_files=tuple(step.path for step in files),
+        esp=esp,
+    )
+    points = tuple(pair.mount_point for pair in record.filesystems)
+    looked_at = tuple(each for each in every if each.mount_point not in without)
+    steps: list[Step] = [
+        SyncTree(
+            mount_point=each.mount_point,
+            keep=each.keep,
+            late=() if first else each.late,
+            paths=_paths_on(each.mount_point, points, paths),
+            checksum=checksum,
+            first=first,
+        )
+        for each in looked_at
+    ]
+    steps += files
+    steps.append(
+        WriteBootFiles(patterns=patterns, resume_uuid=resume_uuid(machine, disk, record.swaps))
+    )
+    steps += [InstallGrub(platform=each, distributor=distributor) for each in record.platforms]
+    steps.append(BuildInitramfs())
+    if not first:
+        steps += [
+            PruneTree(mount_point=each.mount_point, late=each.late, keep=each.keep)
+            for each in looked_at
+            if each.late
+        ]
+    return Run(steps=tuple(steps), notes=notes)
+
+
+def _paths_on(
+    point: str, points: tuple[str, ...], paths: tuple[str, ...] | None
+) -> tuple[str, ...] | None:
+    """Return those of the paths that lie on one file system, as it names them itself."""
+    if paths is None:
+        return None
+    return tuple(relative(path, point) for path in paths if owner(path, points) == point)
