@@ -83,11 +83,13 @@ class WriteBootFiles:
     """Write every file that names a disk, translated by the record's identifier map.
 
     `patterns` are globs on the whole tree ('/etc/fstab', '/boot/loader/entries/*.conf'). A file
-    that the source no longer has is removed from the mirror.
+    that the source no longer has is removed from the mirror. `menus` are those that the boot
+    loader reads: they are written when the kernels and initramfs that they name are there.
     """
 
     patterns: tuple[str, ...]
     resume_uuid: str = ""
+    menus: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

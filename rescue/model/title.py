@@ -38,7 +38,8 @@ def title(step: Step) -> str:
         case MakeSwapFile():
             return f"make swap file {step.path} ({human_bytes(step.size)})"
         case WriteBootFiles():
-            return "write fstab and the boot files with the mirror's identifiers"
+            what = "the boot menu" if step.menus else "fstab and the settings of the boot"
+            return f"write {what} with the mirror's identifiers"
         case BuildInitramfs():
             return "build the mirror's initramfs"
         case InstallGrub():

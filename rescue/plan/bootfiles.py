@@ -5,7 +5,7 @@ from rescue.model.boot import GrubPlatform
 STATE_DIRECTORY = "/.rescue/"
 """Identity, record and marker of the mirror; never copied from or to a source."""
 
-PATTERNS = (
+SETTINGS = (
     "/etc/fstab",
     "/etc/crypttab",
     "/etc/mdadm/mdadm.conf",
@@ -25,14 +25,21 @@ PATTERNS = (
     "/etc/hdparm.conf",
     "/etc/smartd.conf",
     "/var/cache/debconf/config.dat",
+    "/boot/grub/device.map",
+)
+"""What the system, mkinitramfs and grub-install read. Globs; '*' stays within one folder."""
+
+MENUS = (
     "/boot/grub/grub.cfg",
     "/boot/grub/custom.cfg",
-    "/boot/grub/device.map",
     "/boot/grub/grubenv",
     "/boot/loader/loader.conf",
     "/boot/loader/entries/*.conf",
 )
-"""Globs on the whole tree; '*' stays within one folder."""
+"""What the boot loader reads: it names kernels and initramfs, which must be there before."""
+
+PATTERNS = SETTINGS + MENUS
+"""All globs on the whole tree, apart from those on the EFI system partition."""
 
 _ESP_PATTERNS = (
     "/loader/loader.conf",
@@ -43,12 +50,17 @@ _ESP_PATTERNS = (
 _INITRAMFS = ("/boot/initrd.img-*",)
 
 
+def menu_patterns(esp: str) -> tuple[str, ...]:
+    """Return the globs of what boot loaders read. `esp` is the ESP's mount point, or ''."""
+    return MENUS + (tuple(f"{esp.rstrip('/')}{each}" for each in _ESP_PATTERNS) if esp else ())
+
+
 def whole_tree_patterns(esp: str) -> tuple[str, ...]:
-    """Return the globs of the files that name a disk. `esp` is the ESP's mount point, or ''.
+    """Return the globs of all files that name a disk. `esp` is the ESP's mount point, or ''.
 
     They are written on the mirror from the source's text, translated.
     """
-    return PATTERNS + (tuple(f"{esp.rstrip('/')}{each}" for each in _ESP_PATTERNS) if esp else ())
+    return SETTINGS + menu_patterns(esp)
 
 
 def made_on_the_mirror(

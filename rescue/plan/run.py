@@ -1,7 +1,8 @@
 """The steps of one run, in the order that leaves a mirror that boots wherever it is cut.
 
 First everything is copied, and nothing deleted below /boot and the kernels' modules; then the
-files that name a disk, the swap files, GRUB and the initramfs; only then the old kernels go.
+swap files, the settings, the initramfs and GRUB; then the menus, which name what is there by now;
+only then the old kernels go.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,12 @@ from rescue.model.step import (
     SyncTree,
     WriteBootFiles,
 )
-from rescue.plan.bootfiles import made_on_the_mirror, whole_tree_patterns
+from rescue.plan.bootfiles import (
+    SETTINGS,
+    made_on_the_mirror,
+    menu_patterns,
+    whole_tree_patterns,
+)
 from rescue.plan.exclude import excluded, owner, relative, swap_files
 from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
 
@@ -48,16 +54,19 @@ def run_steps(
     mirror has them.
     """
     distributor = machine.boot.distributor or DEFAULT_DISTRIBUTOR
-    patterns = whole_tree_patterns(esp)
     files, notes = swap_files(machine, record.filesystems)
     every = excluded(
         record.filesystems,
-        keep=made_on_the_mirror(esp, record.platforms, distributor) + patterns,
+        keep=made_on_the_mirror(esp, record.platforms, distributor) + whole_tree_patterns(esp),
         swap_files=tuple(step.path for step in files),
         esp=esp,
     )
     points = tuple(pair.mount_point for pair in record.filesystems)
-    looked_at = tuple(each for each in every if each.mount_point not in without)
+    looked_at = tuple(
+        each
+        for each in every
+        if each.mount_point not in without and _paths_on(each.mount_point, points, paths) != ()
+    )
     steps: list[Step] = [
         SyncTree(
             mount_point=each.mount_point,
@@ -70,11 +79,13 @@ def run_steps(
         for each in looked_at
     ]
     steps += files
-    steps.append(
-        WriteBootFiles(patterns=patterns, resume_uuid=resume_uuid(machine, disk, record.swaps))
-    )
-    steps += [InstallGrub(platform=each, distributor=distributor) for each in record.platforms]
-    steps.append(BuildInitramfs())
+    resume = resume_uuid(machine, disk, record.swaps)
+    steps += [
+        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume),
+        BuildInitramfs(),
+        *(InstallGrub(platform=each, distributor=distributor) for each in record.platforms),
+        WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True),
+    ]
     if not first:
         steps += [
             PruneTree(mount_point=each.mount_point, late=each.late, keep=each.keep)
