@@ -157,8 +157,9 @@ def _make_file_systems(layout: Layout, raw: Path, work: Path, tree: Path) -> Non
     _run(*wrapper, "sh", str(RECIPE / "filesystems.sh"), *arguments)
     for part in layout.partitions:
         if part.content is Content.VFAT:
+            # Clusters of one sector: with fewer than 65525 of them OVMF takes FAT32 for FAT16.
             _run(
-                *("mkfs.vfat", "-F", "32", "-i", layout.file_system_uuid(part).replace("-", "")),
+                *("mkfs.vfat", "-F", "32", "-s", "1", "-i", layout.file_system_uuid(part).replace("-", "")),
                 *("--offset", str(part.start * MIB // SECTOR), str(raw), str(part.size * 1024)),
             )
         elif part.content is Content.SWAP:
