@@ -31,7 +31,8 @@ def write_atomic(
         with os.fdopen(fd, "wb") as file:
             file.write(data)
             file.flush()
-            os.fchmod(fd, 0o644 if mode is None else mode)
+            with contextlib.suppress(PermissionError):
+                os.fchmod(fd, 0o644 if mode is None else mode)
             if like is not None:
                 copy_metadata(like, fresh)
             os.fsync(fd)
@@ -45,22 +46,31 @@ def write_atomic(
 def copy_metadata(source: Path, target: Path) -> None:
     """Give `target` the owner, mode, times and extended attributes of `source` (no links followed).
 
-    A file system that knows no owners (vfat) keeps its own.
+    vfat knows neither owners nor rights and refuses them: there it is the times alone.
     """
     seen = source.lstat()
     with contextlib.suppress(PermissionError):
         os.chown(target, seen.st_uid, seen.st_gid, follow_symlinks=False)
-    # After chown, which clears the set-user-ID bit; copystat ends with nothing that undoes times.
-    shutil.copystat(source, target, follow_symlinks=False)
+    # After chown, which clears the set-user-ID bit; copystat begins with the times.
+    with contextlib.suppress(PermissionError):
+        shutil.copystat(source, target, follow_symlinks=False)
 
 
-def same_metadata(source: Path, target: Path) -> bool:
-    """Whether kind, mode, owner and modification time (in whole seconds) agree."""
+def same_metadata(source: Path, target: Path, *, owners: bool) -> bool:
+    """Whether kind and modification time agree, and with `owners` mode, owner and group too.
+
+    Without it times may differ by two seconds, as vfat keeps them.
+    """
     one, two = source.lstat(), target.lstat()
-    return (
-        one.st_mode == two.st_mode
-        and (one.st_uid, one.st_gid) == (two.st_uid, two.st_gid)
-        and abs(one.st_mtime - two.st_mtime) <= 2
+    if stat.S_IFMT(one.st_mode) != stat.S_IFMT(two.st_mode):
+        return False
+    if not owners:
+        return abs(one.st_mtime - two.st_mtime) <= 2
+    return (one.st_mode, one.st_uid, one.st_gid, one.st_mtime_ns) == (
+        two.st_mode,
+        two.st_uid,
+        two.st_gid,
+        two.st_mtime_ns,
     )
 
 

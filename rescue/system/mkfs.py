@@ -8,7 +8,6 @@ _XFS_METADATA = ("crc", "finobt", "inobtcount", "reflink", "rmapbt", "bigtime")
 _XFS_INODE = ("projid32bit", "sparse", "nrext64")
 _XFS_NAMING = ("ftype",)
 
-_BTRFS_DEFAULTS = ("extref", "no-holes", "skinny-metadata")
 _BTRFS_RUNTIME = ("free-space-tree",)
 """Debian 12's mkfs.btrfs (6.2) knows it as a runtime feature; newer ones take both ways."""
 
@@ -101,13 +100,12 @@ def _btrfs(filesystem: FileSystem, device: str) -> list[str]:
     argv = ["mkfs.btrfs", "--quiet", "--force", "--nodiscard", "--uuid", filesystem.uuid]
     if options.block_size:
         argv += ["--sectorsize", str(options.block_size)]
-    if options.features:
-        # mkfs.btrfs adds its defaults to what it is asked for: those the source lacks are denied.
-        denied = [f"^{name}" for name in _BTRFS_DEFAULTS if name not in options.features]
-        wanted = [name for name in options.features if name not in _BTRFS_RUNTIME]
-        argv += ["--features", ",".join([*wanted, *denied])]
-        tree = [("" if name in options.features else "^") + name for name in _BTRFS_RUNTIME]
-        argv += ["--runtime-features", ",".join(tree)]
+    runtime = [name for name in options.features if name.lstrip("^") in _BTRFS_RUNTIME]
+    # '^no-holes' denies a default of today's mkfs.btrfs that the source lacks.
+    if wanted := [name for name in options.features if name not in runtime]:
+        argv += ["--features", ",".join(wanted)]
+    if runtime:
+        argv += ["--runtime-features", ",".join(runtime)]
     if filesystem.label:
         argv += ["--label", filesystem.label]
     return [*argv, device]

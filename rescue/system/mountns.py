@@ -5,18 +5,30 @@ It ends with its last process, and every mount in it too: a run that dies leaves
 
 import ctypes
 import os
+import time
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from rescue.errors import RescueError
 from rescue.model.filesystem import FsKind
 from rescue.system import blockinfo
-from rescue.system.run import run
+from rescue.system.run import CommandError, run
 
 _CLONE_NEWNS = 0x00020000
+_ATTEMPTS = 10
 _SAFE = "noatime,nodev,nosuid"
 
-_READ_ONLY = {
+
+class Access(Enum):
+    """How a mirror is mounted: to write, to read (a journal may be replayed), or to look at."""
+
+    READ_WRITE = "rw"
+    READ = "ro"
+    LOOK = "look"
+
+
+_LOOK = {
     # Not even the journal is replayed: looking at a disk must not change it.
     FsKind.EXT2: "ro",
     FsKind.EXT3: "ro,noload",
@@ -52,13 +64,13 @@ def enter_private() -> None:
     run(["mount", "--make-rprivate", "/"])
 
 
-def mount_argv(device: str, target: Path, kind: FsKind, *, read_only: bool) -> list[str]:
+def mount_argv(device: str, target: Path, kind: FsKind, access: Access) -> list[str]:
     """Return the command that mounts a mirror's file system (man 8 mount).
 
     Device nodes are copied and never opened, so nodev and nosuid cost nothing.
     """
-    options = f"{_SAFE},{_READ_ONLY[kind]}" if read_only else f"{_SAFE},rw"
-    return ["mount", "-t", kind.value, "-o", options, device, str(target)]
+    how = _LOOK[kind] if access is Access.LOOK else access.value
+    return ["mount", "-t", kind.value, "-o", f"{_SAFE},{how}", device, str(target)]
 
 
 def tmpfs_argv(target: Path, *, size: str, mode: str) -> list[str]:
@@ -94,8 +106,19 @@ def bind_read_only(source: Path, target: Path) -> None:
 
 
 def unmount_all(root: Path) -> None:
-    """Unmount everything at and below a folder, the innermost first (man 8 umount)."""
-    run(["umount", "--recursive", str(root)], timeout=3600)
+    """Unmount everything at and below a folder, the innermost first (man 8 umount).
+
+    Tried for some seconds: a child that was told to end may still hold it.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            run(["umount", "--recursive", str(root)], timeout=3600)
+        except CommandError:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def mounted_at(target: Path) -> Mounted:

@@ -68,7 +68,7 @@ def finish_argvs(device: str, table: PartitionTable) -> list[list[str]]:
             argvs.append([*sfdisk, "--part-uuid", device, number, part.uuid])
             argvs.append([*sfdisk, "--part-attrs", device, number, part.attrs])
             # Not by libparted, which reads a name in the caller's locale.
-            argvs.append([*sfdisk, "--part-label", device, number, part.name])
+            argvs.append([*sfdisk, "--part-label", "--", device, number, part.name])
     return argvs
 
 

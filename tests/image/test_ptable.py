@@ -183,9 +183,9 @@ def test_every_difference_is_named() -> None:
 def gpt_tables(draw: st.DrawFn) -> PartitionTable:
     count = draw(st.integers(1, 8))
     numbers = draw(st.lists(st.integers(1, 128), min_size=count, max_size=count, unique=True))
-    cuts = sorted(
-        draw(st.sets(st.integers(2048, SIZE // 512 - 100), min_size=count + 1, max_size=count + 1))
-    )
+    # Holes of one sector are left out: libparted refuses a partition that fills one.
+    places = st.integers(256, SIZE // 4096 - 16).map(lambda place: place * 8)
+    cuts = sorted(draw(st.sets(places, min_size=count + 1, max_size=count + 1)))
     parts = tuple(
         gpt(
             number,

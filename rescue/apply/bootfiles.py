@@ -1,0 +1,120 @@
+"""The step that writes the files of the boot: the source's text with the mirror's identifiers."""
+
+import fnmatch
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from rescue.apply.ownfiles import is_own, write_own_files
+from rescue.apply.work import TreeWork
+from rescue.model.filesystem import FsKind
+from rescue.model.identifiers import IdentifierMap
+from rescue.model.record import FilesystemPair
+from rescue.model.step import WriteBootFiles
+from rescue.system.files import (
+    copy_metadata,
+    copy_times,
+    same_metadata,
+    sync_directory,
+    write_atomic,
+)
+
+_FSTAB = "/etc/fstab"
+_GRUBENV = "grubenv"
+_GRUBENV_SIZE = 1024
+
+
+def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
+    """Write what differs, remove what the source no longer has. Raises OSError."""
+    written = removed = 0
+    for pattern in step.patterns:
+        pair, inside = work.workspace.pair_of(pattern)
+        source = work.workspace.source(pair.mount_point)
+        mirror = work.workspace.mirror(pair.mount_point)
+        wanted = set(matches(source, inside))
+        for path in sorted(wanted):
+            whole = _whole(pair, path)
+            if not is_own(work, whole):
+                written += _write(source / path, mirror / path, whole, pair, work)
+        for path in set(matches(mirror, inside)) - wanted:
+            if not is_own(work, _whole(pair, path)):
+                (mirror / path).unlink()
+                _keep_times(source / path, mirror / path)
+                removed += 1
+    write_own_files(work, resume_uuid=step.resume_uuid)
+    return f"{written} written, {removed} removed"
+
+
+def matches(root: Path, pattern: str) -> Iterator[str]:
+    """Yield the files and links below `root` that a glob names, relative to it.
+
+    '*' stays within one folder; no link is followed on the way, so that nothing outside the tree
+    is ever named.
+    """
+    yield from _matches(root, Path(), pattern.strip("/").split("/"))
+
+
+def _matches(root: Path, at: Path, ahead: list[str]) -> Iterator[str]:
+    part, *rest = ahead
+    # fnmatch folds no case on POSIX; a part without wildcards needs no look at the whole folder.
+    if any(char in part for char in "*?["):
+        names = [n for n in sorted(os.listdir(root / at)) if fnmatch.fnmatchcase(n, part)]  # noqa: PTH208
+    else:
+        names = [part]
+    for name in names:
+        try:
+            mode = (root / at / name).lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not rest and not stat.S_ISDIR(mode):
+            yield str(at / name)
+        elif rest and stat.S_ISDIR(mode):
+            yield from _matches(root, at / name, rest)
+
+
+def translated(data: bytes, identifiers: IdentifierMap, *, path: str) -> bytes:
+    """Return a boot file's content for the mirror; bytes that are no UTF-8 stay as they are."""
+    text = data.decode("utf-8", "surrogateescape")
+    fresh = identifiers.translate_fstab(text) if path == _FSTAB else identifiers.translate(text)
+    if path.endswith(f"/{_GRUBENV}") and len(data) == _GRUBENV_SIZE:
+        # GRUB refuses an environment block of another size; '#' fills it (GRUB manual, 15.2).
+        fresh = fresh.rstrip("#")
+        room = _GRUBENV_SIZE - len(fresh.encode("utf-8", "surrogateescape"))
+        fresh += "#" * room
+    return fresh.encode("utf-8", "surrogateescape")
+
+
+def _write(source: Path, mirror: Path, whole: str, pair: FilesystemPair, work: TreeWork) -> bool:
+    """Write one file where it differs; return whether it did."""
+    owners = pair.kind is not FsKind.VFAT
+    there = os.path.lexists(mirror)
+    if source.is_symlink():
+        target = source.readlink()
+        if there and mirror.is_symlink() and mirror.readlink() == target:
+            return False
+        mirror.unlink(missing_ok=True)
+        mirror.symlink_to(target)
+        copy_metadata(source, mirror)
+    elif not source.is_file():
+        return False
+    else:
+        data = translated(source.read_bytes(), work.record.identifiers, path=whole)
+        same = there and same_metadata(source, mirror, owners=owners)
+        if same and mirror.read_bytes() == data:
+            return False
+        mirror.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(mirror, data, like=source)
+    _keep_times(source, mirror)
+    return True
+
+
+def _keep_times(source: Path, mirror: Path) -> None:
+    """Give the file's folder the times of the source's again, and make the change durable."""
+    sync_directory(mirror.parent)
+    if source.parent.is_dir():
+        copy_times(source.parent, mirror.parent)
+
+
+def _whole(pair: FilesystemPair, path: str) -> str:
+    return f"{pair.mount_point.rstrip('/')}/{path}"

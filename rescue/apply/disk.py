@@ -1,0 +1,71 @@
+"""Steps on the bare disk: wipe, partition table, file systems, swap. Each checks the disk first."""
+
+from rescue.apply.work import Work
+from rescue.errors import RescueError
+from rescue.model.disk import PartitionKind
+from rescue.model.step import MakeFilesystem, MakeSwap, WipeSignatures, WriteTable
+from rescue.system import blockdev, blockinfo, mkfs, ptable, udev
+from rescue.system.run import run
+from rescue.units import MIB
+
+_MKFS_TIMEOUT = 6 * 3600.0  # seconds; all inode tables of a large disk are written
+
+
+def wipe(step: WipeSignatures, work: Work) -> str:
+    """Remove every signature, from the inside out: partitions, then the disk and both its ends."""
+    del step
+    with blockdev.exclusive(work.device) as held:
+        work.check_disk()
+        nodes = udev.partition_paths(work.device)
+        for number in sorted(nodes, reverse=True):
+            run(mkfs.wipe_argv(nodes[number]))
+        run(mkfs.wipe_argv(work.device))
+        blockdev.erase_ends(held, length=MIB)
+        blockdev.reread(held)
+    udev.settle()
+    return f"{len(nodes)} partitions"
+
+
+def write_table(step: WriteTable, work: Work) -> str:
+    """Write the table, let the kernel read it, and wipe what shows at the new partitions' places.
+
+    A signature of an older layout may lie exactly where a partition begins now.
+    """
+    with blockdev.exclusive(work.device) as held:
+        work.check_disk()
+        ptable.write_table(work.device, step.table)
+        blockdev.reread(held)
+    udev.settle()
+    for part in step.table.partitions:
+        if part.kind is not PartitionKind.EXTENDED:
+            run(mkfs.wipe_argv(blockdev.partition_path(work.device, part.number)))
+    udev.settle()
+    return f"{len(step.table.partitions)} partitions"
+
+
+def make_filesystem(step: MakeFilesystem, work: Work) -> str:
+    """Make the file system, and see that libblkid finds it by the UUID that was asked for."""
+    work.check_disk()
+    device = blockdev.partition_path(work.device, step.partition)
+    run(mkfs.mkfs_argv(step.filesystem, device), timeout=_MKFS_TIMEOUT)
+    _expect_uuid(device, step.filesystem.uuid)
+    return f"UUID {step.filesystem.uuid}"
+
+
+def make_swap(step: MakeSwap, work: Work) -> str:
+    """Make the swap area, and see that libblkid finds it by the UUID that was asked for."""
+    work.check_disk()
+    device = blockdev.partition_path(work.device, step.partition)
+    run(mkfs.mkswap_argv(step.swap, device))
+    _expect_uuid(device, step.swap.uuid)
+    return f"UUID {step.swap.uuid}"
+
+
+def _expect_uuid(device: str, uuid: str) -> None:
+    udev.settle()
+    seen = blockinfo.probe(device)
+    if seen is None or seen.uuid.lower() != uuid.lower():
+        raise RescueError(
+            f"{device} was made with UUID {uuid} and shows {seen.uuid if seen else 'none'}",
+            hint="see 'dmesg' for errors of the disk",
+        )

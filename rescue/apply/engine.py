@@ -1,0 +1,176 @@
+"""The loop that carries out a plan: every step under the grant, in order, told as events."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import assert_never
+
+from rescue.apply import disk
+from rescue.apply.bootfiles import write_boot_files
+from rescue.apply.grub import install_grub
+from rescue.apply.initramfs import build_initramfs
+from rescue.apply.marker import expect_marker, write_marker
+from rescue.apply.swapfile import make_swap_file
+from rescue.apply.sync import prune, sync
+from rescue.apply.work import TreeWork, Work
+from rescue.apply.workspace import Site, Workspace
+from rescue.confirm import WriteGrant
+from rescue.errors import RefusedError, RescueError
+from rescue.model.event import Event, StepDone, StepStarted
+from rescue.model.plan import Plan, PlanKind
+from rescue.model.record import MirrorRecord, MirrorState, RunSummary
+from rescue.model.step import (
+    BuildInitramfs,
+    InstallGrub,
+    MakeFilesystem,
+    MakeSwap,
+    MakeSwapFile,
+    PruneTree,
+    Step,
+    SyncTree,
+    WipeSignatures,
+    WriteBootFiles,
+    WriteTable,
+)
+from rescue.model.title import title
+from rescue.system.files import sync_filesystem
+
+DiskStep = WipeSignatures | WriteTable | MakeFilesystem | MakeSwap
+TreeStep = SyncTree | PruneTree | MakeSwapFile | WriteBootFiles | BuildInitramfs | InstallGrub
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What is true after the steps: the record (state RUNNING until the audit), the figures."""
+
+    record: MirrorRecord
+    summary: RunSummary
+
+
+def apply_plan(
+    plan: Plan,
+    grant: WriteGrant,
+    *,
+    emit: Callable[[Event], None],
+    site: Site | None = None,
+) -> Outcome:
+    """Carry out a granted plan and return what is true then.
+
+    Steps on the bare disk come first, then, with everything mounted in a private namespace, the
+    others. The mirror's marker says RUNNING before the first change of a file. Raises
+    RefusedError where disk, mounts or marker are not what was granted, and whatever a step
+    raises; everything is unmounted then, and the marker still says RUNNING or FAILED.
+    """
+    if grant.plan != plan:
+        raise RefusedError("the grant is for another plan", hint="confirm this one first")
+    started, clock = time.time(), time.monotonic()
+    work = Work(grant=grant, emit=emit, site=site or Site(), record=plan.record)
+    work.check_disk()
+    on_disk, in_tree = _parts(plan)
+    for number, bare in enumerate(on_disk, 1):
+        _told(number, bare, plan, emit, partial(_on_disk, bare, work))
+    if in_tree:
+        with Workspace.writable(grant, site=work.site) as workspace:
+            work = _open(plan, work, workspace)
+            _in_tree(plan, in_tree, work, first_number=len(on_disk) + 1)
+    summary = RunSummary(
+        started=started,
+        seconds=time.monotonic() - clock,
+        checksum=any(isinstance(step, SyncTree) and step.checksum for step in plan.steps),
+        files_total=work.done.files_total,
+        files_changed=work.done.changed + work.done.created,
+        bytes_changed=work.done.bytes_changed,
+        deletions=work.done.deletions,
+        vanished=len(work.vanished),
+        unreadable=tuple(dict.fromkeys(work.unreadable)),
+    )
+    return Outcome(record=work.record, summary=summary)
+
+
+def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
+    """Split a plan into the steps on the bare disk and those in the tree, which come after."""
+    on_disk: list[DiskStep] = []
+    in_tree: list[TreeStep] = []
+    for step in plan.steps:
+        if not isinstance(step, DiskStep):
+            in_tree.append(step)
+        elif in_tree:
+            raise RescueError(f"the plan would '{title(step)}' after files were copied")
+        else:
+            on_disk.append(step)
+    return on_disk, in_tree
+
+
+def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
+    """See that this is the mirror that is meant, and mark it as being written to."""
+    root = workspace.mirror("/")
+    cut = False
+    if plan.kind is PlanKind.MIRROR:
+        cut = expect_marker(root, plan.record).state is not MirrorState.COMPLETE
+    running = replace(work.record, state=MirrorState.RUNNING)
+    write_marker(root, running, work.grant)
+    return TreeWork(
+        grant=work.grant,
+        emit=work.emit,
+        site=work.site,
+        record=running,
+        after_a_cut=cut,
+        workspace=workspace,
+    )
+
+
+def _in_tree(plan: Plan, steps: list[TreeStep], work: TreeWork, *, first_number: int) -> None:
+    for number, step in enumerate(steps, first_number):
+        _told(number, step, plan, work.emit, partial(_on_tree, step, work))
+        for pair in work.record.filesystems:
+            if isinstance(step, WriteBootFiles | MakeSwapFile | BuildInitramfs):
+                sync_filesystem(work.workspace.mirror(pair.mount_point))
+    write_marker(work.workspace.mirror("/"), work.record, work.grant)
+
+
+def _told(
+    number: int,
+    step: Step,
+    plan: Plan,
+    emit: Callable[[Event], None],
+    action: Callable[[], str],
+) -> None:
+    """Carry out one step between its two events."""
+    total, name, begun = len(plan.steps), title(step), time.monotonic()
+    emit(StepStarted(number=number, total=total, title=name))
+    detail = action()
+    seconds = time.monotonic() - begun
+    emit(StepDone(number=number, total=total, title=name, seconds=seconds, detail=detail))
+
+
+def _on_disk(step: DiskStep, work: Work) -> str:
+    match step:
+        case WipeSignatures():
+            return disk.wipe(step, work)
+        case WriteTable():
+            return disk.write_table(step, work)
+        case MakeFilesystem():
+            return disk.make_filesystem(step, work)
+        case MakeSwap():
+            return disk.make_swap(step, work)
+        case _:
+            assert_never(step)
+
+
+def _on_tree(step: TreeStep, work: TreeWork) -> str:
+    match step:
+        case SyncTree():
+            return sync(step, work)
+        case PruneTree():
+            return prune(step, work)
+        case MakeSwapFile():
+            return make_swap_file(step, work)
+        case WriteBootFiles():
+            return write_boot_files(step, work)
+        case BuildInitramfs():
+            return build_initramfs(step, work)
+        case InstallGrub():
+            return install_grub(step, work)
+        case _:
+            assert_never(step)

@@ -1,0 +1,69 @@
+"""Files that only a mirror has: the resume device of its initramfs, and the note that it booted."""
+
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+
+from rescue.apply.work import TreeWork
+from rescue.system.files import copy_times, write_atomic
+
+RESUME = "/etc/initramfs-tools/conf.d/resume"
+_UNIT = "rescue-booted.service"
+_UNITS = "/etc/systemd/system"
+_WANTS = f"{_UNITS}/multi-user.target.wants"
+
+OWN_PATHS = (RESUME, f"{_UNITS}/{_UNIT}", f"{_WANTS}/{_UNIT}")
+"""On the whole tree; never sent and never deleted by a sync."""
+
+
+def write_own_files(work: TreeWork, *, resume_uuid: str) -> None:
+    """Write them where they differ; the folders keep the times of the source's."""
+    if _tree(work, "/etc/initramfs-tools").is_dir():
+        # 'auto' would take the swap of the machine that mkinitramfs runs on.
+        named = f"UUID={resume_uuid}" if resume_uuid else "none"
+        _write(work, RESUME, f"RESUME={named}\n".encode())
+    if _tree(work, _UNITS).is_dir():
+        unit = files("rescue").joinpath("templates", _UNIT).read_bytes()
+        _write(work, f"{_UNITS}/{_UNIT}", unit)
+        _link(work, f"{_WANTS}/{_UNIT}", f"{_UNITS}/{_UNIT}")
+
+
+def is_own(work: TreeWork, path: str) -> bool:
+    """Whether a path of the whole tree is one of these, so that no other step removes it."""
+    return path in OWN_PATHS and (path != RESUME or _tree(work, "/etc/initramfs-tools").is_dir())
+
+
+def _write(work: TreeWork, path: str, data: bytes) -> None:
+    target = _tree(work, path)
+    if target.is_file() and not target.is_symlink() and target.read_bytes() == data:
+        return
+    _make_folder(work, path)
+    write_atomic(target, data, mode=0o644)
+    _keep_times(work, path)
+
+
+def _link(work: TreeWork, path: str, to: str) -> None:
+    link = _tree(work, path)
+    if link.is_symlink():
+        return
+    _make_folder(work, path)
+    link.symlink_to(to)
+    _keep_times(work, path)
+
+
+def _make_folder(work: TreeWork, path: str) -> None:
+    folder = _tree(work, path).parent
+    if not folder.is_dir():
+        folder.mkdir(mode=0o755)
+        _keep_times(work, str(PurePosixPath(path).parent))
+
+
+def _keep_times(work: TreeWork, path: str) -> None:
+    pair, inside = work.workspace.pair_of(path)
+    twin = (work.workspace.source(pair.mount_point) / inside.lstrip("/")).parent
+    if twin.is_dir():
+        copy_times(twin, _tree(work, path).parent)
+
+
+def _tree(work: TreeWork, path: str) -> Path:
+    pair, inside = work.workspace.pair_of(path)
+    return work.workspace.mirror(pair.mount_point) / inside.lstrip("/")

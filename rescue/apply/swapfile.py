@@ -1,0 +1,55 @@
+"""The step that makes a swap file again: the sync leaves it out, and fstab still names it."""
+
+import os
+from pathlib import Path
+
+from rescue.apply.work import TreeWork
+from rescue.model.filesystem import FsKind
+from rescue.model.step import MakeSwapFile
+from rescue.system.files import copy_times, sync_directory
+from rescue.system.mkfs import mkswap_file_argv
+from rescue.system.run import run
+
+_MAGIC = b"SWAPSPACE2"  # linux/swap.h: at the end of the first page
+_PAGE = 4096
+
+
+def make_swap_file(step: MakeSwapFile, work: TreeWork) -> str:
+    """Make the file, unless one of that size is there already. Raises OSError when full."""
+    pair, inside = work.workspace.pair_of(step.path)
+    path = work.workspace.mirror(pair.mount_point) / inside.lstrip("/")
+    if is_swap_file(path, size=step.size):
+        return "as it was"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".rescue-new")
+    fresh.unlink(missing_ok=True)
+    try:
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            if pair.kind is FsKind.BTRFS:
+                # A swap file on btrfs must not be copied on write; set while it is empty.
+                run(["chattr", "+C", str(fresh)])
+            # Holes are refused by swapon (man 8 swapon); allocated blocks are not holes.
+            os.posix_fallocate(fd, 0, step.size)
+            run(mkswap_file_argv(str(fresh)))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+    twin = work.workspace.source(pair.mount_point) / inside.lstrip("/")
+    if twin.parent.is_dir():
+        copy_times(twin.parent, path.parent)
+    return "made"
+
+
+def is_swap_file(path: Path, *, size: int) -> bool:
+    """Whether a file of that size (bytes) with a swap header is there."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != size:
+        return False
+    with path.open("rb") as file:
+        file.seek(_PAGE - len(_MAGIC))
+        return file.read(len(_MAGIC)) == _MAGIC

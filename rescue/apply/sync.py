@@ -1,0 +1,129 @@
+"""Steps that copy: one file system onto its twin with rsync, and what its ending means."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from rescue.apply.initramfs import drop_old
+from rescue.apply.ownfiles import OWN_PATHS
+from rescue.apply.work import TreeWork
+from rescue.apply.workspace import Workspace
+from rescue.errors import RescueError
+from rescue.model.event import Notice, Progress
+from rescue.model.step import PruneTree, SyncTree
+from rescue.system import rsync
+from rescue.system.files import sync_filesystem
+from rescue.system.rsync import Ending, Listener, SyncJob
+from rescue.system.run import Result, stream
+from rescue.units import human_bytes
+
+
+def job_of(step: SyncTree, workspace: Workspace) -> SyncJob:
+    """Return the job of a step in a workspace; what apply itself puts on the mirror is kept."""
+    return SyncJob(
+        source=workspace.source(step.mount_point),
+        target=workspace.mirror(step.mount_point),
+        kind=workspace.kind_of(step.mount_point),
+        keep=(*_own(step.mount_point, workspace), *step.keep),
+        late=step.late,
+        paths=step.paths,
+        checksum=step.checksum,
+        first=step.first,
+    )
+
+
+def sync(step: SyncTree, work: TreeWork) -> str:
+    """Make one file system equal. Raises RescueError where the mirror could not be written."""
+    job = job_of(step, work.workspace)
+    if step.paths == ():
+        return "nothing to look at"
+    if work.after_a_cut:
+        remove_partial(job.target)
+    tally = _carry_out(job, step.mount_point, work)
+    work.workspace.complete_tree()
+    for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
+        setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
+    return (
+        f"{tally.changed + tally.created} of {tally.files_total} files, "
+        f"{human_bytes(tally.bytes_changed)}, {tally.deletions} deleted"
+    )
+
+
+def prune(step: PruneTree, work: TreeWork) -> str:
+    """Delete below the late paths what the source no longer has, old initramfs included."""
+    root = work.workspace.source(step.mount_point)
+    paths = None if "/" in step.late else tuple(p for p in step.late if _is_plain(root, p))
+    dropped = drop_old(step.mount_point, work)
+    if paths == ():
+        return f"{dropped} deleted"
+    whole = SyncTree(mount_point=step.mount_point, keep=step.keep, paths=paths)
+    tally = _carry_out(job_of(whole, work.workspace), step.mount_point, work)
+    work.done.deletions += tally.deletions + dropped
+    return f"{tally.deletions + dropped} deleted"
+
+
+def remove_partial(root: Path) -> int:
+    """Remove what a run that was cut left in its folders for new content; return how many."""
+    removed = 0
+    for folder, inside, _ in os.walk(root):
+        if rsync.PARTIAL_DIRECTORY in inside:
+            inside.remove(rsync.PARTIAL_DIRECTORY)
+            shutil.rmtree(Path(folder) / rsync.PARTIAL_DIRECTORY)
+            removed += 1
+    return removed
+
+
+def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
+    # Asked again right before writing: a disk that went away leaves an empty folder.
+    work.workspace.check_mounted(mount_point)
+    listener = Listener(
+        lambda size, share, rate: work.emit(Progress(bytes_done=size, share=share, rate=rate))
+    )
+    result = stream(rsync.sync_argv(job), on_line=listener.line)
+    judge(result, job, mount_point, work)
+    # What names a file by its content (a boot entry) is written only when that is on the disk.
+    sync_filesystem(job.target)
+    return replace(listener.tally)
+
+
+def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> None:
+    """Take rsync's ending: note what vanished, list what was unreadable, or raise RescueError."""
+    ending, words = rsync.meaning(result.returncode)
+    if ending is Ending.DONE:
+        return
+    said = rsync.parse_complaints(result.stderr, source=job.source, shown_as=mount_point)
+    if said.full:
+        raise RescueError(
+            f"the mirror's file system for {mount_point} is full",
+            hint="free space on the source and run again; the mirror is as large as it was then",
+        )
+    work.vanished += said.vanished
+    if ending is Ending.VANISHED:
+        work.emit(Notice(message=f"{len(said.vanished)} files vanished from {mount_point}"))
+        return
+    if ending is Ending.PARTIAL and said.unreadable and not said.unwritable:
+        work.unreadable += said.unreadable
+        work.emit(Notice(message=f"{len(said.unreadable)} paths of {mount_point} were unreadable"))
+        return
+    lines = [*said.unwritable, *result.stderr.strip().splitlines()]
+    raise RescueError(
+        f"rsync for {mount_point} failed (exit code {result.returncode}): {words}"
+        + (f": {lines[0]}" if lines else ""),
+        hint="see 'dmesg' for errors of either disk",
+    )
+
+
+def _own(mount_point: str, workspace: Workspace) -> tuple[str, ...]:
+    owned = (workspace.pair_of(path) for path in OWN_PATHS)
+    return tuple(inside for pair, inside in owned if pair.mount_point == mount_point)
+
+
+def _is_plain(root: Path, path: str) -> bool:
+    """Whether no folder on the way is a link: rsync would follow it, or replace it."""
+    way = root
+    for part in path.strip("/").split("/"):
+        way /= part
+        if way.is_symlink():
+            return False
+    return True

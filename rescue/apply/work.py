@@ -1,0 +1,43 @@
+"""What the handlers of the steps share while one plan is carried out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rescue.apply.workspace import Site, Workspace
+from rescue.confirm import WriteGrant
+from rescue.model.event import Event
+from rescue.model.record import MirrorRecord
+from rescue.system.rsync import Tally
+
+
+@dataclass(kw_only=True)
+class Work:
+    """One run. `record` and the figures grow; the rest stays as it was given.
+
+    `after_a_cut` is true where the last run did not come to its end.
+    """
+
+    grant: WriteGrant
+    emit: Callable[[Event], None]
+    site: Site
+    record: MirrorRecord
+    after_a_cut: bool = False
+    done: Tally = field(default_factory=Tally)
+    vanished: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def device(self) -> str:
+        """The whole disk's node, where the plan saw it."""
+        return self.grant.plan.target_path
+
+    def check_disk(self) -> None:
+        """Raise RefusedError unless the disk at the plan's path is the granted one, now."""
+        self.grant.check(self.site.identify(self.device), path=self.device)
+
+
+@dataclass(kw_only=True)
+class TreeWork(Work):
+    """A run with everything mounted."""
+
+    workspace: Workspace

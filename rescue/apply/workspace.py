@@ -1,0 +1,228 @@
+"""Where a run works: source and mirror mounted side by side, seen by this process alone.
+
+Source: read-only binds, one for each file system, without what is mounted on top. Mirror: each
+file system mounted flat, by UUID, on the granted disk and nowhere else. Tree: the mirror's file
+systems put together as they will be when it boots.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+
+from rescue.confirm import WriteGrant
+from rescue.errors import RefusedError, RescueError
+from rescue.model.filesystem import FsKind
+from rescue.model.identity import DiskId
+from rescue.model.record import FilesystemPair, MirrorRecord
+from rescue.system import blockdev, mountns, udev
+from rescue.system.run import CommandError
+
+WORK = Path("/run/rescue/work")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What a run takes from the machine it runs on.
+
+    `source_root` is where the source's tree is seen: '/' on a running system. `identify` gives
+    the identity of the whole disk at a path, `locate` the device node that carries a pair of a
+    record on the disk at a path.
+    """
+
+    source_root: Path = Path("/")
+    identify: Callable[[str], DiskId] = udev.disk_id
+    locate: Callable[[FilesystemPair, str], str] | None = None
+
+
+def locate(pair: FilesystemPair, disk: str) -> str:
+    """Return the device that carries the mirror's file system of a pair.
+
+    Raises RefusedError where no device has its UUID, several have, or one on another disk.
+    """
+    found = blockdev.with_uuid(pair.mirror_uuid)
+    if not found:
+        raise RefusedError(
+            f"the mirror's file system for {pair.mount_point} (UUID {pair.mirror_uuid}) "
+            f"is not there: partition {pair.partition} of {disk} is missing or was made anew",
+            hint="compare 'rescue disks'; a mirror that lost a partition is prepared again",
+        )
+    if len(found) > 1:
+        raise RefusedError(
+            f"{' and '.join(found)} both carry UUID {pair.mirror_uuid}",
+            hint="one is a copy of the other: take it off, or give it another UUID",
+        )
+    if not blockdev.belongs_to(found[0], disk):
+        raise RefusedError(
+            f"UUID {pair.mirror_uuid} is on {found[0]}, which does not belong to {disk}",
+            hint="the disk that was enrolled is another one: see 'rescue disks'",
+        )
+    return found[0]
+
+
+class Workspace:
+    """A context: everything is mounted and checked on entering, and unmounted on leaving.
+
+    Entering takes the process into a private mount namespace for good.
+    """
+
+    def __init__(
+        self,
+        record: MirrorRecord,
+        device: str,
+        *,
+        site: Site | None,
+        grant: WriteGrant | None = None,
+        with_source: bool = False,
+    ) -> None:
+        """Use `writable`, `mirror_only` or `read_only`."""
+        self.record = record
+        self._device = device
+        self._site = site or Site()
+        self._grant = grant
+        self._with_source = with_source
+
+    @classmethod
+    def writable(cls, grant: WriteGrant, *, site: Site | None = None) -> "Workspace":
+        """Return a workspace whose mirror can be written, and with the source beside it."""
+        plan = grant.plan
+        return cls(plan.record, plan.target_path, site=site, grant=grant, with_source=True)
+
+    @classmethod
+    def mirror_only(
+        cls, record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None
+    ) -> "Workspace":
+        """Return a workspace of the record's file systems on the granted disk, no source."""
+        return cls(record, grant.plan.target_path, site=site, grant=grant)
+
+    @classmethod
+    def read_only(
+        cls, record: MirrorRecord, device: str, *, site: Site | None = None
+    ) -> "Workspace":
+        """Return a workspace to look at a mirror; not even a journal is replayed."""
+        return cls(record, device, site=site)
+
+    @classmethod
+    def comparing(
+        cls, record: MirrorRecord, device: str, *, site: Site | None = None
+    ) -> "Workspace":
+        """Return a workspace to compare source and mirror; nothing of ours can be written.
+
+        The kernel may replay the journal that a power cut left: without that there would be
+        nothing to compare. Only for a disk that the guard has recognised as this mirror.
+        """
+        return cls(record, device, site=site, with_source=True)
+
+    def __enter__(self) -> "Workspace":
+        mountns.enter_private()
+        WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Small on purpose: what is written past a mount that is not there soon ends.
+        mountns.mount(mountns.tmpfs_argv(WORK, size="4m", mode="0700"))
+        try:
+            for index, pair in enumerate(self.record.filesystems):
+                self._mount_mirror(index, pair)
+                if self._with_source:
+                    self._mount_source(index, pair)
+            self._make_tree()
+        except BaseException:
+            with contextlib.suppress(CommandError):
+                mountns.unmount_all(WORK)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            mountns.unmount_all(WORK)
+        except CommandError:
+            # The namespace ends with us in any case; the error on the way is the one to tell.
+            if error is None:
+                raise
+
+    def source(self, mount_point: str) -> Path:
+        """Return where the source's file system mounted there is seen, read-only."""
+        return WORK / "source" / str(self._index(mount_point))
+
+    def mirror(self, mount_point: str) -> Path:
+        """Return where the mirror's twin of that file system is seen."""
+        return WORK / "mirror" / str(self._index(mount_point))
+
+    def tree(self) -> Path:
+        """Return the mirror's root with its other file systems at their places."""
+        return WORK / "tree"
+
+    def kind_of(self, mount_point: str) -> FsKind:
+        """Return the kind of that file system."""
+        return self.record.filesystems[self._index(mount_point)].kind
+
+    def check_mounted(self, mount_point: str) -> None:
+        """Raise RescueError unless both twins are still what was mounted."""
+        pair = self.record.filesystems[self._index(mount_point)]
+        mountns.expect(self.mirror(mount_point), uuid=pair.mirror_uuid, below=WORK)
+        mountns.expect(self.source(mount_point), uuid=pair.source_uuid, below=WORK)
+
+    def pair_of(self, path: str) -> tuple[FilesystemPair, str]:
+        """Given a path on the whole tree, return its file system and the path within ('/...')."""
+        holders = [
+            pair
+            for pair in self.record.filesystems
+            if PurePosixPath(path).is_relative_to(pair.mount_point)
+        ]
+        pair = max(holders, key=lambda held: len(held.mount_point))
+        inside = PurePosixPath(path).relative_to(pair.mount_point)
+        return pair, str(PurePosixPath("/") / inside)
+
+    def _index(self, mount_point: str) -> int:
+        for index, pair in enumerate(self.record.filesystems):
+            if pair.mount_point == mount_point:
+                return index
+        raise RescueError(f"{mount_point} is not among the file systems of this mirror")
+
+    def _mount_source(self, index: int, pair: FilesystemPair) -> None:
+        place = self._site.source_root / pair.mount_point.lstrip("/")
+        seen = mountns.mounted_at(place)
+        if seen.uuid.lower() != pair.source_uuid.lower():
+            raise RefusedError(
+                f"{place} is {seen.device} (UUID {seen.uuid or '?'}), and the mirror was made "
+                f"from UUID {pair.source_uuid}",
+                hint="nothing was written; mount what belongs there, or prepare the mirror again",
+            )
+        target = WORK / "source" / str(index)
+        target.mkdir(parents=True)
+        mountns.bind_read_only(place, target)
+        mountns.expect(target, uuid=pair.source_uuid, below=WORK)
+
+    def _mount_mirror(self, index: int, pair: FilesystemPair) -> None:
+        target = WORK / "mirror" / str(index)
+        target.mkdir(parents=True)
+        device = (self._site.locate or locate)(pair, self._device)
+        if self._grant is not None:
+            self._grant.check(self._site.identify(self._device), path=self._device)
+        access = mountns.Access.READ_WRITE
+        if self._grant is None:
+            access = mountns.Access.READ if self._with_source else mountns.Access.LOOK
+        mountns.mount(mountns.mount_argv(device, target, pair.kind, access))
+        mountns.expect(target, uuid=pair.mirror_uuid, below=WORK)
+
+    def _make_tree(self) -> None:
+        """Bind the mirror's file systems together; a mount point that is missing is left out.
+
+        On the first run they are made by the first sync: `complete_tree` is called after it.
+        """
+        self.tree().mkdir()
+        mountns.mount(mountns.bind_argv(self.mirror("/"), self.tree()))
+        self.complete_tree()
+
+    def complete_tree(self) -> None:
+        """Bind what is not in the tree yet, parents first."""
+        for pair in self.record.filesystems:
+            place = self.tree() / pair.mount_point.lstrip("/")
+            if pair.mount_point == "/" or not place.is_dir() or place.is_symlink():
+                continue
+            if place.stat().st_dev != self.mirror(pair.mount_point).stat().st_dev:
+                mountns.mount(mountns.bind_argv(self.mirror(pair.mount_point), place))

@@ -1,0 +1,218 @@
+"""The door to rsync: its commands, what it prints, and what its exit codes mean (man 1 rsync)."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from rescue.model.filesystem import FsKind
+
+PARTIAL_DIRECTORY = ".rescue~new"
+"""Where --delay-updates keeps new content until the end; our name, so that a user's is left."""
+
+_POLITE = ("nice", "-n", "19", "ionice", "-c", "3")
+# -1: times are compared to the nanosecond; rsync's habit is whole seconds, in which a file can
+# change twice. Both sides are of one kind, so both keep them.
+_ALL_OF_IT = ("-aHAXS", "--numeric-ids", "--modify-window=-1")
+# No owners, rights, links or attributes on vfat, and times of two seconds.
+_VFAT = ("-rt", "--modify-window=1", "--omit-dir-times")
+_OUT = "--out-format=%i|%l|%n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncJob:
+    """One file system onto its twin, both mounted flat.
+
+    `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted.
+    `late` are literal paths below which nothing is deleted. `paths` are literal too, None for
+    everything.
+    """
+
+    source: Path
+    target: Path
+    kind: FsKind
+    keep: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    paths: tuple[str, ...] | None = None
+    checksum: bool = False
+    first: bool = False
+
+
+def sync_argv(job: SyncJob) -> list[str]:
+    """Return the command that makes the target equal to the source.
+
+    On an existing mirror, new content is renamed into place and deletions are done at the very
+    end, so that the mirror is half old and half new for seconds only.
+    """
+    careful = ["--delete-delay", "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
+    late_moves = [] if job.first else careful
+    return [*_POLITE, "rsync", *_how(job), *late_moves, "--info=progress2", *_what(job)]
+
+
+def estimate_argv(job: SyncJob) -> list[str]:
+    """Return the command that says what sync_argv would do, and writes nothing."""
+    return [*_POLITE, "rsync", *_how(job), "--dry-run", "--delete-delay", *_what(job)]
+
+
+def escape(path: str) -> str:
+    """Return a literal path as a pattern of rsync that has wildcards elsewhere."""
+    return re.sub(r"([\\*?\[])", r"\\\1", path)
+
+
+def _how(job: SyncJob) -> list[str]:
+    return [
+        *(_VFAT if job.kind is FsKind.VFAT else _ALL_OF_IT),
+        "--one-file-system",
+        "--open-noatime",
+        *(["--checksum"] if job.checksum else []),
+        "--8-bit-output",
+        "--no-human-readable",
+        "--outbuf=Line",
+        "--stats",
+        _OUT,
+    ]
+
+
+def _what(job: SyncJob) -> list[str]:
+    """Return filters and operands. The first rule that matches counts: keep before late."""
+    rules = [f"- {pattern}" for pattern in job.keep]
+    for path in job.late:
+        rules += [f"P {path}"] if path != "/" else []
+        rules += [f"P {escape(path.rstrip('/'))}/**"]
+    filters = [f"--filter={rule}" for rule in rules]
+    if job.paths is None:
+        return [*filters, f"{job.source}/", f"{job.target}/"]
+    # '/./' is where the path on the receiving side begins.
+    named = [f"{job.source}/./{path.strip('/')}" for path in job.paths]
+    return [*filters, "--relative", "--delete-missing-args", *named, f"{job.target}/"]
+
+
+class Ending(Enum):
+    """What an exit code of rsync means for the mirror."""
+
+    DONE = "done"
+    VANISHED = "vanished"
+    PARTIAL = "partial"
+    FAILED = "failed"
+
+
+_MEANINGS = {
+    0: (Ending.DONE, "success"),
+    1: (Ending.FAILED, "it does not know an option that rescue uses"),
+    2: (Ending.FAILED, "its two halves are of different versions"),
+    3: (Ending.FAILED, "source or mirror could not be opened"),
+    4: (Ending.FAILED, "it was built without something that is needed (ACLs, attributes)"),
+    5: (Ending.FAILED, "its second process did not start"),
+    10: (Ending.FAILED, "error in a connection"),
+    11: (Ending.FAILED, "a file could not be written: the mirror is full or has errors"),
+    12: (Ending.FAILED, "its processes lost each other"),
+    13: (Ending.FAILED, "its messages could not be read"),
+    14: (Ending.FAILED, "its processes could not talk to each other"),
+    20: (Ending.FAILED, "it was ended by a signal"),
+    21: (Ending.FAILED, "one of its processes was lost"),
+    22: (Ending.FAILED, "not enough memory"),
+    23: (Ending.PARTIAL, "some files were not transferred"),
+    24: (Ending.VANISHED, "some files vanished before they were read"),
+    25: (Ending.FAILED, "it stopped at the limit of deletions"),
+    30: (Ending.FAILED, "nothing moved for too long"),
+    35: (Ending.FAILED, "the connection was not answered"),
+    127: (Ending.FAILED, "rsync is not installed"),
+}
+
+
+def meaning(code: int) -> tuple[Ending, str]:
+    """Given an exit code (negative where a signal ended it), return what it means, in words."""
+    if code < 0:
+        return Ending.FAILED, f"it was ended by signal {-code}"
+    return _MEANINGS.get(code, (Ending.FAILED, f"exit code {code}, which its manual does not list"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complaints:
+    """What rsync said on standard error, sorted by whose fault it is.
+
+    `unreadable` are paths of the source that could not be read (or changed while they were
+    read, each time); `unwritable` are lines about the mirror; `full` is true where the mirror
+    had no room (errno ENOSPC or EDQUOT).
+    """
+
+    vanished: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    unwritable: tuple[str, ...] = ()
+    full: bool = False
+
+
+_VANISHED = re.compile(r'^(?:file|directory) has vanished: "(.*)"')
+_PATH = re.compile(r'"(.*)"')
+_OF_NO_ROOM = re.compile(r"\((?:28|122)\)$")
+
+
+def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
+    """Given rsync's standard error, return what it complains about.
+
+    Paths below `source`, where the run sees it, are named as below `shown_as`, where people do.
+    """
+    vanished, unreadable, unwritable, full = [], [], [], False
+
+    def named(path: str) -> str:
+        inside = path.removeprefix(str(source)).lstrip("/")
+        return f"{shown_as.rstrip('/')}/{inside}" if path.startswith(str(source)) else path
+
+    for line in stderr.splitlines():
+        path = _PATH.search(line)
+        if found := _VANISHED.match(line):
+            vanished.append(named(found[1]))
+        elif _OF_NO_ROOM.search(line):
+            full = True
+            unwritable.append(line)
+        elif line.startswith("rsync: [sender]") or "failed verification" in line:
+            unreadable.append(named(path[1]) if path else line.partition("] ")[2] or line)
+        elif line.startswith("rsync: ["):
+            unwritable.append(line)
+    return Complaints(
+        vanished=tuple(vanished),
+        unreadable=tuple(dict.fromkeys(unreadable)),
+        unwritable=tuple(unwritable),
+        full=full,
+    )
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What one rsync did (or would do); `changed` are regular files that were there before."""
+
+    files_total: int = 0
+    created: int = 0
+    changed: int = 0
+    bytes_changed: int = 0
+    deletions: int = 0
+
+
+_STATS = {
+    "Number of files": "files_total",
+    "Number of created files": "created",
+    "Number of deleted files": "deletions",
+    "Total transferred file size": "bytes_changed",
+}
+_STAT = re.compile(r"^([A-Z][a-z ]+): (\d+)")
+_PROGRESS = re.compile(r"^\s*(\d+)\s+(\d{1,3})%\s+(\S+/s)\s")
+_ITEM = re.compile(r"^>f([.+cstpoguax ]{9})\|\d+\|")
+
+
+class Listener:
+    """Reads rsync's output line by line: counts, and hands on how far it is."""
+
+    def __init__(self, on_progress: Callable[[int, float, str], None]) -> None:
+        """Take what is called with bytes done, share of the whole (0 to 1) and rate."""
+        self.tally = Tally()
+        self._on_progress = on_progress
+
+    def line(self, text: str) -> None:
+        """Take one line of output."""
+        if item := _ITEM.match(text):
+            self.tally.changed += "+" not in item[1]
+        elif far := _PROGRESS.match(text):
+            self._on_progress(int(far[1]), int(far[2]) / 100, far[3])
+        elif (stat := _STAT.match(text)) and stat[1] in _STATS:
+            setattr(self.tally, _STATS[stat[1]], int(stat[2]))

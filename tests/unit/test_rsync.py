@@ -1,0 +1,148 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.model.filesystem import FsKind
+from rescue.system.rsync import (
+    Ending,
+    Listener,
+    SyncJob,
+    escape,
+    estimate_argv,
+    meaning,
+    parse_complaints,
+    sync_argv,
+)
+
+JOB = SyncJob(source=Path("/w/source/0"), target=Path("/w/mirror/0"), kind=FsKind.EXT4)
+POLITE = ["nice", "-n", "19", "ionice", "-c", "3", "rsync"]
+OUTPUT = ["--8-bit-output", "--no-human-readable", "--outbuf=Line", "--stats"]
+OUTPUT += ["--out-format=%i|%l|%n"]
+
+
+def test_nightly_command_renames_and_deletes_at_the_end() -> None:
+    job = replace(JOB, keep=("/.rescue/", "/boot/initrd.img-*"), late=("/boot",))
+    assert sync_argv(job) == [
+        *POLITE,
+        "-aHAXS",
+        "--numeric-ids",
+        "--modify-window=-1",
+        "--one-file-system",
+        "--open-noatime",
+        *OUTPUT,
+        "--delete-delay",
+        "--delay-updates",
+        "--partial-dir=.rescue~new",
+        "--info=progress2",
+        "--filter=- /.rescue/",
+        "--filter=- /boot/initrd.img-*",
+        "--filter=P /boot",
+        "--filter=P /boot/**",
+        "/w/source/0/",
+        "/w/mirror/0/",
+    ]
+
+
+def test_first_copy_deletes_nothing() -> None:
+    assert not [word for word in sync_argv(replace(JOB, first=True)) if "delete" in word]
+
+
+def test_vfat_is_asked_for_nothing_it_cannot_keep() -> None:
+    argv = sync_argv(replace(JOB, kind=FsKind.VFAT))
+    assert argv[7:10] == ["-rt", "--modify-window=1", "--omit-dir-times"]
+    assert "-aHAXS" not in argv
+
+
+def test_estimate_cannot_write() -> None:
+    argv = estimate_argv(replace(JOB, late=("/boot",)))
+    assert "--dry-run" in argv
+    assert "--delete-delay" in argv
+    assert "--filter=P /boot/**" in argv
+
+
+def test_checksum_and_paths() -> None:
+    argv = sync_argv(replace(JOB, checksum=True, paths=("/home/ann", "/etc/x*")))
+    assert "--checksum" in argv
+    assert argv[-5:] == [
+        "--relative",
+        "--delete-missing-args",
+        "/w/source/0/./home/ann",
+        "/w/source/0/./etc/x*",
+        "/w/mirror/0/",
+    ]
+
+
+def test_late_root_protects_everything_and_literals_are_escaped() -> None:
+    assert [w for w in sync_argv(replace(JOB, late=("/",))) if w.startswith("--filter")] == [
+        "--filter=P /**"
+    ]
+    assert escape("/a[b]*?\\") == "/a\\[b]\\*\\?\\\\"
+
+
+@pytest.mark.parametrize(
+    ("code", "ending"),
+    [
+        (0, Ending.DONE),
+        (23, Ending.PARTIAL),
+        (24, Ending.VANISHED),
+        (11, Ending.FAILED),
+        (20, Ending.FAILED),
+        (127, Ending.FAILED),
+        (-15, Ending.FAILED),
+        (99, Ending.FAILED),
+    ],
+)
+def test_exit_codes(code: int, ending: Ending) -> None:
+    assert meaning(code)[0] is ending
+
+
+def test_complaints_are_told_apart_by_whose_fault_they_are() -> None:
+    said = (
+        'file has vanished: "/w/source/0/tmp/a"\n'
+        'rsync: [sender] send_files failed to open "/w/source/0/etc/b": Permission denied (13)\n'
+        'rsync: [sender] read errors mapping "/w/source/0/c d": Input/output error (5)\n'
+        "rsync error: some files/attrs were not transferred (code 23) at main.c(1338) [sender]"
+    )
+    seen = parse_complaints(said, source=Path("/w/source/0"), shown_as="/srv")
+    assert seen.vanished == ("/srv/tmp/a",)
+    assert seen.unreadable == ("/srv/etc/b", "/srv/c d")
+    assert seen.unwritable == ()
+    assert not seen.full
+
+
+def test_full_mirror_is_no_unreadable_source() -> None:
+    said = (
+        'rsync: [receiver] mkstemp "/w/mirror/0/.x.Ab" failed: No space left on device (28)\n'
+        "rsync error: some files/attrs were not transferred (code 23) at main.c(1338) [sender]"
+    )
+    seen = parse_complaints(said, source=Path("/w/source/0"), shown_as="/")
+    assert seen.full
+    assert seen.unreadable == ()
+    assert len(seen.unwritable) == 1
+
+
+def test_output_is_counted() -> None:
+    far: list[tuple[int, float, str]] = []
+    listener = Listener(lambda *told: far.append(told))
+    for line in (
+        "          32768   1%    0.00kB/s    0:00:00  ",
+        "        3000000  99%  943.26MB/s    0:00:00 (xfr#1, to-chk=9/12)",
+        ">f+++++++++|3000000|Number of files: 99",
+        ">f.st......|9|a",
+        ".f...p.....|2|sub/b",
+        "hf.s.......|9|h",
+        "*deleting  |0|gone/z",
+        "",
+        "Number of files: 12 (reg: 7, dir: 3, link: 1, special: 1)",
+        "Number of created files: 11 (reg: 7, dir: 2, link: 1, special: 1)",
+        "Number of deleted files: 3 (reg: 1, dir: 1, special: 1)",
+        "Number of regular files transferred: 6",
+        "Total file size: 3000019 bytes",
+        "Total transferred file size: 3000012 bytes",
+    ):
+        listener.line(line)
+    assert far == [(32768, 0.01, "0.00kB/s"), (3000000, 0.99, "943.26MB/s")]
+    tally = listener.tally
+    assert (tally.files_total, tally.created, tally.changed) == (12, 11, 1)
+    assert (tally.bytes_changed, tally.deletions) == (3000012, 3)
