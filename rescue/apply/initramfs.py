@@ -59,7 +59,8 @@ def drop_old(mount_point: str, work: TreeWork) -> int:
     old = [path for path in boot.glob(f"{PREFIX}*") if path.name not in wanted]
     for path in old:
         path.unlink()
-    sync_directory(boot)
+    if old:
+        sync_directory(boot)
     return len(old)
 
 

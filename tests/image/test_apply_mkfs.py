@@ -40,7 +40,7 @@ def sh(*argv: str) -> str:
             ),
         ),
         (FsKind.XFS, 320, FsOptions(features=("crc=1", "reflink=0", "bigtime=0", "rmapbt=1"))),
-        (FsKind.BTRFS, 160, FsOptions(features=("^free-space-tree", "^no-holes", "extref"))),
+        (FsKind.BTRFS, 160, FsOptions(features=("^no-holes", "extref"))),
         (FsKind.VFAT, 64, FsOptions(fat_bits=32)),
         (FsKind.VFAT, 16, FsOptions(fat_bits=16)),
     ],

@@ -312,6 +312,9 @@ def test_nobody_else_sees_the_mirror_mounted_and_nothing_stays(pair: Twins) -> N
             os.write(write, b"x")
             inside = mounts.read_text()
             assert str(workspace.mirror("/boot")) in inside
+            with pytest.raises(OSError, match="Read-only"):
+                (workspace.source("/boot") / "x").write_bytes(b"x")
+            assert not list((workspace.source("/") / "boot").iterdir()), "seen through a mount"
             time.sleep(0.3)
         assert str(WORK) not in mounts.read_text()
         return os.path.samestat(os.fstat(outside), os.stat("/proc/self/ns/mnt"))
