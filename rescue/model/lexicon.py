@@ -17,10 +17,8 @@ _PATH_START = r"(?<![\w./+@-])"
 _PATH_END = r"(?![\w/+@#%=-]|\.\w|\\x|\\[0-7])"
 # os-prober names GRUB's menu entries after the short id of a vfat file system.
 _SHORT_START = r"(?:(?<![\w-])(?:0x)?|(?<=osprober-efi-)|(?<=osprober-chain-))"
-_SEARCH = re.compile(
-    r"(?<![\w.-])search(?:\.fs_label(?=[ \t])"
-    r"|(?=[ \t][^\n;]*(?<=[ \t])(?:--label|-l)(?=[ \t\n]|$)))[^\n;]*"
-)
+_SEARCH = re.compile(r"(?<![\w.-])search(?:\.fs_label)?[ \t][^\n;]*")
+_BY_LABEL = re.compile(r"search\.fs_label[ \t]|[ \t](?:--label|-l)(?![^ \t])")
 _QUOTES = "\"'"
 
 
@@ -136,6 +134,8 @@ class Scanner:
         """Yield every word of the text in its order, none overlapping."""
         done = 0
         for line in _SEARCH.finditer(text):
+            if not _BY_LABEL.search(line.group()):
+                continue
             yield from self._within(self.words, text, done, line.start())
             yield from self._within(self.search, text, line.start(), line.end())
             done = line.end()
