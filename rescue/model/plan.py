@@ -42,7 +42,7 @@ class PrepareRequest:
     """What a person asked for: the target by any name, and fresh identifiers to draw from.
 
     `fresh` are random UUIDs in canonical lower-case text, drawn before planning so that the
-    planner stays a pure function; more are there than any plan needs. `even_if_in_use` is the
+    planner stays a pure function; more are there than any plan needs. `give_up_content_of` is the
     identity of the one disk whose old content the person gave up by name.
     """
 

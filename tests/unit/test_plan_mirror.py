@@ -76,6 +76,12 @@ def test_nothing_is_pruned_before_the_boot_files_are_written() -> None:
     }
 
 
+def test_what_is_pruned_at_the_end_is_not_deleted_by_the_sync() -> None:
+    steps = planned(enrolled()).steps
+    late = {s.mount_point: (s.late, s.keep) for s in steps if isinstance(s, SyncTree) and s.late}
+    assert late == {s.mount_point: (s.late, s.keep) for s in steps if isinstance(s, PruneTree)}
+
+
 def test_checksum_and_paths_reach_every_sync_that_they_concern() -> None:
     asked = MirrorRequest(checksum=True, paths=("/etc", "/home/anna"))
     syncs = [s for s in planned(enrolled(), asked).steps if isinstance(s, SyncTree)]
@@ -307,6 +313,33 @@ def test_home_has_another_uuid_than_recorded() -> None:
     fresh = with_partition(source, replace(source.table.partition(5), content=ext4(55)))
     refusal = first(changed(there, with_disk(there.machine, fresh)))
     assert (refusal.code, uuid(55) in refusal.reason) == (ExitCode.DRIFTED, True)
+
+
+def test_home_is_of_another_kind_than_recorded() -> None:
+    there = enrolled()
+    source = there.machine.disks[0]
+    assert source.table is not None
+    xfs = replace(source.table.partition(5), content=replace(ext4(5), kind=FsKind.XFS))
+    refusal = first(changed(there, with_disk(there.machine, with_partition(source, xfs))))
+    assert (refusal.code, "xfs" in refusal.reason) == (ExitCode.DRIFTED, True)
+
+
+def test_a_part_of_home_is_mounted_in_its_place() -> None:
+    there = enrolled()
+    part_of_it = Mount(device="/dev/vda5", target="/home", fstype="ext4", root="/anna")
+    mounts = (*there.machine.mounts, part_of_it)
+    refusal = first(changed(there, replace(there.machine, mounts=mounts)))
+    assert (refusal.code, "/home" in refusal.reason) == (ExitCode.DRIFTED, True)
+
+
+def test_a_copy_of_home_on_a_stick_is_not_home_though_its_uuid_is() -> None:
+    there = enrolled()
+    stick = replace(bare_disk("/dev/sdx", "STICK"), transport="usb")
+    stick = with_partition(stick, part(1, 1, 9, ext4(5, "home"), device="/dev/sdx"))
+    machine = with_options(with_disk(there.machine, stick), "/home", "nofail")
+    over = Mount(device="/dev/sdx1", target="/home", fstype="ext4")
+    refusal = first(changed(there, replace(machine, mounts=(*machine.mounts, over))))
+    assert (refusal.code, "/home" in refusal.reason) == (ExitCode.DRIFTED, True)
 
 
 def test_a_new_file_system_on_the_source() -> None:

@@ -287,6 +287,16 @@ def test_the_map_turns_disk_paths_into_the_mirror_s() -> None:
         assert translate(f"Value: {old}\n") == "Value: /dev/disk/by-id/virtio-MIR0001\n"
 
 
+def test_a_link_of_one_s_own_to_a_partition_is_not_the_disk_s() -> None:
+    machine = server()
+    assert machine.disks[0].table is not None
+    home = machine.disks[0].table.partition(5)
+    linked = replace(home, links=(*home.links, "/dev/homes"))
+    plan = prepared(with_disk(machine, with_partition(machine.disks[0], linked)))
+    translated = plan.record.identifiers.translate("/dev/homes")
+    assert translated == f"/dev/disk/by-uuid/{made(plan)[5].uuid}"
+
+
 @pytest.mark.parametrize(
     ("serial", "name"),
     [("MIR0001", "MIR0001"), ("S3Z N/B0", "S3Z_N_B0"), ("../../x", "x"), ("..", "mirror")],
