@@ -1,6 +1,5 @@
 """A running machine: power, commands, disks that come and go."""
 
-import contextlib
 import json
 import re
 import socket
@@ -12,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.disk import Disk, DiskModel
+from tests.lab.disk import Disk
 from tests.lab.hardware import PORTS, Hardware, Plugged, command_line
 from tests.lab.qmp import Qmp, QmpError
 from tests.lab.ssh import Result, Ssh
@@ -59,7 +58,7 @@ class Guest:
     # --- power
 
     def __enter__(self) -> Self:
-        """Switch on."""
+        """Switch on; a frozen guest is thawed and runs commands at once."""
         self.start()
         return self
 
@@ -76,13 +75,13 @@ class Guest:
 
     def start(self) -> None:
         """Switch on; returns before the boot is through."""
+        if self._process is not None:
+            raise GuestError("the guest is on already")
         self.directory.mkdir(parents=True, exist_ok=True)
         # Paths of sockets are limited to 107 bytes, and pytest's directories are deep.
         self._sockets = tempfile.TemporaryDirectory(prefix="lab-")
         sockets = Path(self._sockets.name)
-        argv = command_line(
-            self.hardware, self.plugged, directory=self.directory, sockets=sockets
-        )
+        argv = command_line(self.hardware, self.plugged, directory=self.directory, sockets=sockets)
         if self._incoming:
             argv += ["-incoming", self._incoming]
         self._console_start = 0
@@ -99,8 +98,10 @@ class Guest:
         if forwards is None:
             raise GuestError(self.qmp.human("info usernet"))
         self._ssh = Ssh(port=int(forwards[1]), key=self.key, directory=sockets)
+        if self._incoming:
+            self._resume()
 
-    def resume(self, timeout: float) -> None:
+    def _resume(self, timeout: float = POWEROFF_SECONDS) -> None:
         """Let a guest with an `incoming` state go on; returns when it runs commands."""
         while self.qmp.execute("query-status")["status"] == "inmigrate":
             self._check_alive(timeout)
@@ -110,7 +111,7 @@ class Guest:
         self.set_clock()
 
     def cut_power(self) -> None:
-        """Pull the plug: the guest stops between two instructions, what it did not flush is lost."""
+        """Pull the plug: the guest stops at once, and what it did not flush is lost."""
         if self._process is not None:
             self._process.kill()
         self._release()

@@ -145,7 +145,20 @@ def command_line(
     log = directory / "console.log"
     console = f"socket,id=console,path={sockets}/console,server=on,wait=off,logfile={log}"
     monitor = f"socket,id=monitor,path={sockets}/qmp,server=on,wait=off"
-    argv = [QEMU, *accelerator(), "-machine", "q35", "-nodefaults", "-display", "none"]
+    # A guest must not outlive a test run that was killed.
+    argv = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "--",
+        QEMU,
+        *accelerator(),
+        "-machine",
+        "q35",
+        "-nodefaults",
+        "-display",
+        "none",
+    ]
     argv += ["-m", str(hardware.memory), "-smp", str(hardware.processors), "-vga", "std"]
     argv += ["-rtc", "base=utc", "-netdev", network, "-chardev", console, "-serial"]
     argv += ["chardev:console", "-chardev", monitor, "-mon", "chardev=monitor,mode=control"]
@@ -194,7 +207,17 @@ def _flash(directory: Path) -> list[str]:
 
 def missing_programs() -> list[str]:
     """Return what is not installed of the programs and files a guest needs."""
-    programs = [QEMU, "qemu-img", "qemu-io", "ssh", "scp", "mmdebstrap", "sfdisk", "mkfs.vfat"]
+    programs = [
+        QEMU,
+        "qemu-img",
+        "qemu-io",
+        "setpriv",
+        "ssh",
+        "scp",
+        "mmdebstrap",
+        "sfdisk",
+        "mkfs.vfat",
+    ]
     missing = [name for name in programs if shutil.which(name) is None]
     missing += [str(path) for path in (_OVMF_CODE, _OVMF_VARS) if not path.exists()]
     return missing

@@ -1,4 +1,4 @@
-"""The state of a running guest, kept: within its own disks, or frozen for other guests to start from."""
+"""The state of a running guest, kept in its own disks, or frozen for others to start from."""
 
 import shlex
 import shutil
@@ -54,18 +54,13 @@ class Frozen:
         return self.directory / "memory"
 
     def thaw(self, directory: Path) -> Guest:
-        """Start a guest that goes on where this one stopped, on copies of its disks."""
+        """Return a guest that, when entered, goes on from here on copies of the disks."""
         directory.mkdir(parents=True)
         plugged = [_copy(each, directory) for each in self.plugged]
         if self.hardware.firmware is UEFI:
             shutil.copy(self.directory / VARIABLES, directory / VARIABLES)
         source = f"exec:cat {shlex.quote(str(self.memory))}"
-        guest = Guest(
-            self.hardware, plugged, key=self.key, directory=directory, incoming=source
-        )
-        guest.start()
-        guest.resume(_SECONDS)
-        return guest
+        return Guest(self.hardware, plugged, key=self.key, directory=directory, incoming=source)
 
 
 def freeze(guest: Guest, directory: Path) -> Frozen:

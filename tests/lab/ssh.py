@@ -53,7 +53,9 @@ class Ssh:
         argv = ["ssh", *self._options, "-p", str(self._port), "root@127.0.0.1", command]
         start = time.monotonic()
         done = subprocess.run(argv, input=input_, capture_output=True, timeout=timeout, check=False)
-        stdout, stderr = (each.decode(errors="surrogateescape") for each in (done.stdout, done.stderr))
+        stdout, stderr = (
+            each.decode(errors="surrogateescape") for each in (done.stdout, done.stderr)
+        )
         return Result(command, stdout, stderr, done.returncode, time.monotonic() - start)
 
     def copy(self, source: str, target: str, *, timeout: float) -> None:

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Runs once in the guest, on the disk the image will be: what Debian's installer does at the end.
-#   finish.sh DISK_BY_ID KIND            (KIND: gpt or mbr)
+#   finish.sh DISK_BY_ID TABLE           (TABLE: gpt or dos)
 set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-disk=$1 kind=$2
+disk=$1 table=$2
 
 grub-install --target=i386-pc "$disk"
-if [ "$kind" = gpt ]; then
+if [ "$table" = gpt ]; then
     grub-install --target=x86_64-efi --efi-directory=/boot/efi --bootloader-id=debian \
         --no-nvram --force-extra-removable
 fi
