@@ -62,7 +62,7 @@ class Disk:
     @property
     def size(self) -> int:
         """Size in bytes as a guest sees it."""
-        shown = _qemu_img("info", "--output=json", str(self.path))
+        shown = _qemu_img("info", "--output=json", "--force-share", str(self.path))
         return int(json.loads(shown)["virtual-size"])
 
     def read(self, offset: int, length: int) -> bytes:

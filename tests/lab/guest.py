@@ -267,6 +267,13 @@ class Guest:
         self.run("udevadm settle")
         return plugged
 
+    def attach_blank_disk(self, serial: str, *, size: int | None = None) -> Disk:
+        """Plug in a bare disk, as large as the first one unless `size` says how many bytes."""
+        path = self.directory / f"blank-{serial}.qcow2"
+        disk = Disk.blank(path, size=size or self.plugged[0].disk.size, serial=serial)
+        self.attach(disk)
+        return disk
+
     def detach(self, serial: str, timeout: float = 60.0) -> Disk:
         """Pull a disk out while the guest runs; returns when it is gone."""
         plugged = self._find(serial)

@@ -1,0 +1,40 @@
+"""Fixtures of the guest tests: the lab."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.lab.hardware import missing_programs
+from tests.lab.lab import Lab
+from tests.lab.stock import Stock
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here as a guest test, and skip it where guests cannot run."""
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    missing = missing_programs() if mine else []
+    for item in mine:
+        item.add_marker(pytest.mark.guest)
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))
+
+
+@pytest.fixture(scope="session")
+def stock() -> Iterator[Stock]:
+    """What the whole session shares; its frozen servers are large, so they do not stay."""
+    with TemporaryDirectory(prefix="rescue-stock-") as directory:
+        yield Stock(checkout=CHECKOUT, directory=Path(directory))
+
+
+@pytest.fixture
+def lab(stock: Stock, tmp_path: Path) -> Iterator[Lab]:
+    """One test's corner of the lab. Consoles are kept; disks only with RESCUE_LAB_KEEP=1."""
+    yield Lab(stock, tmp_path)
+    if not os.environ.get("RESCUE_LAB_KEEP"):
+        for disk in tmp_path.rglob("*.qcow2"):
+            disk.unlink()
