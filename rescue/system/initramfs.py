@@ -48,7 +48,7 @@ class _Input:
         self.offset = 0
 
     def peek(self, size: int) -> bytes:
-        self._ahead += self._stream.read(size - len(self._ahead))
+        self._ahead += self._stream.read(max(0, size - len(self._ahead)))
         return self._ahead[:size]
 
     def take(self, size: int) -> bytes:

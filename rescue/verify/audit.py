@@ -9,7 +9,7 @@ from rescue.model.disk import Disk
 from rescue.model.finding import Finding
 from rescue.model.record import MirrorRecord
 from rescue.verify.bios import check_bios
-from rescue.verify.chain import Link, Mirror, broken
+from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.essentials import check_essentials
 from rescue.verify.fstab import check_fstab
 from rescue.verify.leftovers import check_leftovers
@@ -67,7 +67,9 @@ def check_mounts(mirror: Mirror) -> Iterator[Finding]:
     """
     if not mirror.tree.root.is_mount():
         return
-    for pair in mirror.record.filesystems:
-        place = mirror.tree.locate(pair.mount_point)
-        if not place.is_mount():
-            yield broken(Link.MOUNTS, "is not mounted in the tree", file=pair.mount_point)
+    points = [pair.mount_point for pair in mirror.record.filesystems]
+    missing = [point for point in points if not mirror.tree.locate(point).is_mount()]
+    for point in missing:
+        yield broken(Link.MOUNTS, "is not mounted in the tree", file=point)
+    if not missing:
+        yield ok(Link.MOUNTS, f"mounted: {', '.join(points)}")

@@ -5,7 +5,7 @@ import stat
 import struct
 from collections.abc import Iterator
 
-from rescue.model.finding import Finding
+from rescue.model.finding import Finding, Severity
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 
 ROOT_OWNER = 0
@@ -30,7 +30,7 @@ def check_essentials(mirror: Mirror) -> Iterator[Finding]:
         *_check_directories(mirror),
     ]
     yield from found
-    if not found:
+    if not any(finding.severity is Severity.ERROR for finding in found):
         yield ok(Link.SYSTEM, "init, loader and C library are there, / is as it must be")
 
 
@@ -46,7 +46,7 @@ def interpreter(elf: bytes) -> str:
     size, count = struct.unpack_from("<HH", elf, 54 if wide else 42)
     for index in range(count):
         at = offset + index * size
-        if at + size > len(elf):
+        if size < 32 or at + size > len(elf):
             raise ValueError("cut off")
         (kind,) = struct.unpack_from("<I", elf, at)
         if kind == _PT_INTERP:

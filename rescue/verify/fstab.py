@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rescue.model.disk import Partition
 from rescue.model.filesystem import SwapArea
-from rescue.model.finding import Finding
+from rescue.model.finding import Finding, Severity
 from rescue.model.mount import FstabEntry
 from rescue.model.record import FilesystemPair
 from rescue.verify.chain import Link, Mirror, broken, note, ok
@@ -44,8 +44,8 @@ def check_fstab(mirror: Mirror) -> Iterator[Finding]:
     for pair in mirror.record.filesystems:
         found += _check_pair(mirror, pair, entries)
     yield from found
-    if not found:
-        message = f"each of {len(entries)} lines leads to the mirror's own disk"
+    if not any(finding.severity is Severity.ERROR for finding in found):
+        message = f"all that the boot mounts of {len(entries)} lines is on the mirror's own disk"
         yield ok(Link.FSTAB, message, file=FSTAB)
 
 
@@ -58,12 +58,12 @@ def _check_entry(mirror: Mirror, entry: FstabEntry) -> Iterator[Finding]:
     mirrored = [pair for pair in mirror.record.filesystems if pair.mount_point == entry.target]
     part = mirror.own.resolve(entry.spec)
     if part is None:
+        if "noauto" in entry.options and not mirrored:
+            return  # a CD drive, or a disk of somebody's: only people mount it
         kernel = is_kernel_name(entry.spec)
         why = "is a name of the kernel's" if kernel else "is not on the mirror's own disk"
-        message = f"{entry.target}: {entry.spec} {why}"
-        # A CD drive, or a disk that may be away: the boot does not wait for it.
         weigh = note if entry.may_be_absent and not mirrored else broken
-        yield weigh(Link.FSTAB, message, file=FSTAB)
+        yield weigh(Link.FSTAB, f"{entry.target}: {entry.spec} {why}", file=FSTAB)
     elif entry.fstype == "swap":
         if not isinstance(part.content, SwapArea):
             yield broken(Link.FSTAB, f"{entry.spec} is no swap area", file=FSTAB)

@@ -26,7 +26,7 @@ def parse_bzimage(head: bytes) -> KernelImage | None:
     Source: Documentation/arch/x86/boot.rst of Linux ('HdrS' at 0x202, setup_sects, syssize in
     units of 16 bytes, kernel_version as an offset behind 0x200).
     """
-    if head[0x1FE:0x200] != b"\x55\xaa" or head[0x202:0x206] != b"HdrS":
+    if len(head) < 0x210 or head[0x1FE:0x200] != b"\x55\xaa" or head[0x202:0x206] != b"HdrS":
         return None
     setup_sectors = head[0x1F1] or 4
     (units,) = struct.unpack_from("<I", head, 0x1F4)

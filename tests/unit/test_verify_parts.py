@@ -1,0 +1,203 @@
+"""The smaller parts of the audit: tree, grub.cfg, fstab, table, and how findings are shown."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rescue.model.disk import PartitionTable, TableKind
+from rescue.model.finding import Finding, Severity, first_broken
+from rescue.ui.findings import finding_lines, plain_lines
+from rescue.units import Sectors
+from rescue.verify.fstab import parse_fstab
+from rescue.verify.grubcfg import parse_menu
+from rescue.verify.owndisk import OwnDisk, is_kernel_name
+from rescue.verify.table import check_table, compare_tables
+from rescue.verify.tree import Tree, without_comments
+from tests.fabricated_mirror import DATA, KERNELS, make_disk, make_record, mirror_uuid, partuuid
+
+
+def test_links_are_followed_inside_the_tree(tmp_path: Path) -> None:
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "bin").symlink_to("/usr/bin")
+    (tmp_path / "usr/bin/sh").symlink_to("../../../../usr/bin/dash")
+    (tmp_path / "usr/bin/dash").write_text("x")
+    tree = Tree(root=tmp_path)
+    assert tree.locate("/bin/sh") == tmp_path / "usr/bin/dash"
+    assert tree.is_file("/bin/sh")
+    assert tree.locate("/../../etc") == tmp_path / "etc"
+
+
+def test_vfat_knows_no_case(tmp_path: Path) -> None:
+    (tmp_path / "efi/boot").mkdir(parents=True)
+    (tmp_path / "efi/boot/bootx64.efi").write_text("x")
+    tree = Tree(root=tmp_path)
+    wanted = tmp_path / "efi/boot/bootx64.efi"
+    assert tree.locate("/EFI/BOOT/BOOTX64.EFI", ignore_case=True) == wanted
+    assert not tree.is_file("/EFI/BOOT/BOOTX64.EFI")
+
+
+def test_a_pattern_matches_in_the_middle_and_through_links(tmp_path: Path) -> None:
+    for name in ("debian", "BOOT", "empty"):
+        (tmp_path / "real/EFI" / name).mkdir(parents=True)
+    (tmp_path / "real/EFI/debian/grub.cfg").write_text("x")
+    (tmp_path / "real/EFI/BOOT/grub.cfg").write_text("x")
+    (tmp_path / "efi").symlink_to("/real")
+    found = Tree(root=tmp_path).glob("/efi/EFI/*/grub.cfg")
+    assert found == ("/efi/EFI/BOOT/grub.cfg", "/efi/EFI/debian/grub.cfg")
+
+
+def test_comments_are_left_out() -> None:
+    assert without_comments("a\n # b\n;c\nd # e") == "a\nd # e"
+
+
+def test_debians_grub_cfg_is_read_with_submenus() -> None:
+    menu = parse_menu((DATA / "grub.cfg").read_text())
+    assert menu.faults == ()
+    assert menu.sections[0] == "/etc/grub.d/00_header"
+    assert menu.sections[-1] == "/etc/grub.d/41_custom"
+    assert [image.path for image in menu.images] == [
+        f"/vmlinuz-{version}" for version in (KERNELS[0], *(v for v in KERNELS for _ in "ab"))
+    ]
+    assert {image.filesystem for image in menu.images} == {mirror_uuid(3)}
+    assert menu.images[0].title == "Debian GNU/Linux"
+    submenu = "Advanced options for Debian GNU/Linux"
+    last = f"Debian GNU/Linux, with Linux {KERNELS[1]} (recovery mode)"
+    assert menu.images[-1].title == f"{submenu} > {last}"
+    assert menu.images[-1].initrds == (f"/initrd.img-{KERNELS[1]}",)
+    assert menu.images[-1].arguments[-1] == "single"
+    assert {search.value for search in menu.searches} == {mirror_uuid(3), mirror_uuid(4)}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.7, 0.88, 0.97])
+def test_a_grub_cfg_cut_anywhere_has_a_fault(share: float) -> None:
+    text = (DATA / "grub.cfg").read_text()
+    assert parse_menu(text[: int(len(text) * share)]).faults
+
+
+def test_a_search_counts_for_its_entry_alone() -> None:
+    menu = parse_menu(
+        "search --fs-uuid --set=root aaaa\n"
+        "menuentry 'one' {\n search.fs_uuid bbbb root hd0,gpt1\n linux ($root)/one root=x\n}\n"
+        "menuentry 'two' {\n linux /two \\\n  root=y\n initrd /a /b\n}\n"
+    )
+    assert [(i.filesystem, i.path, i.arguments, i.initrds) for i in menu.images] == [
+        ("bbbb", "/one", ("root=x",), ()),
+        ("aaaa", "/two", ("root=y",), ("/a", "/b")),
+    ]
+    assert menu.faults == ()
+
+
+def test_fstab_fields_are_unescaped() -> None:
+    (entry,) = parse_fstab("# no\nLABEL=a /mnt/my\\040data/ ext4 ro,nofail 0 2\nbroken\n")
+    assert (entry.target, entry.options) == ("/mnt/my data", ("ro", "nofail"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "number"),
+    [
+        (f"UUID={mirror_uuid(4)}", 4),
+        (f"UUID={mirror_uuid(4).upper()}", 4),
+        ('UUID="BBBB-2222"', 2),
+        ("LABEL=mirror-root", 4),
+        (f"PARTUUID={partuuid(6)}", 6),
+        (f"/dev/disk/by-uuid/{mirror_uuid(3)}", 3),
+        ("/dev/disk/by-label/mirror\\x2droot", 4),
+        ("/dev/disk/by-id/virtio-MIRROR-part5", 5),
+        ("/dev/vdb4", None),
+        ("/dev/mapper/vg-root", None),
+        ("LABEL=", None),
+        ("UUID=no", None),
+    ],
+)
+def test_specs_resolve_on_the_own_disk_alone(tmp_path: Path, spec: str, number: int | None) -> None:
+    part = OwnDisk(disk=make_disk(tmp_path / "disk", TableKind.GPT)).resolve(spec)
+    assert (part.number if part else None) == number
+
+
+def test_kernel_names() -> None:
+    assert is_kernel_name("/dev/nvme0n1p2")
+    assert not is_kernel_name("/dev/disk/by-id/x")
+    assert not is_kernel_name("UUID=x")
+
+
+def planned(tmp_path: Path) -> PartitionTable:
+    table = make_disk(tmp_path / "disk", TableKind.GPT).table
+    assert table is not None
+    return table
+
+
+def test_a_table_as_planned_is_one_good_finding(tmp_path: Path) -> None:
+    table = planned(tmp_path)
+    assert [one.severity for one in compare_tables(table, table)] == [Severity.OK]
+
+
+def test_every_difference_of_a_table_is_said(tmp_path: Path) -> None:
+    table = planned(tmp_path)
+    first, second, third, *rest = table.partitions
+    seen = replace(
+        table,
+        uuid="other",
+        partitions=(
+            replace(first, start=Sectors(1), name="x"),
+            third,
+            *rest,
+            replace(second, number=9),
+        ),
+    )
+    assert [one.message for one in compare_tables(table, seen)] == [
+        "the table's id is other, not c0c0c0c0-2222-4000-8000-000000000000",
+        "partition 1: start is 1, planned was 2048",
+        "partition 1: name is 'x', planned was ''",
+        "partition 2 is missing",
+        "partition 9 was not planned",
+    ]
+    assert compare_tables(table, None)[0].severity is Severity.ERROR
+
+
+def test_a_disk_is_held_against_its_record(tmp_path: Path) -> None:
+    disk = make_disk(tmp_path / "disk", TableKind.GPT)
+    record = make_record(disk, TableKind.GPT)
+    assert [one.severity for one in check_table(disk, record)] == [Severity.OK]
+    root = replace(record.root, mirror_uuid="u", mirror_partuuid="p")
+    other = replace(record, filesystems=(root,), mirror=replace(record.mirror, table_uuid="t"))
+    assert [one.message for one in check_table(disk, other)] == [
+        "the table's id is c0c0c0c0-2222-4000-8000-000000000000, recorded is t",
+        f"partition 4 (/) has PARTUUID {partuuid(4)}, recorded is p",
+        f"partition 4 (/) has UUID {mirror_uuid(4)}, recorded is u",
+    ]
+
+
+CHAIN = (
+    Finding(severity=Severity.OK, link="bios", message="fine"),
+    Finding(severity=Severity.NOTE, link="fstab", message="hm", file="/etc/fstab"),
+    Finding(severity=Severity.ERROR, link="root=", message="[red] gone", file="/boot/x"),
+    Finding(severity=Severity.ERROR, link="system", message="no init"),
+)
+
+
+def test_the_first_broken_link_is_stressed_and_named_at_the_end() -> None:
+    assert first_broken(CHAIN) is CHAIN[2]
+    assert plain_lines(CHAIN) == (
+        "   ok     bios         fine",
+        "   note   fstab        /etc/fstab: hm",
+        ">> BROKEN root=        /boot/x: [red] gone",
+        "   BROKEN system       no init",
+        "the chain breaks first at: root=: /boot/x: [red] gone",
+    )
+    assert len(plain_lines(CHAIN, only_problems=True)) == 4
+
+
+def test_a_whole_chain_ends_with_a_good_word() -> None:
+    assert plain_lines(CHAIN[:2])[-1] == "the boot chain is whole: 1 links looked at"
+    assert plain_lines(CHAIN[:1], only_problems=True) == ()
+
+
+def test_a_terminal_shows_the_words_as_they_are() -> None:
+    console = Console(force_terminal=True, color_system="standard", width=200)
+    with console.capture() as captured:
+        for line in finding_lines(CHAIN):
+            console.print(line)
+    assert "[red] gone" in captured.get()
+    assert "\x1b[1;31m" in captured.get()
