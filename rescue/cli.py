@@ -109,7 +109,8 @@ def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> 
         signal.signal(number, _terminate)
     try:
         code = command(screen)
-    except RescueError as error:
+    except (RescueError, OSError, KeyboardInterrupt) as caught:
+        error = _as_told(caught)
         screen.close()
         if isinstance(error, GuardRefusedError):
             screen.refuse(error.refusals)
@@ -117,15 +118,23 @@ def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> 
             screen.fail(error)
         code = error.code
         if loud:
-            journal.report_failure(error.message, code=int(code))
+            journal.report_end(error.message, code=code)
         if click.get_current_context().obj:
             Console(stderr=True).print_exception()
-    except KeyboardInterrupt:
-        screen.close()
-        screen.fail(TerminatedError("left with Ctrl-C; nothing is mounted any more"))
-        code = ExitCode.FAILED
     sys.stdout.flush()
     sys.exit(int(code))
+
+
+def _as_told(caught: BaseException) -> RescueError:
+    """Return what ended a command as a sentence with a hint: people get no traceback."""
+    if isinstance(caught, RescueError):
+        return caught
+    if isinstance(caught, KeyboardInterrupt):
+        return TerminatedError(
+            "left with Ctrl-C; nothing is mounted any more",
+            hint="a mirror that was being written is marked as incomplete: run it again",
+        )
+    return RescueError(f"{caught}", hint="see 'dmesg' for errors of a disk; --debug shows where")
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

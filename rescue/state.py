@@ -1,4 +1,4 @@
-"""What the source remembers of each mirror: /var/lib/rescue/mirrors/NAME.json."""
+"""Where records are kept: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
 from pathlib import Path
 
@@ -8,6 +8,12 @@ from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.system.files import write_atomic
 
 STATE_DIRECTORY = Path("/var/lib/rescue/mirrors")
+
+OWN_FOLDER = ".rescue"
+"""On a mirror's root, relative to it; never copied from or to a source."""
+
+_MARKER = "mirror.json"
+_BOOTED = "booted"
 
 
 def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
@@ -30,3 +36,41 @@ def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
             hint=f"copy /.rescue/mirror.json of the mirror to {path}, or prepare it again",
         ) from error
     return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+
+
+def save_marker(root: Path, record: MirrorRecord) -> None:
+    """Write the record to the mirror whose root is mounted at `root`, readable by root alone."""
+    folder = root / OWN_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    write_atomic(folder / _MARKER, to_json(record).encode(), mode=0o600)
+
+
+def load_marker(root: Path) -> MirrorRecord | None:
+    """Return the record that a mounted mirror (or the running one) carries, None without one.
+
+    Raises UsageError where it was written by a newer rescue or is damaged.
+    """
+    path = root / OWN_FOLDER / _MARKER
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+
+
+def load_boots(root: Path) -> tuple[str, ...]:
+    """Return when a mounted mirror was started as the running system since its last run.
+
+    One time in UTC for each start, as `rescue-booted.service` wrote it on the mirror.
+    """
+    try:
+        text = (root / OWN_FOLDER / _BOOTED).read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(line.split()[-1] for line in text.splitlines() if line.strip())
+
+
+def forget_boots(root: Path) -> None:
+    """Remove the note that a mounted mirror was started, after a run has made it equal again."""
+    (root / OWN_FOLDER / _BOOTED).unlink(missing_ok=True)

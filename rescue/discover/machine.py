@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.codec import from_json
 from rescue.discover.boot import read_boot, read_text
 from rescue.discover.disks import Usage, layers_above, read_disk
 from rescue.discover.names import Names
@@ -14,12 +13,10 @@ from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
-from rescue.model.record import RECORD_VERSION, MirrorRecord
+from rescue.state import load_marker
 from rescue.system import blockinfo, udev
 from rescue.system.nodes import DiskNode
 from rescue.system.run import which
-
-RECORD_ON_ROOT = Path("/.rescue/mirror.json")
 
 
 def discover() -> Machine:
@@ -46,7 +43,7 @@ def discover() -> Machine:
         swaps=swaps,
         boot=read_boot(),
         missing_tools=missing_tools(kinds_in_use(disks), which),
-        running_mirror=_running_mirror(),
+        running_mirror=load_marker(Path("/")),
     )
 
 
@@ -76,11 +73,3 @@ def _numbers(nodes: Sequence[DiskNode]) -> dict[str, str]:
         for holders in (disk.holders, *(part.holders for part in disk.partitions)):
             found.update((layer.major_minor, layer.path) for layer in layers_above(holders))
     return found
-
-
-def _running_mirror() -> MirrorRecord | None:
-    """Return the record on the running root, where this system runs from a mirror."""
-    text = read_text(RECORD_ON_ROOT)
-    if not text:
-        return None
-    return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(RECORD_ON_ROOT))

@@ -54,7 +54,11 @@ class PrepareRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorRequest:
-    """What a run was asked for."""
+    """What a run was asked for.
+
+    `accept_booted` lets it overwrite a mirror that was started as the running system.
+    """
 
     checksum: bool = False
+    accept_booted: bool = False
     paths: tuple[str, ...] | None = None

@@ -111,6 +111,23 @@ def marker_refusals(
     return []
 
 
+def booted_refusals(record: MirrorRecord, boots: tuple[str, ...]) -> list[Refusal]:
+    """Refuse to overwrite a mirror that has been the running system since its last run.
+
+    `boots` are the times at which it was started (UTC).
+    """
+    if not boots:
+        return []
+    return [
+        _refused(
+            f"mirror '{record.name}' was started as the running system {len(boots)} times since "
+            f"its last run, last at {boots[-1]}: it may hold what this disk does not",
+            "bring back what was written there first; if nothing on it is wanted, run again "
+            "with --accept-booted",
+        )
+    ]
+
+
 def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
     """Refuse where a recorded partition is missing or holds something else."""
     parts = {part.number: part for part in disk.partitions}

@@ -8,24 +8,37 @@ from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.contents import is_esp
 from rescue.plan.drift import drift_refusals, left_out
-from rescue.plan.guard import direction_refusals, find_mirror, marker_refusals
+from rescue.plan.guard import (
+    booted_refusals,
+    direction_refusals,
+    find_mirror,
+    marker_refusals,
+)
 from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
 from rescue.plan.run import run_steps
 from rescue.plan.survey import survey, unsupported_root
 
 
 def plan_mirror(
-    machine: Machine, record: MirrorRecord, marker: MirrorRecord | None, request: MirrorRequest
+    machine: Machine,
+    record: MirrorRecord,
+    marker: MirrorRecord | None,
+    request: MirrorRequest,
+    *,
+    boots: tuple[str, ...] = (),
 ) -> Plan | tuple[Refusal, ...]:
     """Given the running system and the record of one mirror, return the run's plan or refusals.
 
-    `marker` is what was read from the root of the attached mirror, None where there is none.
+    `marker` is what was read from the root of the attached mirror, None where there is none;
+    `boots` are the times at which it was started as the running system since its last run.
     """
     source = machine.root_disk
     mirror, refusals = find_mirror(machine, record)
     refusals += machine_refusals(machine) + direction_refusals(machine, source, record)
     if mirror is not None:
         refusals += marker_refusals(record, marker, mirror=mirror)
+        if not request.accept_booted:
+            refusals += booted_refusals(record, boots)
     refusals += tool_refusals(machine, _MADE)
     if source is None:
         return in_order([*refusals, unsupported_root(machine)])

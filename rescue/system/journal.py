@@ -2,11 +2,19 @@
 
 import syslog
 
+from rescue.errors import ExitCode
 
-def report_failure(message: str, *, code: int) -> None:
-    """Write to the system's log that a run failed, with its exit code (man 3 syslog)."""
+
+def report_end(message: str, *, code: ExitCode) -> None:
+    """Write to the system's log that a run did not come to its end (man 3 syslog).
+
+    A run that was skipped because nothing was due is worth a notice; anything else is an error.
+    """
     syslog.openlog("rescue", syslog.LOG_PID, syslog.LOG_DAEMON)
-    syslog.syslog(syslog.LOG_ERR, f"failed with exit code {code}: {message}")
+    if code is ExitCode.SKIPPED:
+        syslog.syslog(syslog.LOG_NOTICE, f"skipped: {message}")
+    else:
+        syslog.syslog(syslog.LOG_ERR, f"failed with exit code {int(code)}: {message}")
 
 
 def report_success(message: str) -> None:

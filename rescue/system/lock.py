@@ -6,19 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rescue.errors import BusyError
+from rescue.errors import BusyError, UsageError
 
 LOCK = Path("/run/rescue/lock")
 
 
 @contextmanager
 def only_one_run(path: Path = LOCK) -> Iterator[None]:
-    """Hold the lock while the block runs. Raises BusyError where another process has it.
+    """Hold the lock while the block runs.
+
+    Raises BusyError where another process has it, UsageError where this one is not root's.
 
     Children do not inherit it: an rsync that outlives us does not hold it for us.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError as error:
+        raise UsageError("only root can do this", hint="try it with sudo") from error
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

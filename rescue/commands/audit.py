@@ -1,0 +1,20 @@
+"""`rescue audit`: follow the mirror's boot chain in files, without booting it."""
+
+from rescue.commands.enrolled import choose
+from rescue.commands.runs import look
+from rescue.discover.machine import discover
+from rescue.errors import ExitCode
+from rescue.model.finding import Severity
+from rescue.system.lock import only_one_run
+from rescue.ui.findings import finding_lines
+from rescue.ui.screen import Screen
+
+
+def audit(name: str, screen: Screen) -> ExitCode:
+    """Print every link of the chain. Returns DONE, or AUDIT_FAILED where one is broken."""
+    with only_one_run():
+        findings = look(choose(discover(), name=name))
+    for line in finding_lines(findings):
+        screen.show(line)
+    broken = any(finding.severity is Severity.ERROR for finding in findings)
+    return ExitCode.AUDIT_FAILED if broken else ExitCode.DONE

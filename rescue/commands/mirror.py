@@ -1,0 +1,79 @@
+"""`rescue mirror`: one run, from the running system onto its enrolled mirror."""
+
+from dataclasses import dataclass
+
+from rescue import config
+from rescue.apply.estimate import estimate
+from rescue.commands.enrolled import choose
+from rescue.commands.runs import finish, perform
+from rescue.confirm import GuardRefusedError, grant, unless_refused
+from rescue.discover.machine import discover
+from rescue.discover.marker import read_marker
+from rescue.errors import ExitCode
+from rescue.model.machine import Machine
+from rescue.model.plan import MirrorRequest, Plan
+from rescue.model.record import MirrorRecord
+from rescue.plan.brake import check_brake
+from rescue.plan.mirror import plan_mirror
+from rescue.plan.refuse import machine_refusals
+from rescue.system.lock import only_one_run
+from rescue.ui.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorOptions:
+    """What the command line asked for."""
+
+    name: str = ""
+    checksum: bool = False
+    accept_changes: bool = False
+    accept_booted: bool = False
+
+
+def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
+    """Make the mirror equal to the running system, audited, one generation further.
+
+    Raises a RescueError with the exit code of what stood against it.
+    """
+    with only_one_run():
+        machine = discover()
+        # Asked first: what is configured here may be about another machine's disks by now.
+        if refusals := machine_refusals(machine):
+            raise GuardRefusedError(tuple(refusals))
+        record = choose(machine, name=options.name)
+        plan = _plan(machine, record, options)
+        for note in plan.notes:
+            screen.show(f"note: {note}")
+        if not options.accept_changes:
+            _brake(plan)
+        leave = grant(plan, named=record.mirror.id.name)
+        return finish(plan, perform(plan, leave, screen), leave, screen)
+
+
+def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions) -> Plan:
+    disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
+    marker = read_marker(disk)
+    return unless_refused(
+        plan_mirror(
+            machine,
+            record,
+            marker.record if marker else None,
+            MirrorRequest(checksum=options.checksum, accept_booted=options.accept_booted),
+            boots=marker.boots if marker else (),
+        )
+    )
+
+
+def _brake(plan: Plan) -> None:
+    """Look at what the run would do before it does it. Raises GuardRefusedError (13)."""
+    limits = config.load().run
+    ahead = estimate(plan)
+    refusal = check_brake(
+        files_total=ahead.files_total,
+        changes=ahead.changes,
+        deletions=ahead.deletions,
+        share=limits.brake_share,
+        count=limits.brake_count,
+    )
+    if refusal is not None:
+        raise GuardRefusedError((refusal,))

@@ -1,0 +1,111 @@
+"""What `prepare` and `mirror` share: perform a granted plan, look at the result, record it."""
+
+from dataclasses import replace
+from time import time
+
+from rescue.apply.engine import Outcome, apply_plan
+from rescue.apply.marker import store_marker
+from rescue.apply.workspace import Workspace
+from rescue.confirm import WriteGrant
+from rescue.discover.machine import discover
+from rescue.errors import AuditError, ExitCode, RescueError
+from rescue.model.event import Event
+from rescue.model.finding import Finding, Severity
+from rescue.model.plan import Plan, PlanKind
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.state import save_record
+from rescue.system import journal
+from rescue.ui.findings import finding_lines
+from rescue.ui.screen import Screen, summary_lines
+from rescue.verify.audit import audit
+
+
+def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
+    """Apply the plan. Where that fails, the records say so before the error goes on.
+
+    A mirror that was refused before the first step is what it was, and so is its marker.
+    """
+    begun = False
+
+    def emit(event: Event) -> None:
+        nonlocal begun
+        begun = True
+        screen.emit(event)
+
+    try:
+        return apply_plan(plan, leave, emit=emit)
+    except BaseException as error:
+        said = error.message if isinstance(error, RescueError) else str(error) or repr(error)
+        if begun:
+            _settle(plan.record, leave, state=MirrorState.FAILED, error=said)
+        elif plan.kind is PlanKind.MIRROR:
+            save_record(replace(plan.record, last_error=said))
+        raise
+    finally:
+        screen.close()
+
+
+def look(record: MirrorRecord) -> tuple[Finding, ...]:
+    """Mount the mirror read-only and follow its boot chain. Raises RescueError if it is gone."""
+    disk = next(
+        (disk for disk in discover().disks if disk.id.same_disk(record.mirror.id)),
+        None,
+    )
+    if disk is None:
+        raise RescueError(
+            f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",
+            hint="attach it, and look with 'rescue disks'",
+        )
+    with Workspace.read_only(record, disk.path) as workspace:
+        return audit(tree=workspace.tree(), disk=disk, record=record)
+
+
+def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> ExitCode:
+    """Audit what was written; only then is the mirror complete, one generation further.
+
+    Returns DONE or DEGRADED. Raises AuditError that names the first broken link.
+    """
+    try:
+        findings = look(outcome.record)
+        broken = [finding for finding in findings if finding.severity is Severity.ERROR]
+    except BaseException as error:
+        _settle(outcome.record, leave, state=MirrorState.FAILED, error=str(error))
+        raise
+    for line in finding_lines(findings, only_problems=True):
+        screen.show(line)
+    if broken:
+        said = f"{broken[0].link}: {broken[0].message}"
+        _settle(outcome.record, leave, state=MirrorState.FAILED, error=f"audit: {said}")
+        raise AuditError(
+            f"the mirror would not boot: {said}",
+            hint="'rescue audit' shows the whole chain; mend the cause and run 'rescue mirror'",
+        )
+    complete = replace(
+        outcome.record,
+        generation=plan.record.generation + 1,
+        last_complete=time(),
+        last_run=outcome.summary,
+    )
+    _settle(complete, leave, state=MirrorState.COMPLETE, error="")
+    for figure in summary_lines(outcome.summary):
+        screen.show(figure)
+    done = f"mirror '{complete.name}' is complete: generation {complete.generation}, audit passed"
+    screen.show(done)
+    journal.report_success(done)
+    return ExitCode.DEGRADED if outcome.summary.unreadable else ExitCode.DONE
+
+
+def _settle(record: MirrorRecord, leave: WriteGrant, *, state: MirrorState, error: str) -> None:
+    """Write what is true now on both disks: the mirror first, then what the source knows.
+
+    A mirror that cannot be written any more keeps its RUNNING marker, which says the same: it is
+    not complete. The source's record is written in every case.
+    """
+    settled = replace(record, state=state, last_error=error)
+    try:
+        store_marker(settled, leave)
+    except (RescueError, OSError):
+        if state is MirrorState.COMPLETE:
+            save_record(replace(settled, state=MirrorState.FAILED, last_error="marker not written"))
+            raise
+    save_record(settled)
