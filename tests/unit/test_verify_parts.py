@@ -70,7 +70,7 @@ def test_debians_grub_cfg_is_read_with_submenus() -> None:
     assert {search.value for search in menu.searches} == {mirror_uuid(3), mirror_uuid(4)}
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.7, 0.88, 0.97])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.7, 0.93, 0.97])
 def test_a_grub_cfg_cut_anywhere_has_a_fault(share: float) -> None:
     text = (DATA / "grub.cfg").read_text()
     assert parse_menu(text[: int(len(text) * share)]).faults
