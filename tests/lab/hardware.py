@@ -47,8 +47,9 @@ class Hardware:
     """A machine without its disks."""
 
     firmware: Firmware = BIOS
-    memory: int = 1024
-    """MiB."""
+    memory: int = 3072
+    """MiB; enough to hold what a first copy reads and writes: the ext4 of Debian's kernel 6.1.192-1
+    dereferences NULL when the kernel has taken its bitmaps from memory."""
     processors: int = 2
     direct_kernel: DirectKernel | None = None
     controllers: frozenset[DiskModel] = frozenset()
