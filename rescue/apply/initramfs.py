@@ -1,6 +1,12 @@
-"""The step that gives the mirror its own initramfs, since one names the resume device."""
+"""The step that gives the mirror its own initramfs, since one names the resume device.
+
+Mostly it is the source's, with the identifiers replaced: that takes seconds, and is exactly what
+the source boots with. Where that is not certain to be right, mkinitramfs makes it in the mirror's
+own tree.
+"""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +14,11 @@ from rescue.apply.work import TreeWork
 from rescue.errors import RescueError
 from rescue.model.event import Notice
 from rescue.model.step import BuildInitramfs
+from rescue.system import initramfs
 from rescue.system.chroot import kernel_view, run_in
 from rescue.system.files import copy_metadata, copy_times, digest, sync_directory
+from rescue.system.initramfs import InitramfsError
+from rescue.system.run import CommandError
 
 PREFIX = "initrd.img-"
 _FRESH = ".new"
@@ -37,13 +46,21 @@ def build_initramfs(step: BuildInitramfs, work: TreeWork) -> str:
         digests[version] = digest([image])
         if known.get(version) != digests[version] or not _image(tree, version).is_file():
             stale.append(version)
-    if stale:
+    built = [version for version in stale if not _translate(tree, version, work)]
+    if built:
         with kernel_view(tree):
-            for version in stale:
+            for version in built:
                 _build(tree, version, work)
+    if stale:
         _keep_times(tree, work)
     work.record = replace(work.record, initramfs_digests=tuple(sorted(digests.items())))
-    return f"made for {', '.join(stale)}" if stale else "as it was"
+    return _told(stale, built)
+
+
+def _told(stale: list[str], built: list[str]) -> str:
+    how = {"translated": [each for each in stale if each not in built], "made anew": built}
+    told = [f"{word} for {', '.join(versions)}" for word, versions in how.items() if versions]
+    return "; ".join(told) or "as it was"
 
 
 def drop_old(mount_point: str, work: TreeWork) -> int:
@@ -64,12 +81,47 @@ def drop_old(mount_point: str, work: TreeWork) -> int:
     return len(old)
 
 
+def _translate(tree: Path, version: str, work: TreeWork) -> bool:
+    """Make it from the source's by replacing identifiers; return whether that could be done."""
+    source, identifiers = _source_images(work)[version], work.record.identifiers
+    words = identifiers.same_length()
+    if _chosen_for_one_disk(tree):
+        return False
+    try:
+        for member in initramfs.members(source):
+            text = initramfs.replaced(member.data, words).decode("utf-8", "surrogateescape")
+            if member.is_text and identifiers.find_old(text):
+                return False
+        initramfs.translate(source, _fresh(tree, version), words)
+    except (InitramfsError, CommandError):
+        _fresh(tree, version).unlink(missing_ok=True)
+        return False
+    _put_in_place(tree, version, work)
+    return True
+
+
+def _chosen_for_one_disk(tree: Path) -> bool:
+    """Whether it holds only the drivers of the disk it was made on (man 5 initramfs.conf)."""
+    folder = tree / "etc/initramfs-tools"
+    texts = [folder / "initramfs.conf", *sorted((folder / "conf.d").glob("*"))]
+    found = [
+        re.findall(r"^\s*MODULES=[\"']?(\w+)", path.read_text(errors="replace"), re.MULTILINE)
+        for path in texts
+        if path.is_file()
+    ]
+    values = [value for each in found for value in each]
+    return bool(values) and values[-1] != "most"
+
+
 def _build(tree: Path, version: str, work: TreeWork) -> None:
     run_in(tree, mkinitramfs_argv(version), timeout=_TIMEOUT)
-    image = _image(tree, version)
-    fresh = image.with_name(image.name + _FRESH)
+    _put_in_place(tree, version, work)
+
+
+def _put_in_place(tree: Path, version: str, work: TreeWork) -> None:
+    image, fresh = _image(tree, version), _fresh(tree, version)
     if not fresh.is_file() or fresh.stat().st_size == 0:
-        raise RescueError(f"mkinitramfs made no initramfs for kernel {version}")
+        raise RescueError(f"no initramfs was made for kernel {version}")
     copy_metadata(_source_images(work)[version], fresh)
     os.utime(fresh)
     with fresh.open("rb") as file:
@@ -87,6 +139,10 @@ def _source_images(work: TreeWork) -> dict[str, Path]:
 
 def _image(tree: Path, version: str) -> Path:
     return tree / "boot" / f"{PREFIX}{version}"
+
+
+def _fresh(tree: Path, version: str) -> Path:
+    return tree / "boot" / f"{PREFIX}{version}{_FRESH}"
 
 
 def _keep_times(tree: Path, work: TreeWork) -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from rescue.model.lexicon import Lexicon, Scanner, hexed, octal, split_quotes
 
 _BY = "/dev/disk/by-"
+_FULL_UUID = 36
 _FSTAB_LINE = re.compile(
     r"(?P<indent>[ \t]*)(?P<spec>[^\s#]\S*)(?P<target>[ \t]+\S+)(?P<fstype>[ \t]+\S+)?"
     r"(?P<gap>[ \t]+)?(?P<options>\S+)?(?P<rest>.*)"
@@ -72,6 +73,24 @@ class IdentifierMap:
     def find_old(self, text: str) -> tuple[str, ...]:
         """Return the source's identifiers in the text, as spelled there, each once, in order."""
         return tuple(dict.fromkeys(word.text for word in _scanner(self).scan(text)))
+
+    def same_length(self) -> dict[bytes, bytes]:
+        """Return old and new UUID, PARTUUID and table id, where both are equally long.
+
+        In lower and in upper case, for what can only be replaced in place.
+        """
+        words: dict[bytes, bytes] = {}
+        for pair in self.pairs:
+            for old, new in (
+                (pair.old.uuid, pair.new.uuid),
+                (pair.old.partuuid, pair.new.partuuid),
+                (pair.old.table_uuid, pair.new.table_uuid),
+            ):
+                # Shorter ones (a vfat's, an MBR's) could be in any binary by chance.
+                if len(old) == len(new) == _FULL_UUID and old != new:
+                    words.setdefault(old.lower().encode(), new.lower().encode())
+                    words.setdefault(old.upper().encode(), new.upper().encode())
+        return words
 
     def _fstab_line(self, line: str) -> str:
         match = _FSTAB_LINE.fullmatch(line)

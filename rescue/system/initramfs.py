@@ -3,7 +3,10 @@
 Formats: Documentation/driver-api/early-userspace/buffer-format.rst of Linux ('newc' cpio).
 """
 
-from collections.abc import Iterator
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,9 +24,23 @@ _DECOMPRESSORS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
     (b"BZh", ("bzip2", "-d", "-c")),
     (b"\x89LZO", ("lzop", "-d", "-c")),
 )
+_COMPRESSORS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
+    # As mkinitramfs of Debian 12 calls them.
+    (b"\x28\xb5\x2f\xfd", ("zstd", "-q", "-9", "-T0", "-c")),
+    (b"\x1f\x8b", ("gzip", "-n", "-c")),
+    (b"\xfd7zXZ", ("xz", "--check=crc32", "-c")),
+    (b"\x02\x21\x4c\x18", ("lz4", "-q", "-9", "-l", "-c")),
+)
+_CHUNK = 8 * 1024 * 1024  # bytes held in memory at once
 _CPIO = (b"070701", b"070702")
 _HEADER = 110
 _LARGEST = 512 * 1024 * 1024  # bytes; more in one file is a damaged header
+
+
+# Files that people and hooks write as text: here labels and paths count too, not UUIDs alone.
+_TEXTS = re.compile(
+    r"(conf/.*|cryptroot/.*|cmdline|etc/(fstab|crypttab|mdadm(/mdadm)?\.conf|cmdline(\.d/.*)?))$"
+)
 
 
 class InitramfsError(RescueError):
@@ -37,6 +54,11 @@ class Member:
     name: str
     mode: int
     data: bytes
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a file that names devices as text, in any way that fstab may."""
+        return _TEXTS.match(self.name) is not None
 
 
 class _Input:
@@ -91,8 +113,61 @@ def members(path: Path) -> Iterator[Member]:
                 raise InitramfsError("what is compressed in it is no cpio archive")
 
 
+def translate(image: Path, target: Path, words: Mapping[bytes, bytes]) -> None:
+    """Write `image` to `target` with each word replaced by one of the same length.
+
+    Only what is compressed is looked at: before it lies the processor's microcode. Nothing moves
+    in the archive, so that it needs no unpacking; newc archives have no checksum of their data.
+    Raises InitramfsError where the image is not made so, CommandError, OSError.
+    """
+    if any(len(old) != len(new) for old, new in words.items()):
+        raise ValueError("a word would change the archive's length")
+    with image.open("rb") as file:
+        plain = _Input(file)
+        for _ in _archives(plain):
+            pass
+        start, magic = plain.offset, plain.peek(6)
+    with (
+        image.open("rb", buffering=0) as raw,
+        target.open("wb") as fresh,
+        tempfile.TemporaryFile(dir=target.parent, buffering=0) as unpacked,
+    ):
+        fresh.write(raw.read(start))
+        raw.seek(start)
+        with reading(_decompressor(magic), source=raw) as stream:
+            for chunk in _replaced(stream, words):
+                unpacked.write(chunk)
+        unpacked.seek(0)
+        with reading(_filter(_COMPRESSORS, magic), source=unpacked) as stream:
+            shutil.copyfileobj(stream, fresh, _CHUNK)
+
+
+def replaced(data: bytes, words: Mapping[bytes, bytes]) -> bytes:
+    """Return the bytes with each word replaced."""
+    for old, new in words.items():
+        if old in data:
+            data = data.replace(old, new)
+    return data
+
+
+def _replaced(stream: BinaryIO, words: Mapping[bytes, bytes]) -> Iterator[bytes]:
+    """Yield a stream with each word replaced, words across the border of two chunks included."""
+    keep = max((len(word) for word in words), default=1) - 1
+    rest = b""
+    while chunk := stream.read(_CHUNK):
+        rest = replaced(rest + chunk, words)
+        border = max(0, len(rest) - keep)
+        yield rest[:border]
+        rest = rest[border:]
+    yield rest
+
+
 def _decompressor(magic: bytes) -> tuple[str, ...]:
-    for start, argv in _DECOMPRESSORS:
+    return _filter(_DECOMPRESSORS, magic)
+
+
+def _filter(known: tuple[tuple[bytes, tuple[str, ...]], ...], magic: bytes) -> tuple[str, ...]:
+    for start, argv in known:
         if magic.startswith(start):
             return argv
     raise InitramfsError(f"it is compressed in an unknown way (it begins with {magic.hex()})")

@@ -2,8 +2,6 @@
 
 import sys
 
-import questionary
-
 from rescue.errors import UsageError
 from rescue.model.plan import Plan
 
@@ -19,6 +17,9 @@ def ask_identity(plan: Plan) -> str:
             "writing to a disk needs a person's confirmation, and standard input is no terminal",
             hint=f"for scripts: --yes --expect-serial {plan.record.mirror.id.name}",
         )
+    # Half of a command's start, which a nightly run that asks nothing does without.
+    import questionary
+
     answer = questionary.text(
         f"Everything on {plan.target_path} will be lost. Type its identity to go on:",
         instruction="(as shown above; nothing else continues) ",

@@ -12,10 +12,6 @@ from rescue.verify.chain import Link, Mirror, broken, note, ok
 from rescue.verify.tree import without_comments
 
 _MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)/")
-# Files of the boot that people and hooks write as text; here also labels and paths are looked for.
-_TEXTS = re.compile(
-    r"(conf/.*|cryptroot/.*|cmdline|etc/(fstab|crypttab|mdadm(/mdadm)?\.conf|cmdline(\.d/.*)?))$"
-)
 _RESUME = re.compile(r"conf/(initramfs\.conf|conf\.d/.+)$")
 
 
@@ -53,7 +49,7 @@ def _note(mirror: Mirror, seen: _Seen, member: Member) -> None:
     if made_for:
         seen.versions.add(made_for.group(1))
     found = set(mirror.leftovers_in(member.data))
-    if _TEXTS.match(member.name):
+    if member.is_text:
         text = without_comments(member.data.decode("utf-8", "surrogateescape"))
         # What is only in a comment is found by the search in the bytes, and is no harm.
         found = set(mirror.record.identifiers.find_old(text))

@@ -295,5 +295,13 @@ class Guest:
                 return f"/dev/{name}"
         raise GuestError(f"the guest has no disk {serial}")
 
+    def written(self, serial: str) -> int:
+        """Return how many bytes the guest has written to a disk since it is plugged in."""
+        name = self._find(serial).name
+        for seen in self.qmp.execute("query-blockstats"):
+            if name in (seen.get("node-name"), seen.get("qdev"), seen.get("device")):
+                return int(seen["stats"]["wr_bytes"])
+        raise GuestError(f"QEMU keeps no account of {name}")
+
     def _find(self, serial: str) -> Plugged:
         return next(each for each in self.plugged if each.disk.serial == serial)

@@ -27,6 +27,10 @@ class Lab:
         """Return a running Debian server with `rescue` installed; there in two seconds."""
         return self.stock.installed(layout, firmware).thaw(self._next_directory())
 
+    def prepared_server(self, layout: str = "gpt", *, firmware: Firmware = BIOS) -> Guest:
+        """Return a running server with a mirror, MIRROR01, that was just prepared."""
+        return self.stock.prepared(layout, firmware).thaw(self._next_directory())
+
     def bare_server(self, layout: str = "gpt", *, firmware: Firmware = BIOS) -> Guest:
         """Return a running Debian server without `rescue`."""
         return self.stock.booted(layout, firmware).thaw(self._next_directory())

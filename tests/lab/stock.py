@@ -16,6 +16,9 @@ from tests.lab.image import Image, locked, server_image
 from tests.lab.layout import LAYOUTS
 from tests.lab.snapshot import Frozen, freeze
 
+MIRROR = "MIRROR01"
+"""Serial number of the disk that a prepared server's mirror is on."""
+
 _PIP_INSTALL = (
     "python3 -m pip install --quiet --no-deps --no-index --break-system-packages "
     "--root-user-action ignore --disable-pip-version-check"
@@ -31,6 +34,7 @@ class Stock:
         self._directory = directory
         self._wheel: Path | None = None
         self._installed: dict[tuple[str, Firmware], Frozen] = {}
+        self._prepared: dict[tuple[str, Firmware], Frozen] = {}
 
     def image(self, layout: str) -> Image:
         """Return the image with a layout: `gpt` or `mbr`."""
@@ -63,6 +67,18 @@ class Stock:
                 install(guest, self.wheel())
                 self._installed[key] = freeze(guest, directory)
         return self._installed[key]
+
+    def prepared(self, layout: str, firmware: Firmware) -> Frozen:
+        """Return a server with `rescue` and a mirror, MIRROR01, that was just prepared."""
+        key = (layout, firmware)
+        if key not in self._prepared:
+            directory = self._directory / f"prepared-{layout}-{firmware}"
+            guest = self.installed(layout, firmware).thaw(directory)
+            with guest:
+                guest.attach_blank_disk(MIRROR)
+                guest.run(f"rescue prepare {MIRROR} --yes --expect-serial {MIRROR} && sync")
+                self._prepared[key] = freeze(guest, directory)
+        return self._prepared[key]
 
 
 def install(guest: Guest, wheel: Path) -> None:
