@@ -11,7 +11,7 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     grub-common grub-pc-bin grub-efi-amd64-bin \
     mmdebstrap qemu-system-x86 qemu-utils ovmf openssh-client uidmap
 
-.PHONY: help packages lint test test-fast demo clean
+.PHONY: help packages lint test test-fast demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,6 +38,9 @@ test-fast: $(VENV)/ready ## what needs no virtual machine
 
 demo: $(VENV)/ready ## the whole story in disposable virtual machines
 	$(BIN)/python -m scripts.demo
+
+bench: $(VENV)/ready ## what it costs, as ratios against a peer in the same run
+	$(BIN)/python -m scripts.bench
 
 clean: ## remove what the targets made (the lab's images stay in their cache)
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

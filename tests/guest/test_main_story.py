@@ -1,0 +1,124 @@
+"""The main job: from a bare second disk to a mirror that boots when the first disk is gone."""
+
+import json
+
+import pytest
+
+from tests.lab.disk import Disk
+from tests.lab.guest import Guest
+from tests.lab.hardware import BIOS, UEFI, Firmware
+from tests.lab.lab import VOLATILE, Lab, tree
+from tests.lab.layout import LAYOUTS
+from tests.lab.manifest import differences
+
+PREPARE = "rescue prepare /dev/vdb --yes --expect-serial MIRROR01"
+
+OWN = (
+    *VOLATILE,
+    ".rescue*",
+    "run/*",
+    "boot/grub/i386-pc*",
+    "grub/i386-pc*",
+    "grub/x86_64-efi*",
+    "grub/fonts*",
+    "grub/grub.cfg",
+    "initrd.img-*",
+    "EFI*",
+    "etc/fstab",
+    "etc/initramfs-tools/conf.d/resume",
+    "etc/systemd/system/rescue-booted.service",
+    "etc/systemd/system/multi-user.target.wants/rescue-booted.service",
+    "etc/default/grub",
+    "var/cache/debconf/config.dat*",
+    "var/lib/rescue/*",
+)
+"""What is the mirror's own, or written by the run itself on the source."""
+
+
+@pytest.mark.parametrize(("layout", "firmware"), [("gpt", BIOS), ("gpt", UEFI), ("mbr", BIOS)])
+def test_a_bare_disk_becomes_a_mirror_that_boots_alone(
+    lab: Lab, layout: str, firmware: Firmware
+) -> None:
+    with lab.server(layout, firmware=firmware) as server:
+        mirror = server.attach_blank_disk("MIRROR01")
+        server.run(PREPARE)
+        assert table(server, "/dev/vdb") == table(server, "/dev/vda")
+        assert identifiers(server, "/dev/vdb").isdisjoint(identifiers(server, "/dev/vda"))
+
+        a_day_passes(server)
+        said = server.run("rescue mirror").stdout
+        assert "generation 2, audit passed" in said
+        assert unequal(server, layout) == []
+        source = server.disk("SOURCE01")
+        server.poweroff()
+
+    with lab.machine([mirror], firmware=firmware) as machine:
+        machine.wait_for_ssh()
+        assert machine.failed_units() == []
+        assert machine.mounts() == mounts_of(layout)
+        assert machine.run("swapon --show=NAME --noheadings").stdout.split() == [swap_of(layout)]
+        assert machine.run("cat /home/anna/Maildir/new/today").stdout == "mail of today\n"
+        assert machine.run("ls /home/bela/Maildir/cur", check=False).stdout == ""
+        assert "mirror" in machine.run("rescue mirror", check=False).expect(10).stderr
+        machine.poweroff()
+
+    if (layout, firmware) == ("gpt", BIOS):
+        boots_beside_the_dead_disk(lab, mirror, source)
+
+
+def boots_beside_the_dead_disk(lab: Lab, mirror: Disk, source: Disk) -> None:
+    before = source.digest()
+    with lab.machine([mirror, source]) as machine:
+        machine.wait_for_ssh()
+        assert machine.failed_units() == []
+        assert machine.mounts() == mounts_of("gpt")
+        machine.run("rescue mirror", check=False).expect(10)
+        machine.poweroff()
+    assert source.digest() == before
+
+
+def a_day_passes(server: Guest) -> None:
+    server.run("echo 'mail of today' > /home/anna/Maildir/new/today")
+    server.run("rm --recursive /home/bela/Maildir/cur && mkdir /home/bela/Maildir/cur")
+    server.run("chown bela: /home/bela/Maildir/cur")
+    server.run("mv /srv/odd/links/a/one /srv/odd/links/a/uno")
+    server.run("chmod 640 /etc/hosts && setfattr --name user.seen --value yes /etc/hosts")
+
+
+def table(server: Guest, device: str) -> list[dict[str, object]]:
+    """Return the partition table as sfdisk reads it, without what must differ."""
+    shown = json.loads(server.run(f"sfdisk --json {device}").stdout)["partitiontable"]
+    kept = [
+        {k: v for k, v in part.items() if k not in ("node", "uuid")} for part in shown["partitions"]
+    ]
+    return [{"label": shown["label"], "sectorsize": shown["sectorsize"]}, *kept]
+
+
+def identifiers(server: Guest, device: str) -> set[str]:
+    """Return every identifier that libblkid sees on a disk and its partitions."""
+    shown = server.run(f"blkid --probe --output export {device} {device}?*").stdout
+    words = ("UUID", "PTUUID", "PART_ENTRY_UUID", "LABEL")
+    found = (line.partition("=") for line in shown.splitlines())
+    return {value for name, _, value in found if name in words}
+
+
+def unequal(server: Guest, layout: str) -> list[str]:
+    """Return the differences between source and mirror, judged without rsync."""
+    found = []
+    for part in LAYOUTS[layout].partitions:
+        if part.mount_point:
+            left = tree(server, part.mount_point)
+            right = tree(server, f"/dev/vdb{part.number}")
+            assert len(left) > 1
+            found += differences(left, right, ignore=OWN)
+    return found
+
+
+def mounts_of(layout: str) -> dict[str, str]:
+    parts = LAYOUTS[layout].partitions
+    return {part.mount_point: f"/dev/vda{part.number}" for part in parts if part.mount_point}
+
+
+def swap_of(layout: str) -> str:
+    number = next(part.number for part in LAYOUTS[layout].partitions if part.role == "swap")
+    return f"/dev/vda{number}"

@@ -1,0 +1,155 @@
+"""Bad input to `rescue mirror`: what stands against a night's run, and what it leaves untouched."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import snapshot
+from tests.lab.guest import Guest
+from tests.lab.lab import Lab
+from tests.lab.ssh import Result
+from tests.lab.stock import MIRROR, Stock
+
+STATE = "/var/lib/rescue/mirrors/MIRROR01.json"
+
+
+@pytest.fixture(scope="module")
+def night(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """One server with a mirror, kept at the moment when the night's run would begin."""
+    with Lab(stock, tmp_path_factory.mktemp("night")).prepared_server() as server:
+        snapshot.save(server, "night")
+        yield server
+
+
+@pytest.fixture
+def server(night: Guest) -> Guest:
+    """The server, put back to that moment."""
+    snapshot.load(night, "night")
+    return night
+
+
+def refused(server: Guest, code: int, *, command: str = "rescue mirror") -> Result:
+    """See that the run ends with this code before it has written one byte to the mirror."""
+    server.run("sync")
+    mounts, written = server.mounts(), server.written(MIRROR)
+    done = server.run(command, check=False).expect(code)
+    assert (server.mounts(), server.written(MIRROR)) == (mounts, written)
+    return done
+
+
+def in_the_log(server: Guest) -> str:
+    return server.run("journalctl --no-pager --identifier rescue --output cat").stdout
+
+
+def state(server: Guest) -> str:
+    """Return what the source's record and the mirror's marker both say of the mirror."""
+    look = "mount -o ro,noload /dev/vdb4 /mnt && cat /mnt/.rescue/mirror.json; umount /mnt"
+    marker = json.loads(server.run(f"unshare --mount sh -c '{look}'").stdout)
+    record = json.loads(server.run(f"cat {STATE}").stdout)
+    assert record["state"] == marker["state"]
+    return f"{record['state']} {record['generation']}"
+
+
+def test_home_is_not_mounted(server: Guest) -> None:
+    server.run("umount /home")
+    assert "/home is not mounted" in refused(server, 12).stderr
+    assert "failed with exit code 12" in in_the_log(server)
+    assert state(server) == "complete 1"
+
+
+def test_a_mirror_is_attached_that_is_not_enrolled(server: Guest) -> None:
+    server.run(f"sed -i 's/MIRROR01/ELSEWHERE/' /etc/rescue/rescue.toml {STATE}")
+    server.run(f"mv {STATE} /var/lib/rescue/mirrors/ELSEWHERE.json")
+    said = refused(server, 10).stderr
+    assert "no enrolled mirror is attached: expected 'ELSEWHERE' (ELSEWHERE)" in said
+    assert "(MIRROR01) is a mirror of this machine, 'MIRROR01', that is not enrolled here" in said
+
+
+def test_no_mirror_is_attached_and_none_is_due_then_one_is(server: Guest) -> None:
+    server.detach(MIRROR)
+    server.run("rescue mirror", check=False).expect(75)
+    assert "skipped: no mirror is attached" in in_the_log(server)
+    server.run("sed -i 's/overdue_hours = .*/overdue_hours = 0.0001/' /etc/rescue/rescue.toml")
+    assert "overdue after" in server.run("rescue mirror", check=False).expect(1).stderr
+
+
+def test_nothing_was_ever_enrolled(server: Guest) -> None:
+    server.run("rm -r /etc/rescue /var/lib/rescue")
+    assert "no mirror is enrolled on this machine" in refused(server, 2).stderr
+
+
+def test_a_second_machine_s_mirror_is_attached(server: Guest) -> None:
+    server.run("tr -d - < /proc/sys/kernel/random/uuid > /run/id && cat /run/id > /etc/machine-id")
+    assert "is of another machine, 'server'" in refused(server, 10).stderr
+
+
+def test_a_partition_of_the_mirror_is_missing(server: Guest) -> None:
+    server.run("sfdisk --quiet --delete --wipe never /dev/vdb 5 && udevadm settle")
+    assert "partition 5 of /dev/vdb (/home) is missing" in refused(server, 10).stderr
+
+
+def test_a_file_system_of_the_mirror_was_made_anew(server: Guest) -> None:
+    server.run("mkfs.ext4 -q -F /dev/vdb5 && udevadm settle")
+    assert "partition 5 of /dev/vdb (/home) has UUID" in refused(server, 10).stderr
+
+
+def test_the_mirror_was_started_since_its_last_run(server: Guest) -> None:
+    server.run("mount /dev/vdb4 /mnt && echo 'id 2026-01-01T00:00:00Z' > /mnt/.rescue/booted")
+    server.run("umount /mnt")
+    assert "was started as the running system" in refused(server, 10).stderr
+    server.run("rescue mirror --accept-booted")
+    server.run("mount -o ro /dev/vdb4 /mnt && ! test -e /mnt/.rescue/booted")
+
+
+def test_the_mirror_is_mounted_by_somebody(server: Guest) -> None:
+    server.run("mount -o ro /dev/vdb5 /mnt")
+    assert "/dev/vdb, the mirror, is mounted on /mnt" in refused(server, 10).stderr
+
+
+def test_a_file_system_has_joined_the_system(server: Guest) -> None:
+    server.run("swapoff /dev/vda6 && mkfs.ext4 -q -F /dev/vda6 && udevadm settle")
+    server.run("mkdir /srv/new && mount /dev/vda6 /srv/new")
+    assert "/srv/new" in refused(server, 12).stderr
+
+
+def test_most_of_the_files_are_gone(server: Guest) -> None:
+    limits = "s/brake_count = .*/brake_count = 100/; s/brake_share = .*/brake_share = 0.01/"
+    server.run(f"sed -i '{limits}' /etc/rescue/rescue.toml")
+    server.run("rm -r /usr/share/zoneinfo /home/anna /home/bela")
+    assert "the brake: 1% and 100" in refused(server, 13).stderr
+    assert "generation 2" in server.run("rescue mirror --accept-changes").stdout
+
+
+def test_a_second_run_while_one_is_active(server: Guest) -> None:
+    server.run("systemd-run --quiet --unit first rescue mirror")
+    server.run("until ! flock --nonblock /run/rescue/lock true; do sleep 0.1; done")
+    second = server.run("rescue mirror", check=False).expect(17)
+    assert "another run of rescue is active (process" in second.stderr
+    server.run("while systemctl is-active --quiet first; do sleep 1; done")
+    assert state(server) == "complete 2"
+
+
+def test_the_mirror_is_full(server: Guest) -> None:
+    # /home has 1 GiB on both disks; what fills the mirror's is nothing that a run would delete.
+    server.run("head -c 500M /dev/urandom > /home/anna/large && chmod 600 /home/anna/large")
+    keep = "fallocate -l 700M /mnt/.rescue~new && chattr +i /mnt/.rescue~new"
+    server.run(f"mount /dev/vdb5 /mnt && {keep} && umount /mnt")
+    said = server.run("rescue mirror", check=False).expect(1).stderr
+    assert "the mirror's file system for /home is full" in said
+    assert state(server) == "failed 1"
+
+
+def test_a_run_that_is_stopped_leaves_a_mirror_that_is_known_to_be_incomplete(
+    server: Guest,
+) -> None:
+    server.run("head -c 300M /dev/urandom > /home/anna/large && sync")
+    server.run("systemd-run --quiet --unit stopped rescue mirror --accept-changes")
+    server.run(f"until grep -q running {STATE} || pgrep -f delay-updates; do sleep 0.1; done")
+    server.run("systemctl stop stopped")
+    assert "stopped by SIGTERM" in in_the_log(server)
+    assert state(server) == "failed 1"
+    assert set(server.mounts()) == {"/", "/boot", "/boot/efi", "/home"}
+    assert server.run("pgrep rsync", check=False).stdout == ""
+    server.run("rescue mirror")
+    assert state(server) == "complete 2"
