@@ -40,12 +40,16 @@ class RunLimits:
 
     A run that would delete or change more than `brake_share` of all files (0 to 1) and more than
     `brake_count` files stops. A mirror whose last complete run is older than `overdue_hours` is
-    overdue: its absence is then a failure and no longer a skipped run.
+    overdue: its absence is then a failure and no longer a skipped run. A run that takes longer
+    than `time_limit_hours` is stopped; `bandwidth_kib` limits what it copies (KiB a second), and
+    0 is no limit.
     """
 
     brake_share: float = 0.25
     brake_count: int = 10_000
     overdue_hours: float = 36.0
+    time_limit_hours: float = 20.0
+    bandwidth_kib: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ def _check_ranges(config: Config, *, where: str) -> None:
         ("run.brake_share", 0 < config.run.brake_share <= 1, "above 0 and at most 1"),
         ("run.brake_count", config.run.brake_count >= 0, "0 or more"),
         ("run.overdue_hours", config.run.overdue_hours > 0, "above 0"),
+        ("run.time_limit_hours", config.run.time_limit_hours > 0, "above 0"),
+        ("run.bandwidth_kib", config.run.bandwidth_kib >= 0, "0 or more"),
     ):
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")

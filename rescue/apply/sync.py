@@ -30,6 +30,7 @@ def job_of(step: SyncTree, workspace: Workspace) -> SyncJob:
         paths=step.paths,
         checksum=step.checksum,
         first=step.first,
+        bandwidth_kib=step.bandwidth_kib,
     )
 
 

@@ -16,6 +16,7 @@ from rescue.model.record import MirrorRecord
 from rescue.plan.brake import check_brake
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.refuse import machine_refusals
+from rescue.system.deadline import deadline
 from rescue.system.lock import only_one_run
 from rescue.ui.screen import Screen
 
@@ -40,14 +41,15 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
         # Asked first: what is configured here may be about another machine's disks by now.
         if refusals := machine_refusals(machine):
             raise GuardRefusedError(tuple(refusals))
-        record = choose(machine, name=options.name)
-        plan = _plan(machine, record, options)
-        for note in plan.notes:
-            screen.show(f"note: {note}")
-        if not options.accept_changes:
-            _brake(plan)
-        leave = grant(plan, named=record.mirror.id.name)
-        return finish(plan, perform(plan, leave, screen), leave, screen)
+        with deadline(config.load().run.time_limit_hours):
+            record = choose(machine, name=options.name)
+            plan = _plan(machine, record, options)
+            for note in plan.notes:
+                screen.show(f"note: {note}")
+            if not options.accept_changes:
+                _brake(plan)
+            leave = grant(plan, named=record.mirror.id.name)
+            return finish(plan, perform(plan, leave, screen), leave, screen)
 
 
 def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions) -> Plan:
@@ -58,7 +60,11 @@ def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions) -> Pla
             machine,
             record,
             marker.record if marker else None,
-            MirrorRequest(checksum=options.checksum, accept_booted=options.accept_booted),
+            MirrorRequest(
+                checksum=options.checksum,
+                accept_booted=options.accept_booted,
+                bandwidth_kib=config.load().run.bandwidth_kib,
+            ),
             boots=marker.boots if marker else (),
         )
     )

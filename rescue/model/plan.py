@@ -56,9 +56,11 @@ class PrepareRequest:
 class MirrorRequest:
     """What a run was asked for.
 
-    `accept_booted` lets it overwrite a mirror that was started as the running system.
+    `accept_booted` lets it overwrite a mirror that was started as the running system;
+    `bandwidth_kib` limits the copying (KiB a second, 0: no limit).
     """
 
     checksum: bool = False
     accept_booted: bool = False
+    bandwidth_kib: int = 0
     paths: tuple[str, ...] | None = None

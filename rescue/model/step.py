@@ -50,7 +50,7 @@ class SyncTree:
     Paths are relative to that file system's root and begin with '/'. `keep` are the mirror's
     own: neither sent nor deleted. `late` are sent, but what vanished below them on the source
     is deleted only by `PruneTree` after the boot files name what is there now. `paths` is None
-    for everything, or the only paths to look at.
+    for everything, or the only paths to look at. `bandwidth_kib` is KiB a second, 0: no limit.
     """
 
     mount_point: str
@@ -59,6 +59,7 @@ class SyncTree:
     paths: tuple[str, ...] | None = None
     checksum: bool = False
     first: bool = False
+    bandwidth_kib: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,7 @@ def plan_mirror(
         checksum=request.checksum,
         paths=request.paths,
         without=absent,
+        bandwidth_kib=request.bandwidth_kib,
     )
     return Plan(
         kind=PlanKind.MIRROR,

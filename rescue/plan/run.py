@@ -46,12 +46,13 @@ def run_steps(
     checksum: bool = False,
     paths: tuple[str, ...] | None = None,
     without: frozenset[str] = frozenset(),
+    bandwidth_kib: int = 0,
 ) -> Run:
     """Given the source's disk and the record, return what a run does.
 
     `first` is the run onto empty file systems: nothing is there to be pruned. `paths` are the
     only ones to look at, on the whole tree. `without` are mount points that are left as the
-    mirror has them.
+    mirror has them; `bandwidth_kib` is KiB a second, 0: no limit.
     """
     distributor = machine.boot.distributor or DEFAULT_DISTRIBUTOR
     files, notes = swap_files(machine, record.filesystems)
@@ -75,6 +76,7 @@ def run_steps(
             paths=_paths_on(each.mount_point, points, paths),
             checksum=checksum,
             first=first,
+            bandwidth_kib=bandwidth_kib,
         )
         for each in looked_at
     ]

@@ -26,7 +26,7 @@ class SyncJob:
 
     `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted.
     `late` are literal paths below which nothing is deleted. `paths` are literal too, None for
-    everything.
+    everything. `bandwidth_kib` is KiB a second, 0: no limit.
     """
 
     source: Path
@@ -37,6 +37,7 @@ class SyncJob:
     paths: tuple[str, ...] | None = None
     checksum: bool = False
     first: bool = False
+    bandwidth_kib: int = 0
 
 
 def sync_argv(job: SyncJob) -> list[str]:
@@ -47,7 +48,8 @@ def sync_argv(job: SyncJob) -> list[str]:
     """
     careful = ["--delete-delay", "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
     late_moves = [] if job.first else careful
-    return [*_POLITE, "rsync", *_how(job), *late_moves, "--info=progress2", *_what(job)]
+    slowly = [f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []
+    return [*_POLITE, "rsync", *_how(job), *late_moves, *slowly, "--info=progress2", *_what(job)]
 
 
 def estimate_argv(job: SyncJob) -> list[str]:

@@ -146,3 +146,9 @@ def test_output_is_counted() -> None:
     tally = listener.tally
     assert (tally.files_total, tally.created, tally.changed) == (12, 11, 1)
     assert (tally.bytes_changed, tally.deletions) == (3000012, 3)
+
+
+def test_a_limit_on_bandwidth_is_given_only_where_there_is_one() -> None:
+    job = SyncJob(source=Path("/s"), target=Path("/m"), kind=FsKind.EXT4)
+    assert not [word for word in sync_argv(job) if word.startswith("--bwlimit")]
+    assert "--bwlimit=2048" in sync_argv(replace(job, bandwidth_kib=2048))
