@@ -7,6 +7,7 @@ from rescue import config
 from rescue.apply.banner import show_handed_over, write_banner
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
+from rescue.errors import RefusedError
 from rescue.model.record import Handover, MirrorRecord
 from rescue.state import (
     STATE_DIRECTORY,
@@ -38,8 +39,12 @@ def hand_over(
     `here` is the running system's tree. First the new disk learns of its mirror, then the
     mirror of its new source, and at the very end the new disk stops saying that it is a mirror:
     cut anywhere before, it is not taken for a first disk, and the same command heals it.
-    Raises OSError and RescueError.
+    Raises RefusedError where the handover is of another disk, OSError and RescueError.
     """
+    if not handover.record.mirror.id.same_disk(grant.disk):
+        raise RefusedError(
+            f"the failback to {handover.record.mirror.id.name} is not one to {grant.disk.name}"
+        )
     record = turned(handover.record)
     with Workspace.mirror_only(grant.plan.record, grant, site=site) as workspace:
         tree = workspace.tree()

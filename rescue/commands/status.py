@@ -130,7 +130,11 @@ def _mirror_steps(machine: Machine, running: MirrorRecord) -> tuple[str, ...]:
         return (f"start this machine from {other}: this disk was being written and is not whole",)
     old = [disk for disk in machine.disks if _is_old_source(disk, machine, running)]
     there = old[0].path if old else "it is not attached now"
-    bare = [disk for disk in machine.disks if _could_be_first(disk, machine)]
+    bare = [
+        disk
+        for disk in machine.disks
+        if _could_be_first(disk, machine) and not is_normal_source(disk, running)
+    ]
     target = bare[0].id.name if bare else "DISK"
     wanted = "" if bare else "   # attach a new or repaired disk; 'rescue disks' shows its name"
     return (

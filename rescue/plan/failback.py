@@ -12,7 +12,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
-from rescue.model.record import MirrorRecord
+from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
 from rescue.plan.contents import names
 from rescue.plan.drift import drift_refusals, left_out
@@ -109,7 +109,7 @@ def _anew(
         role=Role.SOURCE,
     )
     loses = plan.loses
-    if loses and is_normal_source(target, running):
+    if is_normal_source(target, running):
         loses = (f"{_newest(target)}: it will be lost", *loses)
     return replace(
         plan,
@@ -157,7 +157,12 @@ def _notes(request: FailbackRequest, running: MirrorRecord) -> tuple[str, ...]:
         f"mirror '{name}' was made from the old first disk: enrol it again with 'rescue prepare'"
         for name in others
     )
-    return (*stale, _GOES_ON)
+    cut = (
+        ("the last run onto this mirror did not come to its end: look at what it holds first",)
+        if running.state not in (MirrorState.COMPLETE, MirrorState.NEW)
+        else ()
+    )
+    return (*cut, *stale, _GOES_ON)
 
 
 def _not_on_a_mirror() -> Refusal:
@@ -188,10 +193,11 @@ def _own_disk_refusals(source: Disk, running: MirrorRecord) -> list[Refusal]:
 
 
 def _normal_source_refusals(target: Disk, running: MirrorRecord, give_up: str) -> list[Refusal]:
-    """Refuse the disk that the machine normally runs from, unless its content was given up."""
-    if not what_is_lost(target) or not is_normal_source(target, running):
-        return []
-    if target.id.is_named_by(give_up):
+    """Refuse the disk that the machine normally runs from, unless its content was given up.
+
+    Also where it looks empty: a table that was wiped leaves everything behind it.
+    """
+    if not is_normal_source(target, running) or target.id.is_named_by(give_up):
         return []
     return [
         Refusal(
@@ -203,7 +209,8 @@ def _normal_source_refusals(target: Disk, running: MirrorRecord, give_up: str) -
 
 
 def _newest(target: Disk) -> str:
+    empty = "" if what_is_lost(target) else ", though it looks empty (was its table wiped?)"
     return (
         f"{target.path} ({target.id.name or 'no serial'}) is the disk this machine normally runs "
-        "from: it may hold the newest data, not brought back yet"
+        f"from: it may hold the newest data, not brought back yet{empty}"
     )

@@ -12,6 +12,7 @@ from rescue.apply import handover as handover_module
 from rescue.apply.engine import apply_plan
 from rescue.apply.handover import hand_over, turned
 from rescue.errors import RescueError
+from rescue.model.identity import DiskId
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import Handover, MirrorState
 from rescue.model.role import Role
@@ -122,6 +123,16 @@ def test_the_roles_are_changed_on_both_disks(pair: Twins) -> None:
     assert load_handover(pair.root) == handover_of(pair)
     assert "STILL runs from its mirror" in (pair.root / "run/motd.d/rescue").read_text()
     assert "runs from its MIRROR" in (pair.root / ".rescue/motd").read_text()
+
+
+def test_a_handover_to_another_disk_is_refused(pair: Twins) -> None:
+    carry_out(pair, first=True)
+    given = handover_of(pair)
+    other = replace(given.record.mirror, id=DiskId(serial="ELSE-1"))
+    with pytest.raises(ChildError) as caught:
+        change_roles(pair, replace(given, record=replace(given.record, mirror=other)))
+    assert caught.value.kind == "RefusedError"
+    assert load_handover(pair.root) is None
 
 
 def test_other_mirrors_stay_enrolled(pair: Twins) -> None:

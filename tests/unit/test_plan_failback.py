@@ -192,9 +192,21 @@ def test_the_dead_disk_is_known_by_one_file_system_in_a_new_table() -> None:
     assert "normally runs from" in found[0].reason
 
 
-def test_the_repaired_disk_is_taken_when_it_is_empty() -> None:
-    plan = planned(on_mirror(TableKind.GPT, bare_disk("/dev/vdb", "SRC0001")), asked("SRC0001"))
-    assert plan.loses == ()
+def test_the_old_disk_that_looks_empty_may_only_have_lost_its_table() -> None:
+    machine = on_mirror(TableKind.GPT, bare_disk("/dev/vdb", "SRC0001"))
+    (found,) = reasons(machine, asked("SRC0001"))
+    assert "though it looks empty" in found.reason
+    plan = planned(machine, asked("SRC0001", give_up="SRC0001"))
+    assert len(plan.loses) == 1
+
+
+def test_a_mirror_whose_last_run_was_cut_is_said() -> None:
+    machine = on_mirror()
+    assert machine.running_mirror is not None
+    cut = replace(machine.running_mirror, state=MirrorState.RUNNING)
+    notes = planned(replace(machine, running_mirror=cut)).notes
+    assert any("did not come to its end" in note for note in notes)
+    assert not any("did not come to its end" in note for note in planned(machine).notes)
 
 
 def test_a_disk_that_holds_anything_is_given_up_by_its_own_name_only() -> None:

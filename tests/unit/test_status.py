@@ -111,6 +111,9 @@ def test_in_rescue_mode_it_says_what_to_do_with_the_real_names() -> None:
 def test_without_a_bare_disk_one_has_to_be_attached() -> None:
     status = in_rescue_mode(disks=on_mirror().disks[:1])
     assert any("attach a new or repaired disk" in step for step in status.next_steps)
+    wiped = bare_disk("/dev/vdb", "SRC0001")
+    status = in_rescue_mode(disks=(on_mirror().disks[0], wiped))
+    assert not any("failback SRC0001" in step for step in status.next_steps)
     small = bare_disk("/dev/vdb", "SMALL01", 1024**2)
     status = in_rescue_mode(disks=(on_mirror().disks[0], small))
     assert not any("SMALL01" in step for step in status.next_steps)
