@@ -1,7 +1,8 @@
 """What a machine says at each login while it runs from its mirror.
 
 Two texts lie beside the marker; rescue-booted.service shows them from /run, so that nothing of
-them stays: pam_motd reads /run/motd.d (man 8 pam_motd), agetty /run/issue.d (man 8 agetty).
+them stays: pam_motd reads /run/motd.d (man 8 pam_motd). agetty reads /run/issue.d only where
+/etc/issue does not exist (man 8 agetty), so the unit mounts it on /etc/issue.d.
 """
 
 import contextlib

@@ -67,5 +67,6 @@ def test_the_unit_shows_what_is_written() -> None:
     unit = files("rescue").joinpath("templates", "rescue-booted.service").read_text()
     assert "/.rescue/motd /run/motd.d/rescue" in unit
     assert "/.rescue/issue /run/issue.d/rescue.issue" in unit
+    assert "mount --bind /run/issue.d /etc/issue.d" in unit
     # Before the first login prompt: each getty waits for this one (man 5 systemd-user-sessions).
     assert "Before=systemd-user-sessions.service" in unit
