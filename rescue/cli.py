@@ -126,7 +126,7 @@ def failback(
     if dry_run:
         _carry_out(lambda screen: failback_command.show(options, screen, as_json=as_json))
     else:
-        _carry_out(lambda screen: failback_command.failback(options, screen), loud=True)
+        _carry_out(lambda screen: failback_command.failback(options, screen))
 
 
 @cli.command()

@@ -39,9 +39,8 @@ def test_a_machine_comes_home_from_its_mirror_to_a_new_disk(lab: Lab) -> None:
 
 
 def a_server_dies(lab: Lab) -> Disk:
-    with lab.server("gpt") as server:
-        mirror = server.attach_blank_disk("MIRROR01")
-        server.run("rescue prepare MIRROR01 --yes --expect-serial MIRROR01")
+    with lab.prepared_server("gpt") as server:
+        mirror = server.disk("MIRROR01")
         assert "runs from its first disk (SOURCE01, /dev/vda)" in server.run("rescue status").stdout
         server.run("rescue failback MIRROR01", check=False).expect(10)
         server.run("sync")

@@ -11,6 +11,7 @@ from rescue import config
 from rescue.apply import handover as handover_module
 from rescue.apply.engine import apply_plan
 from rescue.apply.handover import hand_over, turned
+from rescue.apply.marker import store_marker
 from rescue.errors import RescueError
 from rescue.model.identity import DiskId
 from rescue.model.plan import Plan, PlanKind
@@ -22,6 +23,7 @@ from rescue.state import (
     load_handover,
     load_marker,
     load_record,
+    save_handover,
     save_marker,
 )
 from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
@@ -123,6 +125,19 @@ def test_the_roles_are_changed_on_both_disks(pair: Twins) -> None:
     assert load_handover(pair.root) == handover_of(pair)
     assert "STILL runs from its mirror" in (pair.root / "run/motd.d/rescue").read_text()
     assert "runs from its MIRROR" in (pair.root / ".rescue/motd").read_text()
+
+
+def test_a_complete_run_onto_the_old_mirror_ends_what_was_noted_there(pair: Twins) -> None:
+    carry_out(pair, first=True)
+    with pair.mirror_seen() as mirror:
+        (mirror / ".rescue/booted").write_text("a-boot 2026-11-24T01:02:03Z\n")
+        save_handover(mirror, handover_of(pair))
+    plan = pair.plan()
+    done = replace(pair.record, state=MirrorState.COMPLETE, generation=9)
+    in_child(lambda: store_marker(done, pair.leave(plan), site=pair.site))
+    with pair.mirror_seen() as mirror:
+        assert load_handover(mirror) is None
+        assert load_boots(mirror) == ()
 
 
 def test_a_handover_to_another_disk_is_refused(pair: Twins) -> None:
