@@ -2,34 +2,14 @@
 
 import json
 
+from tests.guest.test_main_story import mounts_of, swap_of, unequal
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
-from tests.lab.lab import VOLATILE, Lab, tree
-from tests.lab.layout import LAYOUTS
-from tests.lab.manifest import differences
+from tests.lab.lab import Lab
+from tests.lab.stock import MIRROR
 
 MAIL = "/home/anna/Maildir/new"
 FAILBACK = "rescue failback NEW01 --yes --expect-serial NEW01"
-OWN = (
-    *VOLATILE,
-    ".rescue*",
-    "run/*",
-    "boot/grub/i386-pc*",
-    "grub/i386-pc*",
-    "grub/x86_64-efi*",
-    "grub/fonts*",
-    "grub/grub.cfg",
-    "initrd.img-*",
-    "EFI*",
-    "etc/fstab",
-    "etc/initramfs-tools/conf.d/resume",
-    "etc/systemd/system/rescue-booted.service",
-    "etc/systemd/system/multi-user.target.wants/rescue-booted.service",
-    "etc/default/grub",
-    "var/cache/debconf/config.dat*",
-    "var/lib/rescue/*",
-)
-"""What is each disk's own, or written by the run itself on the source."""
 
 
 def test_a_machine_comes_home_from_its_mirror_to_a_new_disk(lab: Lab) -> None:
@@ -40,7 +20,7 @@ def test_a_machine_comes_home_from_its_mirror_to_a_new_disk(lab: Lab) -> None:
 
 def a_server_dies(lab: Lab) -> Disk:
     with lab.prepared_server("gpt") as server:
-        mirror = server.disk("MIRROR01")
+        mirror = server.disk(MIRROR)
         assert "runs from its first disk (SOURCE01, /dev/vda)" in server.run("rescue status").stdout
         server.run("rescue failback MIRROR01", check=False).expect(10)
         server.run("sync")
@@ -88,7 +68,7 @@ def it_is_home(lab: Lab, new: Disk, mirror: Disk) -> None:
         assert "runs from its" not in machine.console_text
         assert machine.failed_units() == []
         assert machine.mounts() == mounts_of("gpt")
-        assert machine.run("swapon --show=NAME --noheadings").stdout.split() == ["/dev/vda6"]
+        assert machine.run("swapon --show=NAME --noheadings").stdout.split() == [swap_of("gpt")]
         assert machine.run(f"cat {MAIL}/mirror {MAIL}/last").stdout == (
             "while on the mirror\nat the last moment\n"
         )
@@ -110,20 +90,3 @@ def login(machine: Guest) -> str:
     """Log in as on a terminal, and return what is shown."""
     done = machine.run("timeout 60 script -qec 'login -f root' /dev/null", input_=b"exit\n")
     return done.stdout.replace("\r\n", "\n")
-
-
-def unequal(machine: Guest, layout: str) -> list[str]:
-    """Return the differences between the disks, judged without rsync."""
-    found = []
-    for part in LAYOUTS[layout].partitions:
-        if part.mount_point:
-            left = tree(machine, part.mount_point)
-            right = tree(machine, f"/dev/vdb{part.number}")
-            assert len(left) > 1
-            found += differences(left, right, ignore=OWN)
-    return found
-
-
-def mounts_of(layout: str) -> dict[str, str]:
-    parts = LAYOUTS[layout].partitions
-    return {part.mount_point: f"/dev/vda{part.number}" for part in parts if part.mount_point}
