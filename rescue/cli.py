@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from enum import IntEnum
 from types import FrameType
 from typing import NoReturn
 
@@ -13,10 +14,12 @@ from rich.console import Console
 import rescue
 from rescue.commands import audit as audit_command
 from rescue.commands import disks as disks_command
+from rescue.commands import failback as failback_command
 from rescue.commands import mirror as mirror_command
 from rescue.commands import prepare as prepare_command
+from rescue.commands import status as status_command
 from rescue.confirm import GuardRefusedError
-from rescue.errors import ExitCode, RescueError, TerminatedError
+from rescue.errors import RescueError, TerminatedError
 from rescue.system import journal
 from rescue.ui.screen import Screen
 
@@ -99,7 +102,45 @@ def audit(*, name: str) -> None:
     _carry_out(lambda screen: audit_command.audit(name, screen))
 
 
-def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> NoReturn:
+@cli.command()
+@click.argument("target")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
+@click.option("--expect-serial", default="", help="The identity that TARGET must have.")
+@click.option(
+    "--erase",
+    default="",
+    metavar="IDENTITY",
+    help="Give up what the disk of this identity holds now.",
+)
+def failback(
+    *, target: str, dry_run: bool, as_json: bool, yes: bool, expect_serial: str, erase: str
+) -> None:
+    """Make TARGET (a new or repaired disk) the first disk again, from the running mirror."""
+    if yes and not expect_serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    options = failback_command.FailbackOptions(
+        target=target, erase=erase, expected=expect_serial, ask=not yes
+    )
+    if dry_run:
+        _carry_out(lambda screen: failback_command.show(options, screen, as_json=as_json))
+    else:
+        _carry_out(lambda screen: failback_command.failback(options, screen))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(*, as_json: bool) -> None:
+    """Say from which disk this machine runs, how its mirrors are, and what to do next.
+
+    Ends with 0 where all is well, 1 for a warning, 2 where it is critical, as plugins of
+    monitoring systems do.
+    """
+    _carry_out(lambda screen: status_command.status(screen, as_json=as_json))
+
+
+def _carry_out(command: Callable[[Screen], IntEnum], *, loud: bool = False) -> NoReturn:
     """Run a command and end the process with its exit code.
 
     `loud` commands run unattended: how they failed goes to the system's log as well.
@@ -107,6 +148,7 @@ def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> 
     screen = Screen()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
+    code: IntEnum
     try:
         code = command(screen)
     except (RescueError, OSError, KeyboardInterrupt) as caught:
@@ -118,7 +160,7 @@ def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> 
             screen.fail(error)
         code = error.code
         if loud:
-            journal.report_end(error.message, code=code)
+            journal.report_end(error.message, code=error.code)
         if click.get_current_context().obj:
             Console(stderr=True).print_exception()
     sys.stdout.flush()

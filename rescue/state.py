@@ -1,11 +1,12 @@
 """Where records are kept: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
+import shutil
 from pathlib import Path
 
 from rescue.codec import from_json, to_json
 from rescue.errors import UsageError
-from rescue.model.record import RECORD_VERSION, MirrorRecord
-from rescue.system.files import write_atomic
+from rescue.model.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from rescue.system.files import sync_directory, write_atomic
 
 STATE_DIRECTORY = Path("/var/lib/rescue/mirrors")
 
@@ -14,6 +15,7 @@ OWN_FOLDER = ".rescue"
 
 _MARKER = "mirror.json"
 _BOOTED = "booted"
+_HANDOVER = "failback.json"
 
 
 def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
@@ -74,3 +76,33 @@ def load_boots(root: Path) -> tuple[str, ...]:
 def forget_boots(root: Path) -> None:
     """Remove the note that a mounted mirror was started, after a run has made it equal again."""
     (root / OWN_FOLDER / _BOOTED).unlink(missing_ok=True)
+
+
+def save_handover(root: Path, handover: Handover) -> None:
+    """Note on the running mirror whose root is at `root` that a new first disk was made of it."""
+    write_atomic(root / OWN_FOLDER / _HANDOVER, to_json(handover).encode(), mode=0o600)
+
+
+def load_handover(root: Path) -> Handover | None:
+    """Return the failback that was done from the running mirror, None where there was none.
+
+    Raises UsageError where it was written by a newer rescue or is damaged.
+    """
+    path = root / OWN_FOLDER / _HANDOVER
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+    return from_json(text, Handover, known_version=HANDOVER_VERSION, where=str(path))
+
+
+def forget_handover(root: Path) -> None:
+    """Remove the note of a failback, after a run from the new first disk."""
+    (root / OWN_FOLDER / _HANDOVER).unlink(missing_ok=True)
+
+
+def forget_marker(root: Path) -> None:
+    """Remove everything by which the disk whose root is mounted at `root` says it is a mirror."""
+    if (root / OWN_FOLDER).is_dir():
+        shutil.rmtree(root / OWN_FOLDER)
+        sync_directory(root)

@@ -19,7 +19,7 @@ from rescue.model.layer import Content, Nothing
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.plan import Plan, PrepareRequest
-from rescue.model.record import MirrorRecord
+from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
 from rescue.plan.contents import names
 from rescue.plan.prepare import plan_prepare
@@ -236,6 +236,12 @@ def enrolled(kind: TableKind = TableKind.GPT) -> Enrolled:
     """Return the server with its mirror on /dev/vdb, after one complete run."""
     machine = server(kind)
     plan = prepared(machine)
+    mirror = written(plan, "/dev/vdb")
+    return Enrolled(machine=with_disk(machine, mirror), record=replace(plan.record, generation=3))
+
+
+def written(plan: Plan, path: str) -> Disk:
+    """Return the target of a plan as a whole copy leaves it, attached as `path`."""
     made: dict[int, Content] = {}
     for step in plan.steps:
         if isinstance(step, MakeFilesystem):
@@ -244,8 +250,60 @@ def enrolled(kind: TableKind = TableKind.GPT) -> Enrolled:
             made[step.partition] = step.swap
     table = next(step.table for step in plan.steps if isinstance(step, WriteTable))
     parts = tuple(
-        replace(each, path=f"/dev/vdb{each.number}", content=made.get(each.number, Nothing()))
+        replace(each, path=f"{path}{each.number}", content=made.get(each.number, Nothing()))
         for each in table.partitions
     )
-    mirror = disk_with(replace(table, partitions=parts), path="/dev/vdb", serial="MIR0001")
-    return Enrolled(machine=with_disk(machine, mirror), record=replace(plan.record, generation=3))
+    serial = plan.record.mirror.id.serial
+    return disk_with(replace(table, partitions=parts), path=path, serial=serial)
+
+
+def started_from(machine: Machine, disk: Disk, *others: Disk) -> Machine:
+    """Return the machine as it is after a start from a copy of its disk, attached as /dev/vda."""
+    old = machine.disks[0]
+    parts = tuple(
+        replace(
+            was,
+            uuid=now.uuid,
+            content=now.content,
+            links=(f"/dev/disk/by-id/virtio-{disk.id.serial}-part{was.number}",),
+        )
+        for was, now in zip(old.partitions, disk.partitions, strict=True)
+    )
+    assert disk.table is not None
+    table = replace(disk.table, partitions=parts)
+    contents = {each.path: each.content for each in parts}
+    return replace(
+        machine,
+        disks=(replace(disk, path="/dev/vda", table=table), *others),
+        fstab=tuple(
+            replace(line, spec=f"UUID={names(contents[line.device])[0]}")
+            if line.device in contents
+            else line
+            for line in machine.fstab
+        ),
+    )
+
+
+def unplugged(disk: Disk, path: str) -> Disk:
+    """Return a disk that carried a running system as it is attached elsewhere, used by nobody."""
+    parts = tuple(replace(each, path=f"{path}{each.number}", uses=()) for each in disk.partitions)
+    table = replace(disk.table, partitions=parts) if disk.table is not None else None
+    return replace(disk, path=path, table=table)
+
+
+def on_mirror(kind: TableKind = TableKind.GPT, *others: Disk) -> Machine:
+    """Return the server after its first disk died: it runs from MIR0001, on /dev/vda.
+
+    A bare disk NEW0001 is attached unless others are given.
+    """
+    there = enrolled(kind)
+    mirror = there.machine.disks[1]
+    attached = others or (bare_disk("/dev/vdb", "NEW0001"),)
+    machine = started_from(server(kind), mirror, *attached)
+    return replace(
+        machine,
+        boot=replace(machine.boot, boot_id="this-session"),
+        running_mirror=replace(
+            there.record, state=MirrorState.COMPLETE, last_complete=1_700_000_000.0
+        ),
+    )

@@ -42,7 +42,7 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
                 (mirror / path).unlink()
                 _keep_times(source / path, mirror / path)
                 removed += 1
-    write_own_files(work, resume_uuid=step.resume_uuid)
+    write_own_files(work, resume_uuid=step.resume_uuid, role=step.role)
     return f"{written} written, {removed} removed"
 
 

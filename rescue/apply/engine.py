@@ -34,6 +34,7 @@ from rescue.model.step import (
     WriteTable,
 )
 from rescue.model.title import title
+from rescue.state import load_marker
 from rescue.system.files import sync_filesystem
 
 DiskStep = WipeSignatures | WriteTable | MakeFilesystem | MakeSwap
@@ -108,6 +109,9 @@ def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
     cut = False
     if plan.kind is PlanKind.MIRROR:
         cut = expect_marker(root, plan.record).state is not MirrorState.COMPLETE
+    elif plan.kind is PlanKind.FAILBACK:
+        # A first disk has no marker: one that has it was being written when something cut in.
+        cut = load_marker(root) is not None
     running = replace(work.record, state=MirrorState.RUNNING)
     write_marker(root, running, work.grant)
     return TreeWork(

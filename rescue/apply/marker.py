@@ -3,15 +3,22 @@
 from dataclasses import replace
 from pathlib import Path
 
+from rescue.apply.banner import write_banner
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.state import OWN_FOLDER, forget_boots, load_marker, save_marker
+from rescue.state import (
+    OWN_FOLDER,
+    forget_boots,
+    forget_handover,
+    load_marker,
+    save_marker,
+)
 
 
 def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
-    """Write the record to the mirror whose root is mounted at `root`.
+    """Write the record to the mirror whose root is mounted at `root`, and what it says at login.
 
     With a complete run it is no longer a system that was started on its own.
     The grant must be for the disk that the record is of; it is given by who mounted `root`.
@@ -21,8 +28,10 @@ def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
             f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
         )
     save_marker(root, record)
+    write_banner(root, record)
     if record.state is MirrorState.COMPLETE:
         forget_boots(root)
+        forget_handover(root)
 
 
 def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:

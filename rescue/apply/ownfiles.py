@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from rescue.apply.work import TreeWork
+from rescue.model.role import Role
 from rescue.system.files import copy_times, write_atomic
 
 RESUME = "/etc/initramfs-tools/conf.d/resume"
@@ -15,13 +16,16 @@ OWN_PATHS = (RESUME, f"{_UNITS}/{_UNIT}", f"{_WANTS}/{_UNIT}")
 """On the whole tree; never sent and never deleted by a sync."""
 
 
-def write_own_files(work: TreeWork, *, resume_uuid: str) -> None:
-    """Write them where they differ; the folders keep the times of the source's."""
+def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRROR) -> None:
+    """Write them where they differ; the folders keep the times of the source's.
+
+    A disk that becomes the first one gets the resume device alone.
+    """
     if _tree(work, "/etc/initramfs-tools").is_dir():
         # 'auto' would take the swap of the machine that mkinitramfs runs on.
         named = f"UUID={resume_uuid}" if resume_uuid else "none"
         _write(work, RESUME, f"RESUME={named}\n".encode())
-    if _tree(work, _UNITS).is_dir():
+    if role is Role.MIRROR and _tree(work, _UNITS).is_dir():
         unit = files("rescue").joinpath("templates", _UNIT).read_bytes()
         _write(work, f"{_UNITS}/{_UNIT}", unit)
         _link(work, f"{_WANTS}/{_UNIT}", f"{_UNITS}/{_UNIT}")

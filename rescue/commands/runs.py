@@ -1,4 +1,4 @@
-"""What `prepare` and `mirror` share: perform a granted plan, look at the result, record it."""
+"""What the commands that write a disk share: perform a granted plan, look at it, record it."""
 
 from dataclasses import replace
 from time import time
@@ -18,6 +18,18 @@ from rescue.system import journal
 from rescue.ui.findings import finding_lines
 from rescue.ui.screen import Screen, summary_lines
 from rescue.verify.audit import audit
+
+_MEND = "'rescue audit' shows the whole chain; mend the cause and run 'rescue mirror'"
+_WRITTEN = {
+    PlanKind.PREPARE: "mirror",
+    PlanKind.MIRROR: "mirror",
+    PlanKind.FAILBACK: "new disk",
+}
+_AFTER_AUDIT = {
+    PlanKind.PREPARE: _MEND,
+    PlanKind.MIRROR: _MEND,
+    PlanKind.FAILBACK: "mend the cause here, and run 'rescue failback' again with --erase",
+}
 
 
 def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
@@ -65,6 +77,23 @@ def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> E
 
     Returns DONE or DEGRADED. Raises AuditError that names the first broken link.
     """
+    expect_to_boot(outcome, leave, screen)
+    complete = replace(
+        outcome.record,
+        generation=plan.record.generation + 1,
+        last_complete=time(),
+        last_run=outcome.summary,
+    )
+    _settle(complete, leave, state=MirrorState.COMPLETE, error="")
+    return tell_end(
+        outcome,
+        f"mirror '{complete.name}' is complete: generation {complete.generation}, audit passed",
+        screen,
+    )
+
+
+def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> None:
+    """Audit what was written. Raises AuditError that names the first broken link."""
     try:
         findings = look(outcome.record)
         broken = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -77,29 +106,26 @@ def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> E
         said = f"{broken[0].link}: {broken[0].message}"
         _settle(outcome.record, leave, state=MirrorState.FAILED, error=f"audit: {said}")
         raise AuditError(
-            f"the mirror would not boot: {said}",
-            hint="'rescue audit' shows the whole chain; mend the cause and run 'rescue mirror'",
+            f"the {_WRITTEN[leave.plan.kind]} would not boot: {said}",
+            hint=_AFTER_AUDIT[leave.plan.kind],
         )
-    complete = replace(
-        outcome.record,
-        generation=plan.record.generation + 1,
-        last_complete=time(),
-        last_run=outcome.summary,
-    )
-    _settle(complete, leave, state=MirrorState.COMPLETE, error="")
+
+
+def tell_end(outcome: Outcome, done: str, screen: Screen) -> ExitCode:
+    """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
     for figure in summary_lines(outcome.summary):
         screen.show(figure)
-    done = f"mirror '{complete.name}' is complete: generation {complete.generation}, audit passed"
     screen.show(done)
     journal.report_success(done)
     return ExitCode.DEGRADED if outcome.summary.unreadable else ExitCode.DONE
 
 
 def _settle(record: MirrorRecord, leave: WriteGrant, *, state: MirrorState, error: str) -> None:
-    """Write what is true now on both disks: the mirror first, then what the source knows.
+    """Write what is true now on both disks: the written one first, then what the source knows.
 
     A mirror that cannot be written any more keeps its RUNNING marker, which says the same: it is
-    not complete. The source's record is written in every case.
+    not complete. The source's record is written in every case, but for a disk that shall become
+    the source: it is no mirror that this system knows.
     """
     settled = replace(record, state=state, last_error=error)
     try:
@@ -108,4 +134,5 @@ def _settle(record: MirrorRecord, leave: WriteGrant, *, state: MirrorState, erro
         if state is MirrorState.COMPLETE:
             save_record(replace(settled, state=MirrorState.FAILED, last_error="marker not written"))
             raise
-    save_record(settled)
+    if leave.plan.kind is not PlanKind.FAILBACK:
+        save_record(settled)

@@ -21,6 +21,7 @@ def read_boot(root: Path = Path("/")) -> BootState:
         ),
         platforms=tuple(p for p in GrubPlatform if (modules / p.value / "modinfo.sh").exists()),
         kernels=tuple(sorted(_kernels(root / "boot"))),
+        boot_id=read_text(root / "proc/sys/kernel/random/boot_id").strip(),
     )
 
 

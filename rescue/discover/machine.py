@@ -13,7 +13,7 @@ from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
-from rescue.state import load_marker
+from rescue.state import load_handover, load_marker
 from rescue.system import blockinfo, udev
 from rescue.system.nodes import DiskNode
 from rescue.system.run import which
@@ -44,6 +44,7 @@ def discover() -> Machine:
         boot=read_boot(),
         missing_tools=missing_tools(kinds_in_use(disks), which),
         running_mirror=load_marker(Path("/")),
+        handover=load_handover(Path("/")),
     )
 
 

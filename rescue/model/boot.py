@@ -28,7 +28,8 @@ class BootState:
     """How the running system was started and what it could be started with.
 
     `distributor` is the folder of the ESP below EFI/ that GRUB of this system uses ('debian');
-    `platforms` are the GRUB platforms whose modules are installed.
+    `platforms` are the GRUB platforms whose modules are installed. `boot_id` is drawn by the
+    kernel anew at each boot (man 4 random).
     """
 
     firmware: Firmware
@@ -36,3 +37,4 @@ class BootState:
     distributor: str = ""
     platforms: tuple[GrubPlatform, ...] = ()
     kernels: tuple[str, ...] = ()
+    boot_id: str = ""

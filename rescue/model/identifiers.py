@@ -49,6 +49,12 @@ class IdentifierMap:
 
     pairs: tuple[DevicePair, ...] = ()
 
+    def inverted(self) -> "IdentifierMap":
+        """Return the map of the other direction: from the mirror's to the source's."""
+        return IdentifierMap(
+            pairs=tuple(DevicePair(old=pair.new, new=pair.old) for pair in self.pairs)
+        )
+
     def translate(self, text: str) -> str:
         """Return the text of any boot file with each identifier replaced by the mirror's.
 
@@ -209,7 +215,9 @@ def _path(new: DeviceNames) -> str:
         return f"{_BY}uuid/{new.uuid}"
     if new.partuuid:
         return f"{_BY}partuuid/{new.partuuid}"
-    return new.paths[0] if new.paths else ""
+    # A map that was inverted also knows the name that the kernel gave once: never the best one.
+    stable = (path for path in new.paths if path.startswith(f"{_BY}id/"))
+    return next(stable, new.paths[0] if new.paths else "")
 
 
 def _octal_hexed(text: str) -> str:

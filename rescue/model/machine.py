@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rescue.model.boot import BootState
 from rescue.model.disk import Disk, Partition
 from rescue.model.mount import FstabEntry, Mount, Swap
-from rescue.model.record import MirrorRecord
+from rescue.model.record import Handover, MirrorRecord
 
 MACHINE_VERSION = 1
 
@@ -15,8 +15,9 @@ class Machine:
     """A running system at one moment, as `discover` saw it; it can be saved and loaded.
 
     `running_mirror` is the record found at /.rescue on the running root, where there is one:
-    then the machine runs from its mirror. `missing_tools` are programs that were looked for and
-    not found, with the Debian package that holds each.
+    then the machine runs from its mirror, and `handover` is the failback that was done from it.
+    `missing_tools` are programs that were looked for and not found, with the Debian package that
+    holds each.
     """
 
     version: int = MACHINE_VERSION
@@ -31,6 +32,7 @@ class Machine:
     boot: BootState
     missing_tools: tuple[tuple[str, str], ...] = ()
     running_mirror: MirrorRecord | None = None
+    handover: Handover | None = None
 
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""
@@ -47,6 +49,12 @@ class Machine:
     def mount_at(self, target: str) -> Mount | None:
         """Return what is mounted there; with several mounts stacked, the last one is seen."""
         return next((m for m in reversed(self.mounts) if m.target == target), None)
+
+    @property
+    def handed_over(self) -> Handover | None:
+        """The failback that was done in this very session, since which nothing was booted."""
+        same = self.handover is not None and self.handover.boot_id == self.boot.boot_id
+        return self.handover if same and self.boot.boot_id else None
 
     @property
     def root_disk(self) -> Disk | None:

@@ -14,6 +14,7 @@ class PlanKind(StrEnum):
 
     PREPARE = "prepare"
     MIRROR = "mirror"
+    FAILBACK = "failback"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,20 @@ class PrepareRequest:
     fresh: tuple[str, ...]
     name: str = ""
     give_up_content_of: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailbackRequest:
+    """What a person asked for: the disk that becomes the first one, by any name.
+
+    `fresh` and `give_up_content_of` as for prepare; `enrolled` are the names of all mirrors that
+    the configuration knows.
+    """
+
+    target: str
+    fresh: tuple[str, ...]
+    give_up_content_of: str = ""
+    enrolled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What was done: the record of one mirror, kept on the mirror and on the source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rescue.model.boot import GrubPlatform
@@ -10,6 +10,7 @@ from rescue.model.identity import DiskId
 from rescue.model.role import Role
 
 RECORD_VERSION = 1
+HANDOVER_VERSION = 1
 
 
 class MirrorState(StrEnum):
@@ -100,3 +101,51 @@ class MirrorRecord:
     def root(self) -> FilesystemPair:
         """The pair of the root file system."""
         return next(pair for pair in self.filesystems if pair.mount_point == "/")
+
+    def inverted(self) -> "MirrorRecord":
+        """Return the record of the other direction: source and mirror have changed their roles.
+
+        State, generation and digests stay as they are. Raises ValueError where the identifiers
+        do not know a file system of the record.
+        """
+        return replace(
+            self,
+            source=self.mirror,
+            mirror=self.source,
+            filesystems=tuple(
+                replace(
+                    pair,
+                    source_uuid=pair.mirror_uuid,
+                    mirror_uuid=pair.source_uuid,
+                    mirror_partuuid=self._source_partuuid(pair),
+                )
+                for pair in self.filesystems
+            ),
+            swaps=tuple(
+                replace(pair, source_uuid=pair.mirror_uuid, mirror_uuid=pair.source_uuid)
+                for pair in self.swaps
+            ),
+            identifiers=self.identifiers.inverted(),
+        )
+
+    def _source_partuuid(self, pair: FilesystemPair) -> str:
+        for names in (device.old for device in self.identifiers.pairs):
+            if names.uuid == pair.source_uuid:
+                return names.partuuid
+        raise ValueError(f"no identifiers are recorded for {pair.mount_point} ({pair.source_uuid})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """A failback that came to its end: kept on the running mirror, /.rescue/failback.json.
+
+    `record` has the running mirror as its source and the new first disk as its mirror.
+    `boot_id` is the kernel's for the session in which it was done (man 4 random): in that
+    session the new disk cannot have run by itself, so that it may be brought up to date again.
+    `at` is in seconds since the epoch (UTC).
+    """
+
+    version: int = HANDOVER_VERSION
+    record: MirrorRecord
+    boot_id: str
+    at: float

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rescue.model.boot import GrubPlatform
 from rescue.model.disk import PartitionTable
 from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.role import Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +87,13 @@ class WriteBootFiles:
     `patterns` are globs on the whole tree ('/etc/fstab', '/boot/loader/entries/*.conf'). A file
     that the source no longer has is removed from the mirror. `menus` are those that the boot
     loader reads: they are written when the kernels and initramfs that they name are there.
+    `role` is what the target will be: a first disk gets none of the files of a mirror.
     """
 
     patterns: tuple[str, ...]
     resume_uuid: str = ""
     menus: bool = False
+    role: Role = Role.MIRROR
 
 
 @dataclass(frozen=True, kw_only=True)

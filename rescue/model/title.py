@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from rescue.model.role import Role
 from rescue.model.step import (
     BuildInitramfs,
     InstallGrub,
@@ -39,9 +40,10 @@ def title(step: Step) -> str:
             return f"make swap file {step.path} ({human_bytes(step.size)})"
         case WriteBootFiles():
             what = "the boot menu" if step.menus else "fstab and the settings of the boot"
-            return f"write {what} with the mirror's identifiers"
+            whose = "the mirror's" if step.role is Role.MIRROR else "the new disk's"
+            return f"write {what} with {whose} identifiers"
         case BuildInitramfs():
-            return "build the mirror's initramfs"
+            return "build an initramfs of its own"
         case InstallGrub():
             return f"install GRUB for {step.platform}"
         case _:

@@ -9,6 +9,7 @@ from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind, PrepareRequest
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
+from rescue.model.role import Role
 from rescue.model.step import WipeSignatures, WriteTable
 from rescue.plan.filesystems import Twin, make_steps, twins
 from rescue.plan.fresh import Fresh, taken_ids, taken_labels
@@ -49,7 +50,7 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
     refusals += [*found.refusals, *grub.refusals, *tool_refusals(machine, kinds)]
     if refusals or target is None:
         return in_order(refusals)
-    return _plan(machine, request, target, source.table, found, grub)
+    return whole_copy(machine, request, target, source.table, found, grub)
 
 
 _NO_KINDS: frozenset[FsKind] = frozenset()
@@ -72,15 +73,21 @@ def _name_refusals(name: str) -> list[Refusal]:
     ]
 
 
-def _plan(
+def whole_copy(
     machine: Machine,
     request: PrepareRequest,
     target: Disk,
     source_table: PartitionTable,
     found: Survey,
     grub: GrubChoice,
+    *,
+    kind: PlanKind = PlanKind.PREPARE,
+    role: Role = Role.MIRROR,
 ) -> Plan:
-    """Make the plan, when nothing stands against it."""
+    """Make the plan of a disk from nothing, when nothing stands against it.
+
+    `role` is what the disk will be.
+    """
     fresh = Fresh(drawn=request.fresh, taken=taken_ids(machine.disks))
     table = mirror_table(source_table, fresh)
     made = twins(found, fresh, taken_labels(machine.disks))
@@ -95,9 +102,9 @@ def _plan(
         identifiers=identifier_map(found.disk, target, table, made),
         platforms=grub.platforms,
     )
-    run = run_steps(machine, found.disk, record, esp=grub.esp, first=True)
+    run = run_steps(machine, found.disk, record, esp=grub.esp, first=True, role=role)
     return Plan(
-        kind=PlanKind.PREPARE,
+        kind=kind,
         target_path=target.path,
         target_model=target.model,
         target_size=target.size,

@@ -41,19 +41,23 @@ def find_target(machine: Machine, text: str) -> tuple[Disk | None, tuple[Refusal
     return None, (Refusal(code=ExitCode.USAGE, reason=reason, hint=hint),)
 
 
+def root_refusals(machine: Machine) -> list[Refusal]:
+    """Refuse whoever is not root."""
+    if machine.is_root:
+        return []
+    return [Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try it with sudo")]
+
+
 def machine_refusals(machine: Machine) -> list[Refusal]:
-    """Return what stands against any writing by this machine: no root, or it runs from a mirror."""
-    refusals = []
-    if not machine.is_root:
-        refusals.append(
-            Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try it with sudo")
-        )
+    """Return what stands against any mirroring: no root, or the machine runs from a mirror."""
+    refusals = root_refusals(machine)
     if machine.running_mirror is not None:
         refusals.append(
             _guard(
                 f"this machine runs from its mirror '{machine.running_mirror.name}': the disk it "
                 "normally runs from may hold what is newest",
-                "bring the machine back to a first disk before anything is mirrored again",
+                "bring the machine back to a first disk before anything is mirrored again: "
+                "'rescue failback DISK'",
             )
         )
     return refusals

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
+from rescue.model.role import Role
 from rescue.model.step import (
     BuildInitramfs,
     InstallGrub,
@@ -47,12 +48,14 @@ def run_steps(
     paths: tuple[str, ...] | None = None,
     without: frozenset[str] = frozenset(),
     bandwidth_kib: int = 0,
+    role: Role = Role.MIRROR,
 ) -> Run:
     """Given the source's disk and the record, return what a run does.
 
     `first` is the run onto empty file systems: nothing is there to be pruned. `paths` are the
     only ones to look at, on the whole tree. `without` are mount points that are left as the
-    mirror has them; `bandwidth_kib` is KiB a second, 0: no limit.
+    mirror has them; `bandwidth_kib` is KiB a second, 0: no limit. `role` is what the written
+    disk will be.
     """
     distributor = machine.boot.distributor or DEFAULT_DISTRIBUTOR
     files, notes = swap_files(machine, record.filesystems)
@@ -83,10 +86,10 @@ def run_steps(
     steps += files
     resume = resume_uuid(machine, disk, record.swaps)
     steps += [
-        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume),
+        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role),
         BuildInitramfs(),
         *(InstallGrub(platform=each, distributor=distributor) for each in record.platforms),
-        WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True),
+        WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True, role=role),
     ]
     if not first:
         steps += [

@@ -32,6 +32,7 @@ def put(path: Path, text: str = "") -> None:
 def test_a_uefi_system_with_both_platforms(tmp_path: Path) -> None:
     (tmp_path / "sys/firmware/efi").mkdir(parents=True)
     put(tmp_path / "proc/cmdline", "root=UUID=1 ro quiet\n")
+    put(tmp_path / "proc/sys/kernel/random/boot_id", "b007\n")
     put(tmp_path / "etc/os-release", 'ID="debian"\n')
     put(tmp_path / "etc/default/grub", "GRUB_DISTRIBUTOR=Debian\n")
     put(tmp_path / "etc/default/grub.d/10-x.cfg", "GRUB_DISTRIBUTOR=Mine\n")
@@ -45,6 +46,7 @@ def test_a_uefi_system_with_both_platforms(tmp_path: Path) -> None:
     assert boot.distributor == "mine"
     assert boot.platforms == (GrubPlatform.I386_PC, GrubPlatform.X86_64_EFI)
     assert boot.kernels == ("6.1.0-27-amd64", "6.1.0-28-amd64")
+    assert boot.boot_id == "b007"
 
 
 def test_grub_modules_that_are_half_removed_are_not_installed(tmp_path: Path) -> None:

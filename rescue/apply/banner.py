@@ -1,0 +1,68 @@
+"""What a machine says at each login while it runs from its mirror.
+
+Two texts lie beside the marker; rescue-booted.service shows them from /run, so that nothing of
+them stays: pam_motd reads /run/motd.d (man 8 pam_motd). agetty reads /run/issue.d only where
+/etc/issue does not exist (man 8 agetty), so the unit mounts it on /etc/issue.d.
+"""
+
+import contextlib
+import time
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.state import OWN_FOLDER
+from rescue.system.files import write_atomic
+
+_SHOWN = {"motd": "run/motd.d/rescue", "issue": "run/issue.d/rescue.issue"}
+_NEVER = "no complete run"
+
+
+def banner(name: str, record: MirrorRecord, *, handed_over: bool = False) -> str:
+    """Return the text 'motd' or 'issue', filled in from the record.
+
+    `handed_over` is the one for a mirror that goes on running after a failback from it, in the
+    same session.
+    """
+    template = f"{'failback' if handed_over else 'mirror'}.{name}"
+    text = files("rescue").joinpath("templates", template).read_text(encoding="utf-8")
+    values = {
+        "host": record.host,
+        "name": record.name,
+        "mirror": record.mirror.id.name or "?",
+        "source": record.source.id.name or "?",
+        "state": _state(record),
+    }
+    # Serials come from a disk's firmware, and agetty obeys backslashes.
+    return Template(text).substitute({key: _plain(value) for key, value in values.items()})
+
+
+def write_banner(root: Path, record: MirrorRecord) -> None:
+    """Write both texts to the mirror whose root is at `root`, where they differ."""
+    for name in _SHOWN:
+        path = root / OWN_FOLDER / name
+        data = banner(name, record).encode()
+        if not path.is_file() or path.read_bytes() != data:
+            write_atomic(path, data, mode=0o600)
+
+
+def show_handed_over(root: Path, record: MirrorRecord) -> None:
+    """Say in the running system at `root` that it handed over; a failure to say so is no harm."""
+    with contextlib.suppress(OSError):
+        for name, shown in _SHOWN.items():
+            place = root / shown
+            place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_atomic(place, banner(name, record, handed_over=True).encode(), mode=0o644)
+
+
+def _state(record: MirrorRecord) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(record.last_complete))
+    if record.state is MirrorState.COMPLETE:
+        return when
+    last = f"last complete: {when}" if record.last_complete else _NEVER
+    return f"of a run that did NOT come to its end ({last})"
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text if char.isprintable() and char != "\\")

@@ -1,0 +1,71 @@
+"""The end of a failback: source and mirror change their roles, on both disks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from rescue import config
+from rescue.apply.banner import show_handed_over, write_banner
+from rescue.apply.workspace import Site, Workspace
+from rescue.confirm import WriteGrant
+from rescue.errors import RefusedError
+from rescue.model.record import Handover, MirrorRecord
+from rescue.state import (
+    STATE_DIRECTORY,
+    forget_boots,
+    forget_marker,
+    save_handover,
+    save_marker,
+    save_record,
+)
+from rescue.system.files import sync_filesystem
+
+HERE = Path("/")
+
+
+def turned(record: MirrorRecord) -> MirrorRecord:
+    """Given the record of a complete failback, return the one by which the next run goes.
+
+    The old mirror's GRUB and initramfs count as unknown: it ran by itself, and may have made
+    them anew. Raises ValueError where the record's identifiers are not whole.
+    """
+    return replace(record.inverted(), grub_digest="", initramfs_digests=())
+
+
+def hand_over(
+    handover: Handover, grant: WriteGrant, *, site: Site | None = None, here: Path = HERE
+) -> None:
+    """Make the granted disk the first one, and the running system's disk its mirror.
+
+    `here` is the running system's tree. First the new disk learns of its mirror, then the
+    mirror of its new source, and at the very end the new disk stops saying that it is a mirror:
+    cut anywhere before, it is not taken for a first disk, and the same command heals it.
+    Raises RefusedError where the handover is of another disk, OSError and RescueError.
+    """
+    if not handover.record.mirror.id.same_disk(grant.disk):
+        raise RefusedError(
+            f"the failback to {handover.record.mirror.id.name} is not one to {grant.disk.name}"
+        )
+    record = turned(handover.record)
+    with Workspace.mirror_only(grant.plan.record, grant, site=site) as workspace:
+        tree = workspace.tree()
+        config.enrol(record, _twin(tree, config.CONFIG_PATH, here))
+        save_record(record, _twin(tree, STATE_DIRECTORY, here))
+        for pair in grant.plan.record.filesystems:
+            sync_filesystem(workspace.mirror(pair.mount_point))
+        save_marker(here, record)
+        save_handover(here, handover)
+        # What was written there until now is on the new disk: only a later start counts.
+        forget_boots(here)
+        write_banner(here, record)
+        forget_marker(tree)
+        sync_filesystem(tree)
+    show_handed_over(here, record)
+
+
+def _twin(tree: Path, path: Path, here: Path) -> Path:
+    """Return a path of the running system in its copy.
+
+    Links are resolved where they are meant: an absolute one would lead out of the copy.
+    """
+    whole = (here / path.relative_to("/")).resolve()
+    return tree / whole.relative_to(here.resolve())

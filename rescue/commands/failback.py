@@ -1,0 +1,109 @@
+"""`rescue failback`: a new or repaired disk becomes the first one, made from the running mirror."""
+
+from dataclasses import dataclass, replace
+from time import time
+from uuid import uuid4
+
+from rescue import config
+from rescue.apply.engine import Outcome
+from rescue.apply.handover import hand_over
+from rescue.codec import to_json
+from rescue.commands.prepare import FRESH_IDENTIFIERS
+from rescue.commands.runs import expect_to_boot, perform, tell_end
+from rescue.confirm import WriteGrant, grant, unless_refused
+from rescue.discover.machine import discover
+from rescue.errors import ExitCode, RescueError
+from rescue.model.machine import Machine
+from rescue.model.plan import FailbackRequest, Plan
+from rescue.model.record import Handover, MirrorState
+from rescue.model.step import WriteTable
+from rescue.plan.failback import plan_failback
+from rescue.system.lock import only_one_run
+from rescue.ui.plan import render_plan
+from rescue.ui.prompt import ask_identity
+from rescue.ui.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailbackOptions:
+    """What the command line asked for. `expected` is '' where a person is asked instead."""
+
+    target: str
+    erase: str = ""
+    expected: str = ""
+    ask: bool = True
+
+
+def show(options: FailbackOptions, screen: Screen, *, as_json: bool) -> ExitCode:
+    """Print the plan, and stop there."""
+    plan = _plan(discover(), options)
+    screen.show(to_json(plan) if as_json else render_plan(plan))
+    return ExitCode.DONE
+
+
+def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
+    """Make the disk the first one again, and say what to do next.
+
+    Raises RefusedError (nothing was written), AuditError, and whatever the steps raise: the disk
+    then carries the marker of a mirror that is not complete, and nothing else has changed.
+    """
+    with only_one_run():
+        machine = discover()
+        plan = _plan(machine, options)
+        screen.show(render_plan(plan))
+        leave = grant(plan, named=_named(plan, options))
+        outcome = perform(plan, leave, screen)
+        expect_to_boot(outcome, leave, screen)
+        handover = _handover(machine, outcome)
+        hand_over(handover, leave)
+        return tell_end(outcome, _what_now(handover, leave), screen)
+
+
+def _plan(machine: Machine, options: FailbackOptions) -> Plan:
+    # Read before anything is written: the new first disk gets this configuration.
+    known = config.load().mirror if config.CONFIG_PATH.exists() else ()
+    request = FailbackRequest(
+        target=options.target,
+        give_up_content_of=options.erase,
+        fresh=tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS)),
+        enrolled=tuple(entry.name for entry in known),
+    )
+    return unless_refused(plan_failback(machine, request))
+
+
+def _named(plan: Plan, options: FailbackOptions) -> str:
+    """Return the identity that was named for the disk.
+
+    A disk that took over in this session was named then, and holds nothing else than this system.
+    """
+    if not options.ask:
+        return options.expected
+    anew = any(isinstance(step, WriteTable) for step in plan.steps)
+    return ask_identity(plan) if anew else plan.record.mirror.id.name
+
+
+def _handover(machine: Machine, outcome: Outcome) -> Handover:
+    """Return what is true after the audit: one generation further than the running mirror's."""
+    if machine.running_mirror is None:
+        raise RescueError("this machine does not run from a mirror any more")
+    now = time()
+    complete = replace(
+        outcome.record,
+        state=MirrorState.COMPLETE,
+        generation=machine.running_mirror.generation + 1,
+        last_complete=now,
+        last_run=outcome.summary,
+        last_error="",
+    )
+    return Handover(record=complete, boot_id=machine.boot.boot_id, at=now)
+
+
+def _what_now(handover: Handover, leave: WriteGrant) -> str:
+    disk = handover.record.mirror.id.name
+    return (
+        f"{leave.plan.target_path} ({disk}) is the first disk now, generation "
+        f"{handover.record.generation}, audit passed. This machine still runs from its mirror, "
+        f"and what is written from now on is not on {disk}: stop the services, run 'rescue "
+        f"failback {disk}' once more, 'systemctl poweroff', and start from {disk}. "
+        f"Then 'rescue mirror' makes the old mirror equal again."
+    )

@@ -1,0 +1,164 @@
+"""`rescue status`: from which disk this machine runs, how its mirrors are, and what to do next."""
+
+from pathlib import Path
+from time import time
+
+from rescue import config
+from rescue.codec import to_json
+from rescue.commands.enrolled import HOUR, is_attached
+from rescue.discover.machine import discover
+from rescue.errors import UsageError
+from rescue.model.disk import Disk
+from rescue.model.machine import Machine
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.role import Role
+from rescue.model.status import Health, MirrorStatus, Status
+from rescue.plan.failback import is_normal_source
+from rescue.plan.guard import is_disk
+from rescue.plan.table import sectors_needed
+from rescue.state import load_boots, load_record
+from rescue.ui.screen import Screen
+from rescue.ui.status import status_lines
+
+
+def status(screen: Screen, *, as_json: bool) -> Health:
+    """Print where the machine stands. Returns what monitoring asks for, as an exit code.
+
+    Raises UsageError without root, and where configuration and records do not fit together.
+    """
+    machine = discover()
+    if not machine.is_root:
+        raise UsageError("only root can read the records", hint="try it with sudo")
+    if machine.running_mirror is not None:
+        found = on_mirror(machine, machine.running_mirror, now=time(), boots=load_boots(Path("/")))
+    else:
+        settings = config.load() if config.CONFIG_PATH.exists() else None
+        names = [entry.name for entry in settings.mirror] if settings else []
+        overdue = settings.run.overdue_hours if settings else 0.0
+        records = tuple(load_record(name) for name in names)
+        found = on_source(machine, records, now=time(), overdue_hours=overdue)
+    if as_json:
+        screen.show(to_json(found))
+    else:
+        for line in status_lines(found):
+            screen.show(line)
+    return found.health
+
+
+def on_source(
+    machine: Machine, records: tuple[MirrorRecord, ...], *, now: float, overdue_hours: float
+) -> Status:
+    """Given the records of the enrolled mirrors, say how a machine on its first disk stands."""
+    mirrors = tuple(
+        _mirror(machine, record, now=now, overdue_hours=overdue_hours) for record in records
+    )
+    root = machine.root_disk
+    own = [record for record in records if root is not None and is_disk(root, record.source)]
+    strange = bool(records) and not own
+    steps = _source_steps(mirrors)
+    if strange:
+        steps = ("rescue disks   # this disk is not the one that any mirror was made from", *steps)
+    bad = Health.CRITICAL if strange or not mirrors else Health.GOOD
+    return Status(
+        host=machine.host,
+        health=max((bad, *(each.health for each in mirrors))),
+        runs_from=Role.SOURCE if own else Role.NONE,
+        device=root.path if root else "",
+        disk=root.id.name if root else "",
+        source=records[0].source.id.name if records else "",
+        mirrors=mirrors,
+        next_steps=steps,
+    )
+
+
+def on_mirror(
+    machine: Machine, running: MirrorRecord, *, now: float, boots: tuple[str, ...]
+) -> Status:
+    """Say how a machine stands that runs from its mirror: always CRITICAL, it has no other disk."""
+    root, last = machine.root_disk, machine.handed_over
+    return Status(
+        host=machine.host,
+        health=Health.CRITICAL,
+        runs_from=Role.MIRROR,
+        device=root.path if root else "",
+        disk=root.id.name if root else "",
+        source=running.source.id.name,
+        own=_mirror(machine, running, now=now, overdue_hours=float("inf")),
+        since=boots,
+        handed_over_to=last.record.mirror.id.name if last else "",
+        next_steps=_handed_over_steps(last.record) if last else _mirror_steps(machine, running),
+    )
+
+
+def _mirror(
+    machine: Machine, record: MirrorRecord, *, now: float, overdue_hours: float
+) -> MirrorStatus:
+    age = max(0.0, now - record.last_complete) if record.last_complete else 0.0
+    if not record.last_complete or record.state is not MirrorState.COMPLETE:
+        health = Health.CRITICAL
+    elif age > overdue_hours * HOUR or record.last_error:
+        health = Health.WARNING
+    else:
+        health = Health.GOOD
+    return MirrorStatus(
+        name=record.name,
+        disk=record.mirror.id.name,
+        health=health,
+        state=record.state,
+        generation=record.generation,
+        last_complete=record.last_complete,
+        age=age,
+        last_error=record.last_error,
+        attached=is_attached(machine, record),
+    )
+
+
+def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:
+    if not mirrors:
+        return ("rescue disks", "rescue prepare DISK   # make a second disk a mirror that boots")
+    return tuple(
+        f"rescue mirror {each.name}" + ("" if each.attached else f"   # attach {each.disk} first")
+        for each in mirrors
+        if each.health is not Health.GOOD
+    )
+
+
+def _mirror_steps(machine: Machine, running: MirrorRecord) -> tuple[str, ...]:
+    """Return the way home, with the disks that are attached now."""
+    if running.state is not MirrorState.COMPLETE:
+        other = running.source.id.name or "the other disk"
+        return (f"start this machine from {other}: this disk was being written and is not whole",)
+    old = [disk for disk in machine.disks if _is_old_source(disk, machine, running)]
+    there = old[0].path if old else "it is not attached now"
+    bare = [
+        disk
+        for disk in machine.disks
+        if _could_be_first(disk, machine) and not is_normal_source(disk, running)
+    ]
+    target = bare[0].id.name if bare else "DISK"
+    wanted = "" if bare else "   # attach a new or repaired disk; 'rescue disks' shows its name"
+    return (
+        f"rescue restore   # bring the homes back from {running.source.id.name or '?'} ({there})",
+        f"rescue failback {target}{wanted}",
+    )
+
+
+def _handed_over_steps(record: MirrorRecord) -> tuple[str, ...]:
+    disk = record.mirror.id.name
+    return (
+        "stop the services that write (mail, databases)",
+        f"rescue failback {disk}",
+        f"systemctl poweroff   # then start from {disk}",
+        "rescue mirror   # there: makes this disk its mirror again",
+    )
+
+
+def _is_old_source(disk: Disk, machine: Machine, running: MirrorRecord) -> bool:
+    return disk is not machine.root_disk and is_normal_source(disk, running)
+
+
+def _could_be_first(disk: Disk, machine: Machine) -> bool:
+    """Whether a disk is bare, can be told from others, and holds what this one does."""
+    root = machine.root_disk
+    bare = disk.table is None and not disk.all_uses and disk.id.is_stable
+    return bare and root is not None and disk.sectors >= sectors_needed(root)

@@ -1,0 +1,56 @@
+"""Where a machine stands: which disk it runs from, and how old each of its mirrors is."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from rescue.model.record import MirrorState
+from rescue.model.role import Role
+
+STATUS_VERSION = 1
+
+
+class Health(IntEnum):
+    """What monitoring asks for: the exit code of a plugin (Monitoring Plugins guidelines)."""
+
+    GOOD = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorStatus:
+    """One enrolled mirror. Times are seconds since the epoch (UTC); `age` is in seconds."""
+
+    name: str
+    disk: str
+    health: Health
+    state: MirrorState
+    generation: int
+    last_complete: float
+    age: float
+    last_error: str
+    attached: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The machine as a whole.
+
+    `runs_from` is SOURCE or MIRROR, or NONE where the running disk plays no recorded part.
+    `own` is the running mirror, `since` are the times of its starts since its last run (UTC);
+    `handed_over_to` is the disk that took over in this session. `next_steps` are what to do,
+    with the names of this machine filled in.
+    """
+
+    version: int = STATUS_VERSION
+    host: str
+    health: Health
+    runs_from: Role
+    device: str
+    disk: str
+    source: str = ""
+    own: MirrorStatus | None = None
+    since: tuple[str, ...] = ()
+    handed_over_to: str = ""
+    mirrors: tuple[MirrorStatus, ...] = ()
+    next_steps: tuple[str, ...] = ()

@@ -1,0 +1,216 @@
+"""From the running mirror onto the disk that becomes the first one: the plan, or every reason.
+
+The new disk is the plan's target and, while it is written, its record's mirror: a disk that is
+half written never passes for a first disk. The roles are changed when the audit has passed.
+"""
+
+from dataclasses import replace
+
+from rescue.errors import ExitCode
+from rescue.model.disk import Disk
+from rescue.model.filesystem import FsKind
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.model.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.role import Role
+from rescue.plan.contents import names
+from rescue.plan.drift import drift_refusals, left_out
+from rescue.plan.grub import choose_platforms
+from rescue.plan.guard import direction_refusals, find_mirror, is_disk
+from rescue.plan.mirror import recorded_esp
+from rescue.plan.prepare import whole_copy
+from rescue.plan.refuse import (
+    find_target,
+    in_order,
+    root_refusals,
+    target_refusals,
+    tool_refusals,
+    what_is_lost,
+)
+from rescue.plan.run import run_steps
+from rescue.plan.survey import survey, unsupported_root
+
+_BRING_BACK = "bring it back first: 'rescue restore'"
+_GOES_ON = (
+    "this machine goes on running from its mirror: what is written from now on is not on the new "
+    "disk. Stop the services, run the same command once more, then power off and start from it"
+)
+_NO_KINDS: frozenset[FsKind] = frozenset()
+
+
+def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | tuple[Refusal, ...]:
+    """Given a machine that runs from its mirror and the disk that a person named, return the plan.
+
+    A disk that took over in this very session is brought up to date; any other is made from
+    nothing. Raises ValueError where too few fresh UUIDs were drawn.
+    """
+    running, source = machine.running_mirror, machine.root_disk
+    if running is None:
+        return in_order([*root_refusals(machine), _not_on_a_mirror()])
+    target, unknown = find_target(machine, request.target)
+    refusals = root_refusals(machine) + list(unknown)
+    if source is None or source.table is None:
+        return in_order([*refusals, unsupported_root(machine)])
+    refusals += _own_disk_refusals(source, running)
+    last = machine.handed_over
+    if (
+        target is not None
+        and last is not None
+        and is_disk(target, last.record.mirror)
+        and not target.id.is_named_by(request.give_up_content_of)
+    ):
+        return _again(machine, request, target, source, last.record, refusals)
+    return _anew(machine, request, target, source, running, refusals)
+
+
+def is_normal_source(disk: Disk, running: MirrorRecord) -> bool:
+    """Whether a disk is the one that a machine on its mirror normally runs from.
+
+    A disk that half died may show another serial behind another adapter, and a table that was
+    wiped has no id: any of its recorded identifiers tells it.
+    """
+    recorded = {running.source.table_uuid}
+    for pair in running.identifiers.pairs:
+        recorded |= {pair.old.uuid, pair.old.partuuid, pair.old.table_uuid}
+    seen = {disk.table.uuid} if disk.table is not None else set()
+    for part in disk.partitions:
+        seen |= {part.uuid, names(part.content)[0]}
+    known = {each.lower() for each in recorded if each}
+    return disk.id.same_disk(running.source.id) or bool(known & {each.lower() for each in seen})
+
+
+def _anew(
+    machine: Machine,
+    request: FailbackRequest,
+    target: Disk | None,
+    source: Disk,
+    running: MirrorRecord,
+    refusals: list[Refusal],
+) -> Plan | tuple[Refusal, ...]:
+    """Plan the whole copy onto a disk that holds nothing, or whose content was given up by name."""
+    if target is not None:
+        refusals += _normal_source_refusals(target, running, request.give_up_content_of)
+        refusals += target_refusals(machine, target, source, give_up=request.give_up_content_of)
+    found = survey(machine, source, but_not=target.path if target is not None else "")
+    grub = choose_platforms(machine, found)
+    kinds = frozenset(member.filesystem.kind for member in found.members)
+    refusals += [*found.refusals, *grub.refusals, *tool_refusals(machine, kinds)]
+    if refusals or target is None or source.table is None:
+        return in_order(refusals)
+    plan = whole_copy(
+        machine,
+        PrepareRequest(target=request.target, fresh=request.fresh, name=running.name),
+        target,
+        source.table,
+        found,
+        grub,
+        kind=PlanKind.FAILBACK,
+        role=Role.SOURCE,
+    )
+    loses = plan.loses
+    if is_normal_source(target, running):
+        loses = (f"{_newest(target)}: it will be lost", *loses)
+    return replace(
+        plan,
+        record=replace(plan.record, generation=running.generation),
+        loses=loses,
+        notes=(*plan.notes, *_notes(request, running)),
+    )
+
+
+def _again(
+    machine: Machine,
+    request: FailbackRequest,
+    target: Disk,
+    source: Disk,
+    record: MirrorRecord,
+    refusals: list[Refusal],
+) -> Plan | tuple[Refusal, ...]:
+    """Plan a run onto the disk that took over in this session: only what has changed since."""
+    _, stands_against = find_mirror(machine, record)
+    anew = f"or make it from nothing: rescue failback {target.path} --erase {target.id.name}"
+    refusals += [replace(each, hint=anew) for each in stands_against]
+    refusals += direction_refusals(machine, source, record) + tool_refusals(machine, _NO_KINDS)
+    esp = recorded_esp(record, source)
+    found = survey(machine, source, but_not=target.path)
+    refusals += drift_refusals(machine, found, record, esp=esp)
+    if refusals:
+        return in_order(refusals)
+    absent = left_out(machine, record, esp=esp)
+    run = run_steps(machine, source, record, esp=esp, without=absent, role=Role.SOURCE)
+    return Plan(
+        kind=PlanKind.FAILBACK,
+        target_path=target.path,
+        target_model=target.model,
+        target_size=target.size,
+        logical_sector=target.logical_sector,
+        record=record,
+        steps=run.steps,
+        notes=(*run.notes, *_notes(request, record)),
+    )
+
+
+def _notes(request: FailbackRequest, running: MirrorRecord) -> tuple[str, ...]:
+    others = [name for name in request.enrolled if name != running.name]
+    stale = (
+        f"mirror '{name}' was made from the old first disk: enrol it again with 'rescue prepare'"
+        for name in others
+    )
+    cut = (
+        ("the last run onto this mirror did not come to its end: look at what it holds first",)
+        if running.state not in (MirrorState.COMPLETE, MirrorState.NEW)
+        else ()
+    )
+    return (*cut, *stale, _GOES_ON)
+
+
+def _not_on_a_mirror() -> Refusal:
+    return Refusal(
+        code=ExitCode.REFUSED,
+        reason="this machine does not run from a mirror: there is nothing to bring home",
+        hint="'rescue mirror' makes the mirror equal; after a failure, start from the mirror first",
+    )
+
+
+def _own_disk_refusals(source: Disk, running: MirrorRecord) -> list[Refusal]:
+    """Refuse where the running root carries the marker of another disk.
+
+    The table tells it: behind another adapter the same disk may show another serial.
+    """
+    if source.table is not None and source.table.uuid == running.mirror.table_uuid:
+        return []
+    return [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"/.rescue/mirror.json is of disk {running.mirror.id.name or '?'} (table "
+            f"{running.mirror.table_uuid}), and this machine runs from {source.path} "
+            f"({source.id.name or 'no serial'})",
+            hint="was this disk copied from a mirror by another program? Remove /.rescue if it is "
+            "no mirror",
+        )
+    ]
+
+
+def _normal_source_refusals(target: Disk, running: MirrorRecord, give_up: str) -> list[Refusal]:
+    """Refuse the disk that the machine normally runs from, unless its content was given up.
+
+    Also where it looks empty: a table that was wiped leaves everything behind it.
+    """
+    if not is_normal_source(target, running) or target.id.is_named_by(give_up):
+        return []
+    return [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=_newest(target),
+            hint=f"{_BRING_BACK}; if all of it may be lost: --erase {target.id.name or 'SERIAL'}",
+        )
+    ]
+
+
+def _newest(target: Disk) -> str:
+    empty = "" if what_is_lost(target) else ", though it looks empty (was its table wiped?)"
+    return (
+        f"{target.path} ({target.id.name or 'no serial'}) is the disk this machine normally runs "
+        f"from: it may hold the newest data, not brought back yet{empty}"
+    )

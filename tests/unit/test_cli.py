@@ -1,0 +1,21 @@
+"""Command lines that cannot be meant, and what they end with."""
+
+import pytest
+from click.testing import CliRunner
+
+from rescue.cli import cli
+from rescue.errors import ExitCode
+
+
+@pytest.mark.parametrize("verb", ["prepare", "failback"])
+def test_a_script_names_its_disk_too(verb: str) -> None:
+    done = CliRunner().invoke(cli, [verb, "NEW01", "--yes"])
+    assert done.exit_code == ExitCode.USAGE
+    assert "--yes needs --expect-serial" in done.output
+
+
+@pytest.mark.parametrize("verb", ["failback", "status"])
+def test_every_verb_says_what_it_does(verb: str) -> None:
+    done = CliRunner().invoke(cli, [verb, "--help"])
+    assert done.exit_code == ExitCode.DONE
+    assert len(done.output.splitlines()) > 3

@@ -1,0 +1,153 @@
+"""What `rescue status` says, and what monitoring makes of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from rescue.codec import from_json, to_json
+from rescue.commands.status import on_mirror as status_on_mirror
+from rescue.commands.status import on_source
+from rescue.model.disk import TableKind
+from rescue.model.record import Handover, MirrorRecord, MirrorState
+from rescue.model.role import Role
+from rescue.model.status import STATUS_VERSION, Health, Status
+from rescue.ui.status import age_words, status_lines
+from tests.builders import bare_disk, enrolled, on_mirror, server, unplugged
+
+NOW = 1_700_000_000.0
+HOUR = 3600.0
+
+
+def record(*, hours: float = 5, state: MirrorState = MirrorState.COMPLETE) -> MirrorRecord:
+    return replace(enrolled().record, state=state, last_complete=NOW - hours * HOUR)
+
+
+def on_first_disk(*records: MirrorRecord) -> Status:
+    return on_source(enrolled().machine, records, now=NOW, overdue_hours=36)
+
+
+def in_rescue_mode(**changes: object) -> Status:
+    machine = replace(on_mirror(), **changes)  # type: ignore[arg-type]
+    assert machine.running_mirror is not None
+    return status_on_mirror(
+        machine, machine.running_mirror, now=NOW + HOUR, boots=("2026-11-24T01:02:03Z",)
+    )
+
+
+def text(status: Status) -> str:
+    return "\n".join(line.plain for line in status_lines(status))
+
+
+def test_a_machine_with_a_fresh_mirror_is_good() -> None:
+    status = on_first_disk(record())
+    assert status.health is Health.GOOD
+    assert status.runs_from is Role.SOURCE
+    first, *rest = text(status).splitlines()
+    assert first == "GOOD: server runs from its first disk (SRC0001, /dev/vda)"
+    assert "complete, generation 3, 5 h old, attached" in rest[0]
+    assert status.next_steps == ()
+
+
+def test_an_overdue_mirror_is_a_warning() -> None:
+    status = on_first_disk(record(hours=37))
+    assert status.health is Health.WARNING
+    assert status.next_steps == ("rescue mirror MIR0001",)
+
+
+def test_a_run_that_was_refused_is_a_warning_and_its_reason_is_said() -> None:
+    status = on_first_disk(replace(record(), last_error="the brake"))
+    assert status.health is Health.WARNING
+    assert "last error: the brake" in text(status)
+
+
+@pytest.mark.parametrize("state", [MirrorState.FAILED, MirrorState.RUNNING, MirrorState.NEW])
+def test_a_mirror_that_is_not_complete_is_critical(state: MirrorState) -> None:
+    assert on_first_disk(record(state=state)).health is Health.CRITICAL
+
+
+def test_a_mirror_that_never_was_complete_is_critical() -> None:
+    status = on_first_disk(replace(record(), last_complete=0.0))
+    assert status.health is Health.CRITICAL
+    assert "never complete" in text(status)
+
+
+def test_the_worst_mirror_counts() -> None:
+    assert on_first_disk(record(), record(hours=40)).health is Health.WARNING
+
+
+def test_without_any_mirror_it_is_critical() -> None:
+    status = on_first_disk()
+    assert status.health is Health.CRITICAL
+    assert "no mirror is enrolled" in text(status)
+
+
+def test_a_first_disk_that_no_record_knows_is_critical() -> None:
+    strange = replace(record(), source=replace(record().source, table_uuid="another"))
+    status = on_first_disk(strange)
+    assert status.health is Health.CRITICAL
+    assert status.runs_from is Role.NONE
+    assert "no mirror was made from" in text(status)
+
+
+def test_an_absent_mirror_is_to_be_attached() -> None:
+    machine = server(TableKind.GPT, bare_disk("/dev/vdz", "ELSE001"))
+    status = on_source(machine, (record(hours=99),), now=NOW, overdue_hours=36)
+    assert not status.mirrors[0].attached
+    assert "attach MIR0001 first" in status.next_steps[0]
+
+
+def test_in_rescue_mode_it_says_what_to_do_with_the_real_names() -> None:
+    dead = unplugged(server().disks[0], "/dev/vdc")
+    status = in_rescue_mode(disks=(*on_mirror().disks, dead))
+    assert status.health is Health.CRITICAL
+    said = text(status)
+    assert said.startswith("CRITICAL: server runs from its MIRROR (MIR0001, /dev/vda)")
+    assert "state of the system: 2023-11-14 22:13 UTC (60 min ago), generation 3" in said
+    assert "started from it at 2026-11-24T01:02:03Z" in said
+    assert "rescue restore   # bring the homes back from SRC0001 (/dev/vdc)" in said
+    assert "rescue failback NEW0001" in said
+
+
+def test_without_a_bare_disk_one_has_to_be_attached() -> None:
+    status = in_rescue_mode(disks=on_mirror().disks[:1])
+    assert any("attach a new or repaired disk" in step for step in status.next_steps)
+    wiped = bare_disk("/dev/vdb", "SRC0001")
+    status = in_rescue_mode(disks=(on_mirror().disks[0], wiped))
+    assert not any("failback SRC0001" in step for step in status.next_steps)
+    small = bare_disk("/dev/vdb", "SMALL01", 1024**2)
+    status = in_rescue_mode(disks=(on_mirror().disks[0], small))
+    assert not any("SMALL01" in step for step in status.next_steps)
+
+
+def test_a_disk_that_was_being_written_is_no_place_to_stay() -> None:
+    running = on_mirror().running_mirror
+    assert running is not None
+    status = in_rescue_mode(running_mirror=replace(running, state=MirrorState.RUNNING))
+    assert status.next_steps == (
+        "start this machine from SRC0001: this disk was being written and is not whole",
+    )
+
+
+def test_after_the_failback_it_says_how_to_come_home() -> None:
+    given = record()
+    new = replace(given, mirror=replace(given.mirror, id=bare_disk("/dev/vdb", "NEW0001").id))
+    handover = Handover(record=new, boot_id="this-session", at=NOW)
+    said = text(in_rescue_mode(handover=handover))
+    assert "STILL runs from its mirror" in said.splitlines()[0]
+    assert "rescue failback NEW0001" in said
+    assert "then start from NEW0001" in said
+    later = replace(handover, boot_id="the-session-before")
+    assert "STILL" not in text(in_rescue_mode(handover=later))
+
+
+def test_it_is_printed_as_json_and_read_again() -> None:
+    status = in_rescue_mode()
+    again = from_json(to_json(status), Status, known_version=STATUS_VERSION, where="status")
+    assert again == status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(600, "10 min"), (3 * HOUR, "3 h"), (72 * HOUR, "3 days")]
+)
+def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert age_words(seconds) == words
