@@ -1,6 +1,7 @@
 """The one place that gives leave to write: a plan, a person's word, and the guard's yes."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rescue.errors import RefusedError
 from rescue.model.finding import Refusal
@@ -20,7 +21,10 @@ class GuardRefusedError(RefusedError):
         self.code = refusals[0].code
 
 
-def unless_refused(planned: Plan | tuple[Refusal, ...]) -> Plan:
+T = TypeVar("T")
+
+
+def unless_refused(planned: T | tuple[Refusal, ...]) -> T:
     """Given what a planner answered, return its plan. Raises GuardRefusedError with its reasons."""
     if isinstance(planned, tuple):
         raise GuardRefusedError(planned)

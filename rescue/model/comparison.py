@@ -1,6 +1,6 @@
 """Two trees compared name by name: what would come back of whom, and how much room it takes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -157,15 +157,50 @@ def merged(users: Iterable[Told]) -> tuple[Told, ...]:
     return tuple(told for _, each in groups if _says_something(told := _sum(tuple(each))))
 
 
-_LISTS = ("new", "updated", "doubtful", "newer_here", "only_here", "other_kind", "unreadable")
-_SUMS = ("new_folders", "same", "owners_differ", "bytes_back")
+def settled(told: Told, *, failed: Mapping[str, int], newer: Mapping[str, int]) -> Told:
+    """Given what was to come back, return what did.
+
+    `failed` and `newer` are paths relative to the tree with their sizes: those that did not come,
+    and those that somebody made newer here in the meantime.
+    """
+    gone = {**failed, **newer}
+
+    def left(paths: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(path for path in paths if path not in gone)
+
+    missed = [path for path in told.comes if path in gone]
+    return replace(
+        told,
+        new=left(told.new),
+        updated=left(told.updated),
+        doubtful=left(told.doubtful),
+        newer_here=told.newer_here + tuple(path for path in missed if path in newer),
+        unreadable=told.unreadable + tuple(path for path in missed if path in failed),
+        bytes_back=told.bytes_back - sum(gone[path] for path in missed),
+    )
 
 
 def _sum(parts: tuple[Told, ...]) -> Told:
-    lists = {name: tuple(p for part in parts for p in getattr(part, name)) for name in _LISTS}
-    sums = {name: sum(getattr(part, name) for part in parts) for name in _SUMS}
-    return replace(parts[0], **lists, **sums, newest=max(part.newest for part in parts))
+    def lists(of: Callable[[Told], tuple[str, ...]]) -> tuple[str, ...]:
+        return tuple(path for part in parts for path in of(part))
+
+    return replace(
+        parts[0],
+        new=lists(lambda told: told.new),
+        updated=lists(lambda told: told.updated),
+        doubtful=lists(lambda told: told.doubtful),
+        newer_here=lists(lambda told: told.newer_here),
+        only_here=lists(lambda told: told.only_here),
+        other_kind=lists(lambda told: told.other_kind),
+        unreadable=lists(lambda told: told.unreadable),
+        new_folders=sum(part.new_folders for part in parts),
+        same=sum(part.same for part in parts),
+        owners_differ=sum(part.owners_differ for part in parts),
+        bytes_back=sum(part.bytes_back for part in parts),
+        newest=max(part.newest for part in parts),
+    )
 
 
 def _says_something(told: Told) -> bool:
-    return bool(told.same or told.new_folders or any(getattr(told, name) for name in _LISTS))
+    lists = (told.comes, told.newer_here, told.only_here, told.other_kind, told.unreadable)
+    return bool(told.same or told.new_folders or any(lists))

@@ -122,6 +122,14 @@ class Room:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Free:
+    """What a file system of the running system has left: bytes, and inodes (-1: no limit)."""
+
+    size: int
+    inodes: int = -1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Read:
     """How the file system of a mount point is read."""
 
@@ -189,3 +197,17 @@ class RestoreReport:
     future_here: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+class TableState(StrEnum):
+    """What is left of a partition table.
+
+    SECOND is a GPT of which only the header at the disk's end is left (UEFI 2.10, section 5.3.2).
+    """
+
+    PRESENT = "present"
+    SECOND = "second header only"
+    ZEROED = "zeroed"
+    GONE = "gone"
+    UNREADABLE = "unreadable"
+    NONE_NEEDED = "no table"

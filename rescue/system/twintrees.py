@@ -18,8 +18,8 @@ def twins(
 
     `there` and `here` are the roots of two file systems; paths are relative to them. The folders
     that lead to `inside` come first where `here` lacks them. `skip` are paths that are left
-    out, with all below them. What the first tree does not tell (read errors) is yielded as unreadable; read
-    errors of the second raise OSError.
+    out, with all below them. What the first tree does not tell (read errors) is yielded as
+    unreadable; read errors of the second raise OSError.
     """
     borders = (there.lstat().st_dev, here.lstat().st_dev)
     parts = [part for part in inside.split("/") if part]
@@ -75,17 +75,20 @@ def _inside(there: Path, here: Path, twin: Twin) -> tuple[set[str], bool]:
     unread = twin.unreadable
     if twin.there is not None:
         try:
-            names.update(os.listdir(there / twin.path))
-        except FileNotFoundError:
-            pass
+            names |= _names(there / twin.path)
         except OSError:
             unread = True
     if twin.here is not None:
-        try:
-            names.update(os.listdir(here / twin.path))
-        except FileNotFoundError:
-            pass
+        names |= _names(here / twin.path)
     return names, unread
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except FileNotFoundError:
+        return set()
 
 
 def _look(there: Path, here: Path, path: str, borders: tuple[int, int]) -> Twin:
@@ -100,7 +103,8 @@ def _fact(path: Path, device: int) -> Fact | None:
     try:
         info = os.lstat(path)
         shape = _SHAPES.get(stat.S_IFMT(info.st_mode), Shape.SPECIAL)
-        target = os.readlink(path) if shape is Shape.LINK else ""
+        # A Path would say './a' and 'a' alike.
+        target = os.readlink(path) if shape is Shape.LINK else ""  # noqa: PTH115
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Fact(
