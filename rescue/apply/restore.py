@@ -131,6 +131,9 @@ def _bring(piece: Piece, work: _Work) -> str:
     dead, here = work.dead[piece.mount_point], work.here(piece)
     check_sides(dead, here, piece, work.grant)
     ahead = compare_now(dead, here, piece, since=work.plan.since)
+    if not ahead.send:
+        work.users += ahead.users
+        return "nothing to bring back"
     aside = set(ahead.send) if work.plan.keep_losers else set(ahead.aside)
     plain = [path for path in ahead.send if path not in aside]
     fresh = _fresh_folder(here)

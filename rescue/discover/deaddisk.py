@@ -37,7 +37,7 @@ from rescue.system import loop, mountns, snapshot
 from rescue.system.blockinfo import probe
 from rescue.system.mountns import Access
 from rescue.system.run import CommandError
-from rescue.system.superblock import Backup, find_backup, repair
+from rescue.system.superblock import Backup, find_backup, primary_uuid, repair
 
 PLACE = Path("/run/rescue/dead")
 SCRATCH = Path("/var/lib/rescue/scratch")
@@ -142,6 +142,8 @@ def _read(
     """Mount the file system on a locked loop device if it is the pair's; say what was found."""
     seen = probe(device)
     found = seen.uuid.lower() if seen and seen.type == pair.kind.value else ""
+    if candidate.expected and not (seen and seen.type):
+        found = primary_uuid(pair.kind, device)
     if found == pair.source_uuid.lower():
         backup, ways = None, readings(pair.kind, superblock=True)
     elif not candidate.expected:

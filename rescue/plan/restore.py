@@ -26,7 +26,7 @@ from rescue.plan.restoretrees import DEFAULT_TREES, pieces_of, tree_refusals
 from rescue.units import human_bytes
 
 RESERVE = 64 * 1024 * 1024
-"""Bytes that must stay free: a system whose disk is full is no service."""
+"""Bytes that must stay free, at most as many as come: a system with a full disk is no service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +233,7 @@ def _room(compared: Mapping[Piece, Comparison], free: Mapping[str, Free]) -> tup
 def _room_refusals(room: Sequence[Room]) -> list[Refusal]:
     refusals = []
     for one in room:
-        lacks = one.needed + RESERVE - one.free if one.needed else 0
+        lacks = one.needed + min(RESERVE, one.needed) - one.free
         few = one.inodes_needed - one.inodes_free if one.inodes_free >= 0 else 0
         if lacks > 0 or few > 0:
             what = f"{few} inodes" if lacks <= 0 else human_bytes(lacks)

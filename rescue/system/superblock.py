@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rescue.model.filesystem import FsKind
 from rescue.system import loop
-from rescue.system.run import run
+from rescue.system.run import CommandError, run
 
 BLOCK_SIZES = (4096, 1024, 2048)
 """Of ext2/3/4, in bytes, the usual ones first."""
@@ -62,11 +62,38 @@ def uuid_argv(device: str, backup: Backup) -> list[str]:
 def find_backup(device: str, *, uuid: str) -> Backup | None:
     """Return the first readable copy that belongs to the file system of that UUID."""
     for backup in positions(loop.sectors(device) * 512):
-        said = run(uuid_argv(device, backup), ok=(0, 1)).stdout
-        found = re.search(r"^Filesystem UUID:\s+(\S+)", said, re.MULTILINE)
-        if found and found[1].lower() == uuid.lower():
+        if _uuid(uuid_argv(device, backup)) == uuid.lower():
             return backup
     return None
+
+
+_PRIMARY = {
+    FsKind.XFS: ("xfs_db", "-r", "-c", "uuid"),
+    FsKind.BTRFS: ("btrfs", "inspect-internal", "dump-super"),
+}
+
+
+def primary_argv(kind: FsKind, device: str) -> list[str]:
+    """Return the command of the kind's own tools that prints the superblock, UUID among it."""
+    return [*_PRIMARY.get(kind, ("dumpe2fs", "-h")), device]
+
+
+def primary_uuid(kind: FsKind, device: str) -> str:
+    """Return the UUID in the first superblock, '' where it cannot be read.
+
+    libblkid gives up a whole device for one bad sector at its end, where it looks for RAID.
+    """
+    return _uuid(primary_argv(kind, device))
+
+
+def _uuid(argv: list[str]) -> str:
+    try:
+        # 1: the superblock was printed, and something behind it is damaged.
+        said = run(argv, ok=(0, 1)).stdout
+    except CommandError:
+        return ""
+    found = re.search(r"^(?:Filesystem UUID:|UUID =|fsid)\s+(\S+)", said, re.MULTILINE)
+    return found[1].lower() if found else ""
 
 
 def repair_argv(kind: FsKind, device: str, backup: Backup | None) -> list[str]:
