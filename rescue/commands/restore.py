@@ -1,5 +1,6 @@
 """`rescue restore`: the users' files come back from the dead disk onto the running mirror."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from rescue.model.machine import Machine
 from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import Start, begin_restore, plan_restore
 from rescue.state import load_boots
-from rescue.system import journal
+from rescue.system import journal, loop
 from rescue.system.files import free_on, write_atomic
 from rescue.system.lock import only_one_run
 from rescue.system.twintrees import link_on_the_way
@@ -55,8 +56,8 @@ def restore(options: RestoreOptions, screen: Screen) -> ExitCode:
     anything is written, RescueError where this system cannot be written to.
     """
     with only_one_run():
-        request, image_size = _request(options)
         machine = discover()
+        request, image_size = _request(machine, options)
         start = unless_refused(
             begin_restore(machine, request, image_size=image_size, boots=_boots(), now=time())
         )
@@ -110,19 +111,31 @@ def write_report(report: RestoreReport, path: Path) -> None:
         write_atomic(stem.with_name(stem.name + suffix), content.encode(), mode=0o600)
 
 
-def _request(options: RestoreOptions) -> tuple[RestoreRequest, int]:
-    """Return the request, and the size of the image file that it names (-1 where it is none)."""
-    named = options.origin
+def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest, int]:
+    """Return the request, and the size of the image that it names (-1 where it names none).
+
+    A block device that is neither a disk nor a partition (of device-mapper, a loop device) is
+    read as an image is.
+    """
+    named, size = options.origin, -1
     path = Path(named)
-    size = -1
     if named and path.is_file():
         named, size = str(path.resolve()), path.stat().st_size
+    elif named and path.is_block_device() and not _is_known(machine, named):
+        size = loop.sectors(named) * 512
     elif named and not named.startswith("/dev/") and "/" in named:
         raise UsageError(f"there is no image {named}", hint="name a file, a disk or a partition")
     if options.report and not Path(options.report).absolute().parent.is_dir():
         raise UsageError(f"the folder of {options.report} does not exist", hint="make it first")
     request = RestoreRequest(named=named, trees=options.trees, keep_losers=options.keep_losers)
     return request, size
+
+
+def _is_known(machine: Machine, path: str) -> bool:
+    """Whether a device path or a link to it is a disk or a partition of the machine."""
+    real = os.path.realpath(path)
+    parts = (part.path for disk in machine.disks for part in disk.partitions)
+    return real in (*(disk.path for disk in machine.disks), *parts)
 
 
 def _boots() -> tuple[float, ...]:

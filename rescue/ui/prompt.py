@@ -48,6 +48,8 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
             "bringing files back needs a person's word, and standard input is no terminal",
             hint=f"for scripts: --yes --expect-serial '{plan.origin.name}'",
         )
+    import questionary
+
     count = sum(len(told.comes) for told in plan.users)
     answer = questionary.select(
         f"{count} files would come back from {plan.origin.name}:",
