@@ -1,6 +1,7 @@
 """`rescue restore`: the users' files come back from the dead disk onto the running mirror."""
 
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -158,6 +159,7 @@ def _plan(
         findings=dead.findings,
         compared=compared,
         free=_free(compared),
+        accounts=frozenset(entry.pw_uid for entry in pwd.getpwall()),
         now=time(),
     )
     if isinstance(planned, tuple):

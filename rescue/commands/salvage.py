@@ -1,11 +1,13 @@
 """`rescue salvage`: image a dying disk with GNU ddrescue before anything else is tried on it."""
 
+import time
 from pathlib import Path
 
 from rescue.confirm import unless_refused
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
-from rescue.plan.salvage import Place, plan_salvage
+from rescue.model.event import Progress, StepDone, StepStarted
+from rescue.plan.salvage import Place, SalvagePlan, plan_salvage
 from rescue.system import ddrescue
 from rescue.system.files import free_on
 from rescue.system.lock import only_one_run
@@ -25,7 +27,7 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
         plan = unless_refused(plan_salvage(discover(), target, _place(to)))
         again = " (going on with what was begun)" if plan.resumes else ""
         screen.show(f"{plan.disk} ({plan.name}), {human_bytes(plan.size)}, to {plan.image}{again}")
-        done = ddrescue.salvage(plan.disk, plan.image, on_line=lambda line: None)
+        done = _read(plan, screen)
     screen.show(f"{human_bytes(done.rescued)} are in {plan.image}")
     if not done.finished:
         screen.show(
@@ -34,6 +36,22 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
         )
     screen.show(f"next: rescue restore --from {plan.image}")
     return ExitCode.DONE if done.finished else ExitCode.DEGRADED
+
+
+def _read(plan: SalvagePlan, screen: Screen) -> ddrescue.Rescued:
+    title, clock = f"image {plan.disk}", time.monotonic()
+
+    def told(share: float) -> None:
+        screen.emit(Progress(bytes_done=int(share * plan.size), share=share))
+
+    screen.emit(StepStarted(number=1, total=1, title=title))
+    try:
+        done = ddrescue.salvage(plan.disk, plan.image, on_share=told)
+    finally:
+        screen.close()
+    seconds = time.monotonic() - clock
+    screen.emit(StepDone(number=1, total=1, title=title, seconds=seconds))
+    return done
 
 
 def _place(to: str) -> Place:

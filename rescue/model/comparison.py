@@ -20,7 +20,7 @@ class Comparison:
 
     `send` are the names to bring, parents first, relative to the file system's root; `aside` are
     those of them whose replaced twin is put aside in any case. `newest` are pairs of time (seconds)
-    and absolute path.
+    and absolute path; `new_homes` are users whose home comes whole, with its owner's number.
     """
 
     users: tuple[Told, ...]
@@ -31,6 +31,7 @@ class Comparison:
     newest: tuple[tuple[float, str], ...]
     future_there: tuple[str, ...]
     future_here: tuple[str, ...]
+    new_homes: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -73,6 +74,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
     aside: list[str] = []
     newest: list[tuple[float, str]] = []
     future: tuple[list[str], list[str]] = ([], [])
+    homes: list[tuple[str, int]] = []
     needed = 0
     for twin in twins:
         decision = decide(twin, since_ns=since_ns, now_ns=now_ns)
@@ -88,6 +90,8 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         needed += room_of(twin.there)
         if decision is Decision.DOUBTFUL:
             aside.append(twin.path)
+        if piece.tree == HOMES and twin.there.shape is Shape.FOLDER and "/" not in path:
+            homes.append((path, twin.there.uid))
         if twin.there.shape is not Shape.FOLDER:
             newest.append((twin.there.mtime_ns / 1e9, absolute(piece, twin.path)))
             newest = sorted(newest, reverse=True)[:NEWEST]
@@ -100,6 +104,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         newest=tuple(newest),
         future_there=tuple(future[0]),
         future_here=tuple(future[1]),
+        new_homes=tuple(homes),
     )
 
 

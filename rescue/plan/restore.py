@@ -1,6 +1,6 @@
 """The way back of the users' files: the whole plan, or every reason against it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rescue.errors import ExitCode
@@ -101,11 +101,13 @@ def plan_restore(
     findings: Sequence[Finding],
     compared: Mapping[Piece, Comparison],
     free: Mapping[str, Free],
+    accounts: Collection[int] = (),
     now: float,
 ) -> RestorePlan | tuple[Refusal, ...]:
     """Given what both sides hold, return the plan, or all refusals.
 
-    `compared` has every piece that could be read and has something; `free` is by mount point.
+    `compared` has every piece that could be read and has something; `free` is by mount point;
+    `accounts` are the numbers of the users that this system knows.
     """
     room = _room(compared, free)
     refusals = [*_unread(start, readings, compared), *_room_refusals(room)]
@@ -129,7 +131,11 @@ def plan_restore(
         future_there=there,
         future_here=here,
         findings=tuple(findings),
-        notes=(*start.found.notes, *_clock_notes(there, here)),
+        notes=(
+            *start.found.notes,
+            *_clock_notes(there, here),
+            *_account_notes(compared, accounts),
+        ),
     )
 
 
@@ -262,3 +268,16 @@ def _clock_notes(there: Sequence[str], here: Sequence[str]) -> tuple[str, ...]:
             "kept, though what is on the dead disk may be the later one"
         )
     return tuple(notes)
+
+
+def _account_notes(
+    compared: Mapping[Piece, Comparison], accounts: Collection[int]
+) -> tuple[str, ...]:
+    """Say whose account was made after the last run: accounts are not brought back."""
+    homes = (home for each in compared.values() for home in each.new_homes)
+    return tuple(
+        f"the home of '{user}' comes back, and this system has no user with its owner's number "
+        f"{uid}: the account was made after the last run; make it again: 'useradd --uid {uid}'"
+        for user, uid in homes
+        if uid not in accounts
+    )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rescue.system.run import CommandError, Result, run, stream
+from rescue.system.run import CommandError, run, stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +34,26 @@ def status_argv(image: str) -> list[str]:
     return ["ddrescuelog", "--show-status", map_of(image)]
 
 
-def salvage(disk: str, image: str, *, on_line: Callable[[str], None]) -> Rescued:
-    """Copy the disk into the image. Raises CommandError where it was not read to its end."""
-    done: Result = stream(ddrescue_argv(disk, image), on_line=on_line)
+def salvage(disk: str, image: str, *, on_share: Callable[[float], None]) -> Rescued:
+    """Copy the disk into the image, telling which share of it (0 to 1) is in the image.
+
+    Raises CommandError where it was not read to its end.
+    """
+
+    def on_line(text: str) -> None:
+        if (share := parse_share(text)) is not None:
+            on_share(share)
+
+    done = stream(ddrescue_argv(disk, image), on_line=on_line)
     if done.returncode != 0:
         raise CommandError(done, hint="run the same command again: it goes on where it was")
     return status(image)
+
+
+def parse_share(line: str) -> float | None:
+    """Given a line of ddrescue's display, return the share that is rescued, where it tells."""
+    found = re.match(r"\s*pct rescued:\s+([\d.]+)%", line)
+    return float(found[1]) / 100 if found else None
 
 
 def status(image: str) -> Rescued:

@@ -133,6 +133,7 @@ def _session(
                 findings=dead.findings,
                 compared=compared,
                 free=free,
+                accounts=(0, 1000),
                 now=time.time(),
             )
         )

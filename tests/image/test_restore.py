@@ -436,6 +436,12 @@ def test_nothing_stays_mounted_or_attached(night: Night) -> None:
     assert "/run/rescue/dead" not in Path("/proc/self/mountinfo").read_text()
 
 
+def test_an_account_that_is_not_here_is_pointed_out(night: Night) -> None:
+    (note,) = night.planned().notes
+    assert "the home of 'zoe' comes back" in note
+    assert "useradd --uid 1234" in note
+
+
 def test_findings_say_what_is_there(night: Night) -> None:
     plan = night.planned()
     assert [finding.severity for finding in plan.findings] == [Severity.OK, Severity.OK]

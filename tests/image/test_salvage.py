@@ -34,10 +34,12 @@ def test_a_disk_is_imaged_and_homes_come_back_from_the_image(tmp_path: Path) -> 
         image = tmp_path / "salvaged.img"
         device = loop.attach(str(night.image))
         try:
-            done = ddrescue.salvage(device, str(image), on_line=lambda line: None)
+            shares: list[float] = []
+            done = ddrescue.salvage(device, str(image), on_share=shares.append)
         finally:
             loop.detach(device)
         assert done.finished
+        assert shares[-1] == 1.0
         night.image.unlink()
         night.image = image
         assert night.restored().complete
@@ -52,12 +54,12 @@ def test_what_cannot_be_read_is_said_and_read_when_it_can(tmp_path: Path) -> Non
     device = loop.attach(str(disk))
     try:
         os.truncate(disk, 3 * MIB)
-        cut = ddrescue.salvage(device, str(image), on_line=lambda line: None)
+        cut = ddrescue.salvage(device, str(image), on_share=lambda share: None)
         assert not cut.finished
         assert cut.missing == pytest.approx(MIB, rel=0.01)
         assert image.read_bytes()[: 3 * MIB] == content[: 3 * MIB]
         disk.write_bytes(content)
-        again = ddrescue.salvage(device, str(image), on_line=lambda line: None)
+        again = ddrescue.salvage(device, str(image), on_share=lambda share: None)
     finally:
         loop.detach(device)
     assert again.finished
