@@ -159,6 +159,9 @@ def salvage(*, disk: str, to: str) -> None:
     _carry_out(lambda screen: salvage_command.salvage(disk, to, screen))
 
 
+_AGAIN = "run the same command again; a mirror that was being written is incomplete until then"
+
+
 def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> NoReturn:
     """Run a command and end the process with its exit code.
 
@@ -192,7 +195,7 @@ def _as_told(caught: BaseException) -> RescueError:
     if isinstance(caught, KeyboardInterrupt):
         return TerminatedError(
             "left with Ctrl-C; nothing is mounted any more",
-            hint="a mirror that was being written is marked as incomplete: run it again",
+            hint=_AGAIN,
         )
     return RescueError(f"{caught}", hint="see 'dmesg' for errors of a disk; --debug shows where")
 
@@ -200,7 +203,7 @@ def _as_told(caught: BaseException) -> RescueError:
 def _terminate(number: int, _frame: FrameType | None) -> None:
     raise TerminatedError(
         f"stopped by {signal.Signals(number).name}; nothing is mounted any more",
-        hint="a mirror that was being written is marked as incomplete: run 'rescue mirror' again",
+        hint=_AGAIN,
     )
 
 

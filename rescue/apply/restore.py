@@ -143,7 +143,7 @@ def _bring(piece: Piece, work: _Work) -> str:
             kept = [path for path in ahead.send if path in aside]
             ended_well = _send_aside(kept, piece, fresh, work) and ended_well
     finally:
-        shutil.rmtree(fresh)
+        _clear(fresh.parent)
         sync_filesystem(here)
     users = _look_again(ahead, piece, work, ended_well=ended_well)
     work.users += users
@@ -227,12 +227,22 @@ def _decide_now(twin: Twin, since: float) -> Decision:
 
 
 def _fresh_folder(here: Path) -> Path:
-    """Make the folder where new content grows; what a restore that was cut left in it goes."""
+    """Make a folder for what this restore has under way; what one that was cut left there goes.
+
+    Its own name: an rsync that outlives its killed restore for a moment finds nothing of ours.
+    """
     folder = here / WORK_FOLDER
     _own_folder(folder)
-    for left in folder.iterdir():
-        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
-    return folder
+    _clear(folder)
+    _own_folder(folder)
+    fresh = folder / str(os.getpid())
+    fresh.mkdir(mode=0o700)
+    return fresh
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder of ours; somebody else may be removing it too."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _own_folder(folder: Path) -> None:

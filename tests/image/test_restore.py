@@ -170,6 +170,46 @@ def test_without_a_partition_table_the_recorded_layout_tells_where_home_was(
     assert night.digest() == before
 
 
+def test_a_first_header_that_is_damaged_is_said_and_the_second_is_read(night: Night) -> None:
+    destroy(night, 512, 33 * 512)
+    plan = night.planned()
+    assert "the first GPT header is damaged" in plan.findings[0].message
+    assert plan.reads[0].reading is Reading.CLEAN
+
+
+def test_a_disk_that_was_partitioned_anew_still_has_the_homes(night: Night, post: Post) -> None:
+    """Somebody began to install on it: another table, and the recorded layout finds the rest."""
+    script = "label: dos\nstart=2048, size=4096\n"
+    subprocess.run(["sfdisk", "-q", str(night.image)], input=script, text=True, check=True)
+    plan = night.planned()
+    assert "it is not the recorded one" in plan.findings[0].message
+    assert night.restored().complete
+    assert post.missing(night.home) == []
+
+
+def test_another_file_system_in_the_place_of_home_is_named_and_not_taken(night: Night) -> None:
+    start, size = night.home_span
+    offset = ["-E", f"offset={start * MIB}"]
+    sh("mke2fs", "-q", "-F", "-t", "ext4", *offset, str(night.image), f"{size}M")
+    settled = tree_of(night.running)
+    with pytest.raises(ChildError, match=r"of /home on .* cannot be read"):
+        night.restored()
+    assert tree_of(night.running) == settled
+
+
+def test_one_file_system_alone_can_be_the_image(night: Night, post: Post) -> None:
+    start, size = night.home_span
+    alone = night.folder / "home.img"
+    with night.image.open("rb") as whole:
+        whole.seek(start * MIB)
+        alone.write_bytes(whole.read(size * MIB))
+    night.image = alone
+    before = night.digest()
+    assert night.restored().complete
+    assert post.missing(night.home) == []
+    assert night.digest() == before
+
+
 def test_a_table_that_is_zeros_at_both_ends(night: Night, post: Post) -> None:
     destroy(night, 0, MIB)
     destroy(night, night.image.stat().st_size - 34 * 512, 34 * 512)
@@ -356,9 +396,8 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
         finally:
             os._exit(0)
     deadline = time.monotonic() + 60
-    growing = night.home / WORK_FOLDER / "new"
     while time.monotonic() < deadline:
-        sizes = _sizes(growing)
+        sizes = _sizes(night.home / WORK_FOLDER)
         if sizes and max(sizes) > 1 * MIB:
             break
         time.sleep(0.002)
@@ -366,6 +405,8 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
         pytest.fail("the copy was never seen growing")
     os.killpg(child, how)
     os.waitpid(child, 0)
+    while _is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
     film = night.home / "bela/film"
     cut = film.stat().st_size
     assert cut in (len("short, last night"), 60 * MIB), "a file is there whole or not at all"
@@ -384,9 +425,17 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
 
 def _sizes(folder: Path) -> list[int]:
     try:
-        return [entry.stat().st_size for entry in os.scandir(folder)]
+        return [path.stat().st_size for path in folder.glob("*/new/*")]
     except OSError:
         return []
+
+
+def _is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_a_journal_that_must_be_replayed_is_not_replayed_into_the_disk(night: Night) -> None:

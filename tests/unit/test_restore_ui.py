@@ -65,7 +65,7 @@ def test_the_report_names_every_file_in_one_line_each() -> None:
         "1 could not be read"
     ) in lines
     assert "  returned: /home/anna/a\\nb" in lines
-    assert "  returned: /home/anna/\\udcff[red]" in lines
+    assert "  returned: /home/anna/\\xff[red]" in lines
     assert "  NOT READABLE: /home/anna/e" in lines
     assert "put aside: /home/.rescue-losers/now" in lines
     "\n".join(lines).encode()
