@@ -1,5 +1,6 @@
 """Two trees read side by side, name by name, on one file system each; nothing is followed."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -96,7 +97,17 @@ def _look(there: Path, here: Path, path: str, borders: tuple[int, int]) -> Twin:
         found, unreadable = _fact(there / path, borders[0]), False
     except OSError:
         found, unreadable = None, True
-    return Twin(path=path, there=found, here=_fact(here / path, borders[1]), unreadable=unreadable)
+    return Twin(path=path, there=found, here=_here(here / path, borders[1]), unreadable=unreadable)
+
+
+def _here(path: Path, device: int) -> Fact | None:
+    try:
+        return _fact(path, device)
+    except OSError as error:
+        # Anybody can nest folders deeper than a path can say; nothing returns there, either.
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
 
 
 def _fact(path: Path, device: int) -> Fact | None:
