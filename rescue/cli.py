@@ -17,6 +17,8 @@ from rescue.commands import disks as disks_command
 from rescue.commands import failback as failback_command
 from rescue.commands import mirror as mirror_command
 from rescue.commands import prepare as prepare_command
+from rescue.commands import restore as restore_command
+from rescue.commands import salvage as salvage_command
 from rescue.commands import status as status_command
 from rescue.confirm import GuardRefusedError
 from rescue.errors import RescueError, TerminatedError
@@ -140,6 +142,67 @@ def status(*, as_json: bool) -> None:
     _carry_out(lambda screen: status_command.status(screen, as_json=as_json))
 
 
+@cli.command()
+@click.option(
+    "--from",
+    "origin",
+    default="",
+    metavar="DISK|PARTITION|IMAGE",
+    help="Where the files come from (default: the dead disk, by its recorded identity).",
+)
+@click.option(
+    "--tree", "trees", multiple=True, metavar="PATH", help="What comes back (default: /home)."
+)
+@click.option("--keep-losers", is_flag=True, help="Put aside every file that is replaced.")
+@click.option("--dry-run", is_flag=True, help="Show what would come back and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
+@click.option(
+    "--expect-serial", default="", help="The identity of the dead disk, or the image's path."
+)
+@click.option("--report", default="", metavar="FILE", help="Write FILE.json and FILE.txt.")
+def restore(
+    *,
+    origin: str,
+    trees: tuple[str, ...],
+    keep_losers: bool,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+    expect_serial: str,
+    report: str,
+) -> None:
+    """Bring the users' files back from the dead disk onto the mirror that runs now.
+
+    Nothing is deleted, nothing that is newer here is replaced, and nothing is written to the dead
+    disk.
+    """
+    if yes and not expect_serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    options = restore_command.RestoreOptions(
+        origin=origin,
+        trees=trees,
+        keep_losers=keep_losers,
+        expected=expect_serial,
+        ask=not yes,
+        report=report,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    _carry_out(lambda screen: restore_command.restore(options, screen), loud=yes)
+
+
+@cli.command()
+@click.argument("disk")
+@click.option("--to", required=True, metavar="FILE", help="The image; its map is FILE.map.")
+def salvage(*, disk: str, to: str) -> None:
+    """Image a dying DISK into FILE with GNU ddrescue; run again, it goes on."""
+    _carry_out(lambda screen: salvage_command.salvage(disk, to, screen))
+
+
+_AGAIN = "run the same command again; a mirror that was being written is incomplete until then"
+
+
 def _carry_out(command: Callable[[Screen], IntEnum], *, loud: bool = False) -> NoReturn:
     """Run a command and end the process with its exit code.
 
@@ -174,7 +237,7 @@ def _as_told(caught: BaseException) -> RescueError:
     if isinstance(caught, KeyboardInterrupt):
         return TerminatedError(
             "left with Ctrl-C; nothing is mounted any more",
-            hint="a mirror that was being written is marked as incomplete: run it again",
+            hint=_AGAIN,
         )
     return RescueError(f"{caught}", hint="see 'dmesg' for errors of a disk; --debug shows where")
 
@@ -182,7 +245,7 @@ def _as_told(caught: BaseException) -> RescueError:
 def _terminate(number: int, _frame: FrameType | None) -> None:
     raise TerminatedError(
         f"stopped by {signal.Signals(number).name}; nothing is mounted any more",
-        hint="a mirror that was being written is marked as incomplete: run 'rescue mirror' again",
+        hint=_AGAIN,
     )
 
 

@@ -1,11 +1,13 @@
 """The one place that gives leave to write: a plan, a person's word, and the guard's yes."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rescue.errors import RefusedError
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.plan import Plan
+from rescue.model.restore import RestorePlan
 
 _MINT = object()
 
@@ -19,7 +21,10 @@ class GuardRefusedError(RefusedError):
         self.code = refusals[0].code
 
 
-def unless_refused(planned: Plan | tuple[Refusal, ...]) -> Plan:
+T = TypeVar("T")
+
+
+def unless_refused(planned: T | tuple[Refusal, ...]) -> T:
     """Given what a planner answered, return its plan. Raises GuardRefusedError with its reasons."""
     if isinstance(planned, tuple):
         raise GuardRefusedError(planned)
@@ -66,3 +71,44 @@ def grant(plan: Plan, *, named: str) -> WriteGrant:
             hint="nothing was written; type the serial exactly as 'rescue disks' shows it",
         )
     return WriteGrant(plan=plan, disk=disk, _mint=_MINT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnGrant:
+    """Leave to bring files back into the file systems of the running system, for one plan.
+
+    It allows no disk to be written to: what is written are the mounted file systems that the
+    plan's pieces name, and nothing on them is deleted. Only this module makes one.
+    """
+
+    plan: RestorePlan
+    _mint: object
+
+    def __post_init__(self) -> None:
+        if self._mint is not _MINT:
+            raise AssertionError("a ReturnGrant is made by rescue.confirm alone")
+
+    def check(self, *, mount_point: str, uuid: str) -> None:
+        """Raise RefusedError unless the file system seen there now is one that was granted."""
+        granted = {(piece.mount_point, piece.mirror_uuid.lower()) for piece in self.plan.pieces}
+        if (mount_point, uuid.lower()) not in granted:
+            raise RefusedError(
+                f"{mount_point} holds the file system {uuid or '?'}, which is not the one that "
+                "files were to return to",
+                hint="nothing was written there; see 'findmnt', and begin again",
+            )
+
+
+def grant_return(plan: RestorePlan, *, named: str) -> ReturnGrant:
+    """Given a plan that was shown and the name of what the files come from, give leave.
+
+    The name is that of the dead disk (serial, WWN, by-id), or the image's path. Raises
+    RefusedError for another one.
+    """
+    origin = plan.origin
+    if not named or not (named == origin.name or origin.id.is_named_by(named)):
+        raise RefusedError(
+            f"'{named}' is not the identity of {origin.path}, which is '{origin.name}'",
+            hint="nothing was written; name the disk exactly as 'rescue restore --dry-run' does",
+        )
+    return ReturnGrant(plan=plan, _mint=_MINT)

@@ -94,6 +94,15 @@ def sync_filesystem(path: Path) -> None:
     run(["sync", "--file-system", str(path)], timeout=3600)
 
 
+def free_on(path: Path) -> tuple[int, int]:
+    """Return what the file system at `path` has left for everybody: bytes and inodes.
+
+    -1 for inodes where it makes them as it needs them (btrfs).
+    """
+    info = os.statvfs(path)
+    return info.f_bavail * info.f_frsize, info.f_favail if info.f_files else -1
+
+
 def digest(paths: Iterable[Path]) -> str:
     """Return one SHA-256 over names and contents of regular files, in sorted order."""
     total = hashlib.sha256()

@@ -57,6 +57,49 @@ def estimate_argv(job: SyncJob) -> list[str]:
     return [*_POLITE, "rsync", *_how(job), "--dry-run", "--delete-delay", *_what(job)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReturnJob:
+    """Named files from a dead disk's file system onto its twin that is in use.
+
+    `names` is a file of paths relative to both roots, each ended by a zero byte; `fresh` is the
+    folder in which new content grows before it is renamed, and `aside` the one for what is
+    replaced (None: it goes), both on the target's file system.
+    """
+
+    source: Path
+    target: Path
+    names: Path
+    fresh: Path
+    aside: Path | None = None
+
+
+def return_argv(job: ReturnJob) -> list[str]:
+    """Return the command that brings the named files back: no deletions, nothing newer replaced.
+
+    Names on the way to a file are not sent: folders that are here keep what they have. A file
+    that is cut grows under another name in `fresh`, never under its own with a newer time.
+    """
+    aside = ["--backup", f"--backup-dir={job.aside}"] if job.aside else []
+    return [
+        "rsync",
+        *_ALL_OF_IT,
+        "--update",
+        "--no-implied-dirs",
+        f"--files-from={job.names}",
+        "--from0",
+        f"--temp-dir={job.fresh}",
+        *aside,
+        "--8-bit-output",
+        "--no-human-readable",
+        "--outbuf=Line",
+        "--info=progress2",
+        "--stats",
+        _OUT,
+        f"{job.source}/",
+        f"{job.target}/",
+    ]
+
+
 def escape(path: str) -> str:
     """Return a literal path as a pattern of rsync that has wildcards elsewhere."""
     return re.sub(r"([\\*?\[])", r"\\\1", path)

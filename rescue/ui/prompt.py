@@ -1,9 +1,11 @@
 """The one place that asks questions."""
 
 import sys
+from enum import StrEnum
 
 from rescue.errors import UsageError
 from rescue.model.plan import Plan
+from rescue.model.restore import RestorePlan
 
 
 def ask_identity(plan: Plan) -> str:
@@ -25,3 +27,32 @@ def ask_identity(plan: Plan) -> str:
         instruction="(as shown above; nothing else continues) ",
     ).ask()
     return str(answer or "")
+
+
+class RestoreChoice(StrEnum):
+    """What a person answers to a shown restore."""
+
+    BRING = "bring them back"
+    ASIDE = "bring them back, and put aside every file that one of them replaces"
+    LIST = "list every file first"
+    LEAVE = "leave: nothing is brought back"
+
+
+def ask_restore(plan: RestorePlan) -> RestoreChoice:
+    """Ask what shall be done with a shown restore; LEAVE where the question was left.
+
+    Raises UsageError where standard input is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "bringing files back needs a person's word, and standard input is no terminal",
+            hint=f"for scripts: --yes --expect-serial '{plan.origin.name}'",
+        )
+    import questionary
+
+    count = sum(len(told.comes) for told in plan.users)
+    answer = questionary.select(
+        f"{count} files would come back from {plan.origin.name}:",
+        choices=[questionary.Choice(title=choice.value, value=choice) for choice in RestoreChoice],
+    ).ask()
+    return answer if isinstance(answer, RestoreChoice) else RestoreChoice.LEAVE

@@ -1,0 +1,259 @@
+"""Bringing files back into the running system: named ones, under the grant, nothing deleted."""
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rescue.confirm import ReturnGrant
+from rescue.errors import RefusedError, RescueError
+from rescue.model.comparison import Comparison, compare, in_tree, merged, settled
+from rescue.model.event import Event, Notice, Progress, StepDone, StepStarted
+from rescue.model.restore import (
+    LOSERS_FOLDER,
+    OWN_FOLDERS,
+    WORK_FOLDER,
+    Piece,
+    RestorePlan,
+    RestoreReport,
+    Told,
+)
+from rescue.model.twin import Decision, Twin, decide
+from rescue.system import mountns, rsync
+from rescue.system.files import sync_filesystem
+from rescue.system.rsync import Ending, Listener, ReturnJob
+from rescue.system.run import stream
+from rescue.system.twintrees import link_on_the_way, twin_at, twins
+from rescue.units import human_bytes
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """One restore. `dead` is where the dead disk's file systems are mounted, by mount point."""
+
+    plan: RestorePlan
+    grant: ReturnGrant
+    dead: Mapping[str, Path]
+    root: Path
+    emit: Callable[[Event], None]
+    name: str
+    partial: bool = False
+    users: list[Told] = field(default_factory=list)
+    losers: list[str] = field(default_factory=list)
+
+    def here(self, piece: Piece) -> Path:
+        return self.root / piece.mount_point.lstrip("/")
+
+
+def apply_restore(
+    plan: RestorePlan,
+    grant: ReturnGrant,
+    *,
+    dead: Mapping[str, Path],
+    emit: Callable[[Event], None],
+    root: Path = Path("/"),
+) -> RestoreReport:
+    """Bring back what the plan names, and return what came back.
+
+    Both sides are compared again first, since the running system goes on. `root` is where the
+    running system's tree is seen. Raises RefusedError where a file system is not what was
+    granted, RescueError where this system could not be written to; what came back until then stays
+    (a file is there whole or not at all), and another restore goes on from there.
+    """
+    if grant.plan != plan:
+        raise RefusedError("the grant is for another plan", hint="confirm this one first")
+    started, clock = time.time(), time.monotonic()
+    work = _Work(
+        plan=plan,
+        grant=grant,
+        dead=dead,
+        root=root,
+        emit=emit,
+        name=time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime(started)),
+        partial=not plan.is_whole,
+    )
+    for piece in plan.pieces:
+        check_sides(work.dead[piece.mount_point], work.here(piece), piece, grant)
+    for number, piece in enumerate(plan.pieces, 1):
+        _told(number, piece, work)
+    users = merged(work.users)
+    unread = any(told.unreadable for told in users)
+    return RestoreReport(
+        host=plan.host,
+        origin=plan.origin,
+        started=started,
+        seconds=time.monotonic() - clock,
+        complete=not (work.partial or unread),
+        users=users,
+        losers=tuple(dict.fromkeys(work.losers)),
+        future_there=plan.future_there,
+        future_here=plan.future_here,
+        findings=plan.findings,
+        notes=plan.notes,
+    )
+
+
+def check_sides(dead: Path, here: Path, piece: Piece, grant: ReturnGrant) -> None:
+    """Raise RefusedError unless `here` is the granted file system and `dead` cannot be written."""
+    grant.check(mount_point=piece.mount_point, uuid=mountns.mounted_at(here).uuid)
+    if not os.statvfs(dead).f_flag & os.ST_RDONLY or dead.stat().st_dev == here.stat().st_dev:
+        raise RefusedError(
+            f"the dead disk's file system of {piece.mount_point} is not mounted read-only",
+            hint="nothing was written; this is an error of rescue, please report it",
+        )
+    link = link_on_the_way(here, piece.inside) or link_on_the_way(dead, piece.inside)
+    if link:
+        raise RefusedError(
+            f"{piece.tree} leads through a link ({link})",
+            hint="nothing was written; name the tree where it really lies: --tree",
+        )
+
+
+def compare_now(dead: Path, here: Path, piece: Piece, *, since: float) -> Comparison:
+    """Compare a piece on both sides as they are now."""
+    skip = OWN_FOLDERS | set(piece.nested)
+    names = twins(dead, here, inside=piece.inside, skip=skip)
+    return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())
+
+
+def _told(number: int, piece: Piece, work: _Work) -> None:
+    total, title, clock = len(work.plan.pieces), f"bring back {piece.tree}", time.monotonic()
+    work.emit(StepStarted(number=number, total=total, title=title))
+    detail = _bring(piece, work)
+    seconds = time.monotonic() - clock
+    work.emit(StepDone(number=number, total=total, title=title, seconds=seconds, detail=detail))
+
+
+def _bring(piece: Piece, work: _Work) -> str:
+    dead, here = work.dead[piece.mount_point], work.here(piece)
+    check_sides(dead, here, piece, work.grant)
+    ahead = compare_now(dead, here, piece, since=work.plan.since)
+    if not ahead.send:
+        work.users += ahead.users
+        return "nothing to bring back"
+    aside = set(ahead.send) if work.plan.keep_losers else set(ahead.aside)
+    plain = [path for path in ahead.send if path not in aside]
+    fresh = _fresh_folder(here)
+    try:
+        ended_well = _send(plain, None, piece, fresh, work)
+        if aside:
+            kept = [path for path in ahead.send if path in aside]
+            ended_well = _send_aside(kept, piece, fresh, work) and ended_well
+    finally:
+        _clear(fresh.parent)
+        sync_filesystem(here)
+    users = _look_again(ahead, piece, work, ended_well=ended_well)
+    work.users += users
+    count = sum(len(told.comes) for told in users)
+    return f"{count} files, {human_bytes(sum(told.bytes_back for told in users))}"
+
+
+def _send_aside(names: list[str], piece: Piece, fresh: Path, work: _Work) -> bool:
+    """Bring files whose replaced twins are put aside; an empty folder of them is not kept."""
+    folder = work.here(piece) / LOSERS_FOLDER
+    _own_folder(folder)
+    losers = folder / work.name
+    losers.mkdir(mode=0o700, exist_ok=True)
+    try:
+        return _send(names, losers, piece, fresh, work)
+    finally:
+        if any(losers.iterdir()):
+            work.losers.append(f"{piece.mount_point.rstrip('/')}/{LOSERS_FOLDER}/{work.name}")
+        else:
+            losers.rmdir()
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work: _Work) -> bool:
+    """Run rsync for these names; return whether all of them came. Raises RescueError."""
+    if not names:
+        return True
+    listed = fresh / "names"
+    listed.write_bytes(b"".join(os.fsencode(name) + b"\0" for name in names))
+    growing = fresh / "new"
+    growing.mkdir(mode=0o700, exist_ok=True)
+    dead, here = work.dead[piece.mount_point], work.here(piece)
+    job = ReturnJob(source=dead, target=here, names=listed, fresh=growing, aside=aside)
+    listener = Listener(
+        lambda size, share, rate: work.emit(Progress(bytes_done=size, share=share, rate=rate))
+    )
+    done = stream(rsync.return_argv(job), on_line=listener.line)
+    ending, words = rsync.meaning(done.returncode)
+    if ending is Ending.DONE:
+        return True
+    said = rsync.parse_complaints(done.stderr, source=dead, shown_as=piece.mount_point)
+    if said.full:
+        raise RescueError(
+            f"{piece.mount_point} is full: not everything came back",
+            hint="make room and run the same command again: it goes on from here",
+        )
+    if ending is Ending.FAILED or said.unwritable:
+        lines = [*said.unwritable, *done.stderr.strip().splitlines()]
+        raise RescueError(
+            f"rsync to {piece.mount_point} failed (exit code {done.returncode}): {words}"
+            + (f": {lines[0]}" if lines else ""),
+            hint="see 'dmesg' for errors of either disk, and run the same command again",
+        )
+    work.emit(Notice(message=f"{len(said.unreadable)} files of {piece.tree} were unreadable"))
+    return False
+
+
+def _look_again(
+    ahead: Comparison, piece: Piece, work: _Work, *, ended_well: bool
+) -> tuple[Told, ...]:
+    """Compare what was sent once more, and return what came back.
+
+    Where rsync was content, what is not here any more was moved on by its reader.
+    """
+    failed: dict[str, int] = {}
+    newer: dict[str, int] = {}
+    for path in ahead.send:
+        twin = twin_at(work.dead[piece.mount_point], work.here(piece), path)
+        decision = _decide_now(twin, work.plan.since)
+        size = twin.there.size if twin.there else 0
+        if decision is Decision.NEWER_HERE:
+            newer[in_tree(piece, path)] = size
+        elif decision is not Decision.SAME and not ended_well:
+            failed[in_tree(piece, path)] = size
+    return tuple(settled(told, failed=failed, newer=newer) for told in ahead.users)
+
+
+def _decide_now(twin: Twin, since: float) -> Decision:
+    return decide(twin, since_ns=int(since * 1e9), now_ns=time.time_ns())
+
+
+def _fresh_folder(here: Path) -> Path:
+    """Make a folder for what this restore has under way; what one that was cut left there goes.
+
+    Its own name: an rsync that outlives its killed restore for a moment finds nothing of ours.
+    """
+    folder = here / WORK_FOLDER
+    _own_folder(folder)
+    _clear(folder)
+    _own_folder(folder)
+    fresh = folder / str(os.getpid())
+    fresh.mkdir(mode=0o700)
+    return fresh
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder of ours; somebody else may be removing it too."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_folder(folder: Path) -> None:
+    """Make a folder that only root can look into, or find it so. Raises RefusedError."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        info = folder.lstat()
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid != 0:
+            raise RefusedError(
+                f"{folder} is there, and is not root's folder",
+                hint="somebody else made it: look at it, remove it, and run again",
+            ) from None
+        folder.chmod(0o700)

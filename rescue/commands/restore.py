@@ -1,0 +1,201 @@
+"""`rescue restore`: the users' files come back from the dead disk onto the running mirror."""
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from time import time
+
+from rescue.apply.restore import apply_restore, compare_now
+from rescue.codec import to_json
+from rescue.confirm import grant_return, unless_refused
+from rescue.discover.deaddisk import DeadDisk, opened
+from rescue.discover.machine import discover
+from rescue.errors import ExitCode, RefusedError, UsageError
+from rescue.model.comparison import Comparison
+from rescue.model.machine import Machine
+from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
+from rescue.plan.restore import Start, begin_restore, plan_restore
+from rescue.state import load_boots
+from rescue.system import journal, loop
+from rescue.system.files import free_on, write_atomic
+from rescue.system.lock import only_one_run
+from rescue.system.twintrees import link_on_the_way
+from rescue.ui.prompt import RestoreChoice, ask_restore
+from rescue.ui.restore import (
+    diagnosis_lines,
+    list_lines,
+    render_report,
+    render_restore,
+    report_lines,
+)
+from rescue.ui.screen import Screen
+
+_ROOT = Path("/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOptions:
+    """What the command line asked for. `expected` is '' where a person is asked instead."""
+
+    origin: str = ""
+    trees: tuple[str, ...] = ()
+    keep_losers: bool = False
+    expected: str = ""
+    ask: bool = True
+    report: str = ""
+    dry_run: bool = False
+    as_json: bool = False
+
+
+def restore(options: RestoreOptions, screen: Screen) -> ExitCode:
+    """Find the dead disk, show what would come back, bring it back, and say what came.
+
+    Returns DONE, or DEGRADED where something could not be read. Raises RefusedError before
+    anything is written, RescueError where this system cannot be written to.
+    """
+    with only_one_run():
+        machine = discover()
+        request, image_size = _request(machine, options)
+        start = unless_refused(
+            begin_restore(machine, request, image_size=image_size, boots=_boots(), now=time())
+        )
+        with opened(
+            start.found.origin,
+            start.pairs,
+            table_uuid=start.record.source.table_uuid,
+            layout=start.layout,
+        ) as dead:
+            plan = _plan(machine, start, request, dead, screen)
+            if options.dry_run:
+                screen.show(to_json(plan) if options.as_json else render_restore(plan))
+                return ExitCode.DONE
+            screen.show(render_restore(plan))
+            return _carry_out(plan, options, dead, screen)
+
+
+def _carry_out(
+    plan: RestorePlan, options: RestoreOptions, dead: DeadDisk, screen: Screen
+) -> ExitCode:
+    named = options.expected
+    if options.ask:
+        choice = _ask(plan, screen)
+        if choice is RestoreChoice.LEAVE:
+            screen.show("nothing was brought back")
+            return ExitCode.DONE
+        plan = replace(plan, keep_losers=plan.keep_losers or choice is RestoreChoice.ASIDE)
+        named = plan.origin.name
+    leave = grant_return(plan, named=named)
+    try:
+        report = apply_restore(plan, leave, dead=dead.places, emit=screen.emit)
+    finally:
+        screen.close()
+    if options.report:
+        write_report(report, Path(options.report))
+    screen.show(render_report(report))
+    count = sum(len(told.comes) for told in report.users)
+    said = "complete" if report.complete else "partial: not everything could be read"
+    journal.report_success(f"restore from {plan.origin.name}: {count} files came back, {said}")
+    return ExitCode.DONE if report.complete else ExitCode.DEGRADED
+
+
+def write_report(report: RestoreReport, path: Path) -> None:
+    """Write the report twice, as JSON and as text, readable by root alone.
+
+    `path` with .json or .txt at its end names one of them, and the other lies beside it.
+    """
+    stem = path.with_suffix("") if path.suffix in (".json", ".txt") else path
+    text = "\n".join(report_lines(report)) + "\n"
+    for suffix, content in ((".json", to_json(report)), (".txt", text)):
+        write_atomic(stem.with_name(stem.name + suffix), content.encode(), mode=0o600)
+
+
+def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest, int]:
+    """Return the request, and the size of the image that it names (-1 where it names none).
+
+    A block device that is neither a disk nor a partition (of device-mapper, a loop device) is
+    read as an image is.
+    """
+    named, size = options.origin, -1
+    path = Path(named)
+    if named and path.is_file():
+        named, size = str(path.resolve()), path.stat().st_size
+    elif named and path.is_block_device() and not _is_known(machine, named):
+        size = loop.sectors(named) * 512
+    elif named and not named.startswith("/dev/") and "/" in named:
+        raise UsageError(f"there is no image {named}", hint="name a file, a disk or a partition")
+    if options.report and not Path(options.report).absolute().parent.is_dir():
+        raise UsageError(f"the folder of {options.report} does not exist", hint="make it first")
+    request = RestoreRequest(named=named, trees=options.trees, keep_losers=options.keep_losers)
+    return request, size
+
+
+def _is_known(machine: Machine, path: str) -> bool:
+    """Whether a device path or a link to it is a disk or a partition of the machine."""
+    real = os.path.realpath(path)
+    parts = (part.path for disk in machine.disks for part in disk.partitions)
+    return real in (*(disk.path for disk in machine.disks), *parts)
+
+
+def _boots() -> tuple[float, ...]:
+    return tuple(datetime.fromisoformat(text).timestamp() for text in load_boots(_ROOT))
+
+
+def _plan(
+    machine: Machine, start: Start, request: RestoreRequest, dead: DeadDisk, screen: Screen
+) -> RestorePlan:
+    """Compare both sides and plan. What was found is shown where nothing can be planned."""
+    compared = {
+        piece: compare_now(dead.places[piece.mount_point], here, piece, since=start.since)
+        for piece, here in _readable(start, dead.places).items()
+    }
+    planned = plan_restore(
+        machine,
+        start,
+        request,
+        readings=dead.readings,
+        findings=dead.findings,
+        compared=compared,
+        free=_free(compared),
+        accounts=frozenset(entry.pw_uid for entry in pwd.getpwall()),
+        now=time(),
+    )
+    if isinstance(planned, tuple):
+        for line in diagnosis_lines(dead.findings):
+            screen.show(line)
+    return unless_refused(planned)
+
+
+def _readable(start: Start, places: Mapping[str, Path]) -> dict[Piece, Path]:
+    """Return the pieces that the dead disk has, with where they return to.
+
+    Raises RefusedError where a tree leads through a link on either side.
+    """
+    found = {}
+    for piece in start.pieces:
+        dead, here = places.get(piece.mount_point), Path(piece.mount_point)
+        if dead is None or not (dead / piece.inside).exists():
+            continue
+        link = link_on_the_way(dead, piece.inside) or link_on_the_way(here, piece.inside)
+        if link:
+            raise RefusedError(
+                f"{piece.tree} leads through a link ({link})",
+                hint="name the tree where it really lies: --tree",
+            )
+        found[piece] = here
+    return found
+
+
+def _free(compared: Mapping[Piece, Comparison]) -> dict[str, Free]:
+    places = {piece.mount_point for piece in compared}
+    left = {place: free_on(Path(place)) for place in places}
+    return {place: Free(size=size, inodes=inodes) for place, (size, inodes) in left.items()}
+
+
+def _ask(plan: RestorePlan, screen: Screen) -> RestoreChoice:
+    while (choice := ask_restore(plan)) is RestoreChoice.LIST:
+        for line in list_lines(plan):
+            screen.show(line)
+    return choice

@@ -1,0 +1,68 @@
+"""`rescue salvage`: image a dying disk with GNU ddrescue before anything else is tried on it."""
+
+import time
+from pathlib import Path
+
+from rescue.confirm import unless_refused
+from rescue.discover.machine import discover
+from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.model.event import Progress, StepDone, StepStarted
+from rescue.plan.salvage import Place, SalvagePlan, plan_salvage
+from rescue.system import ddrescue
+from rescue.system.files import free_on
+from rescue.system.lock import only_one_run
+from rescue.system.run import which
+from rescue.ui.screen import Screen
+from rescue.units import human_bytes
+
+
+def salvage(target: str, to: str, screen: Screen) -> ExitCode:
+    """Read the whole disk into the image `to`, a map of what was read beside it.
+
+    Run again, it goes on where it ended. Returns DONE, or DEGRADED where areas stayed unreadable.
+    """
+    if which("ddrescue") is None:
+        raise RescueError("ddrescue is not installed", hint="apt install gddrescue")
+    with only_one_run():
+        plan = unless_refused(plan_salvage(discover(), target, _place(to)))
+        again = " (going on with what was begun)" if plan.resumes else ""
+        screen.show(f"{plan.disk} ({plan.name}), {human_bytes(plan.size)}, to {plan.image}{again}")
+        done = _read(plan, screen)
+    screen.show(f"{human_bytes(done.rescued)} are in {plan.image}")
+    if not done.finished:
+        screen.show(
+            f"about {human_bytes(done.missing)} could not be read; run the same command again to "
+            "try them once more"
+        )
+    screen.show(f"next: rescue restore --from {plan.image}")
+    return ExitCode.DONE if done.finished else ExitCode.DEGRADED
+
+
+def _read(plan: SalvagePlan, screen: Screen) -> ddrescue.Rescued:
+    title, clock = f"image {plan.disk}", time.monotonic()
+
+    def told(share: float) -> None:
+        screen.emit(Progress(bytes_done=int(share * plan.size), share=share))
+
+    screen.emit(StepStarted(number=1, total=1, title=title))
+    try:
+        done = ddrescue.salvage(plan.disk, plan.image, on_share=told)
+    finally:
+        screen.close()
+    seconds = time.monotonic() - clock
+    screen.emit(StepDone(number=1, total=1, title=title, seconds=seconds))
+    return done
+
+
+def _place(to: str) -> Place:
+    path = Path(to).resolve()
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} does not exist", hint="make it first")
+    seen = path.stat() if path.exists() else None
+    return Place(
+        path=str(path),
+        free=free_on(path.parent)[0],
+        taken=seen.st_blocks * 512 if seen else 0,
+        exists=seen is not None,
+        has_map=Path(ddrescue.map_of(str(path))).exists(),
+    )

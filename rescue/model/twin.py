@@ -1,0 +1,116 @@
+"""One name in two trees, the dead disk's and the running system's, and what shall become of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Shape(StrEnum):
+    """What a name stands for; SPECIAL is a device node, a pipe or a socket."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+    SPECIAL = "special"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """What `lstat` tells of one name. Times are nanoseconds since the epoch (man 7 inode).
+
+    `target` is where a symbolic link leads. `is_border` is true where another file system is
+    mounted: nothing below it is looked at.
+    """
+
+    shape: Shape
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    target: str = ""
+    is_border: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """A name on both sides; `path` is relative to the root of its file system.
+
+    None where a side does not have it. `unreadable` is true where the dead disk did not tell.
+    """
+
+    path: str
+    there: Fact | None
+    here: Fact | None
+    unreadable: bool = False
+
+
+class Decision(StrEnum):
+    """What a restore does with a name.
+
+    NEW and UPDATE come back. DOUBTFUL comes back as well, and what is here is put aside, since
+    the two times cannot be trusted: the file here was changed after the mirror was last written,
+    or the one on the dead disk has a time that is yet to come. The others stay as they are here.
+    """
+
+    NEW = "new"
+    UPDATE = "update"
+    DOUBTFUL = "doubtful"
+    SAME = "same"
+    NEWER_HERE = "newer here"
+    ONLY_HERE = "only here"
+    OTHER_KIND = "other kind"
+    UNREADABLE = "unreadable"
+
+
+FUTURE_SLACK_NS = 60 * 10**9
+"""A time counts as 'yet to come' beyond this: clocks of one network differ by seconds."""
+
+
+def is_future(fact: Fact | None, *, now_ns: int) -> bool:
+    """Whether a file (folders do not matter) was changed later than now."""
+    return (
+        fact is not None
+        and fact.shape is not Shape.FOLDER
+        and fact.mtime_ns > now_ns + FUTURE_SLACK_NS
+    )
+
+
+def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
+    """Given a name on both sides, return what a restore does with it.
+
+    `since_ns` is when the mirror was last written by a run: a file here whose inode changed later
+    (ctime, which no program can set) was touched on the running system. rsync's own --update
+    looks at regular files alone, and would replace a newer link or kind.
+    """
+    there, here = twin.there, twin.here
+    if twin.unreadable:
+        return Decision.UNREADABLE
+    if there is None:
+        return Decision.ONLY_HERE
+    if here is None:
+        return Decision.NEW
+    if there.shape is not here.shape or here.is_border:
+        return Decision.OTHER_KIND
+    if there.shape in (Shape.FOLDER, Shape.SPECIAL) or _same_content(there, here):
+        return Decision.SAME
+    if here.mtime_ns > there.mtime_ns:
+        return Decision.NEWER_HERE
+    if here.ctime_ns > since_ns or is_future(there, now_ns=now_ns):
+        return Decision.DOUBTFUL
+    return Decision.UPDATE
+
+
+def same_owner(twin: Twin) -> bool:
+    """Whether owner, group and mode agree, where both sides have the name."""
+    one, two = twin.there, twin.here
+    if one is None or two is None or one.shape is Shape.LINK:
+        return True
+    return (one.mode, one.uid, one.gid) == (two.mode, two.uid, two.gid)
+
+
+def _same_content(there: Fact, here: Fact) -> bool:
+    """What rsync's quick check asks, to the nanosecond."""
+    if there.shape is Shape.LINK:
+        return there.target == here.target
+    return (there.size, there.mtime_ns) == (here.size, here.mtime_ns)

@@ -1,0 +1,99 @@
+"""A dying disk into an image file: which disk, where to, and every reason against it."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from rescue.errors import ExitCode
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.plan.refuse import find_target, in_order
+from rescue.units import human_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalvagePlan:
+    """Read `disk` (`size` bytes) into the file `image`; `resumes` where it was begun before."""
+
+    disk: str
+    name: str
+    size: int
+    image: str
+    resumes: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the image goes, as it was found: absolute path without links, what is there already.
+
+    `free` is in bytes; `taken` is what an image that was begun already takes of them.
+    """
+
+    path: str
+    free: int
+    taken: int = 0
+    exists: bool = False
+    has_map: bool = False
+
+
+def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | tuple[Refusal, ...]:
+    """Given the disk by any of its names and the place, return the plan or all refusals."""
+    disk, unknown = find_target(machine, target)
+    refusals = list(unknown)
+    if not machine.is_root:
+        refusals.append(
+            Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try it with sudo")
+        )
+    if disk is None:
+        return in_order(refusals)
+    running = machine.root_disk
+    if running is not None and running.path == disk.path:
+        refusals.append(_no(f"{disk.path} is the disk that this machine runs from", _OTHER))
+    refusals += [
+        _no(f"{disk.path} is in use ({use.kind} {use.where})", f"let go of {use.where} first")
+        for use in disk.all_uses
+    ]
+    holder = _device_of(machine, place.path)
+    if holder in (disk.path, *(part.path for part in disk.partitions)):
+        refusals.append(_no(f"{place.path} lies on {disk.path} itself", "name another place"))
+    if place.path == "/dev" or place.path.startswith("/dev/"):
+        refusals.append(_no(f"{place.path} is no place for a file", "name a file on a disk"))
+    if place.exists and not place.has_map:
+        refusals.append(
+            _no(
+                f"{place.path} exists, and no map of ddrescue ({place.path}.map) lies beside it",
+                "name a new file, or remove that one",
+            )
+        )
+    short = disk.size - place.taken - place.free
+    if short > 0:
+        refusals.append(
+            _no(
+                f"{place.path} has too little room: {disk.path} is {human_bytes(disk.size)}, "
+                f"{human_bytes(place.free)} are free ({human_bytes(short)} short)",
+                "name a place on a larger disk; nothing was written",
+            )
+        )
+    if refusals:
+        return in_order(refusals)
+    return SalvagePlan(
+        disk=disk.path,
+        name=disk.id.name or disk.path,
+        size=disk.size,
+        image=place.path,
+        resumes=place.exists and place.has_map,
+    )
+
+
+_OTHER = "name the dead disk; 'rescue disks' lists them"
+
+
+def _device_of(machine: Machine, path: str) -> str:
+    """Return the device that holds a path."""
+    holding = [
+        mount for mount in machine.mounts if PurePosixPath(path).is_relative_to(mount.target)
+    ]
+    return max(holding, key=lambda mount: len(mount.target)).device if holding else ""
+
+
+def _no(reason: str, hint: str) -> Refusal:
+    return Refusal(code=ExitCode.REFUSED, reason=reason, hint=hint)

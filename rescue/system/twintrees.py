@@ -1,0 +1,131 @@
+"""Two trees read side by side, name by name, on one file system each; nothing is followed."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from rescue.model.twin import Fact, Shape, Twin
+
+_SHAPES = {stat.S_IFREG: Shape.FILE, stat.S_IFDIR: Shape.FOLDER, stat.S_IFLNK: Shape.LINK}
+
+
+def twins(
+    there: Path, here: Path, *, inside: str = "", skip: frozenset[str] = frozenset()
+) -> Iterator[Twin]:
+    """Yield every name at and below `inside` in both trees, parents before their children.
+
+    `there` and `here` are the roots of two file systems; paths are relative to them. The folders
+    that lead to `inside` come first where `here` lacks them. `skip` are paths that are left
+    out, with all below them. What the first tree does not tell (read errors) is yielded as
+    unreadable; read errors of the second raise OSError.
+    """
+    borders = (there.lstat().st_dev, here.lstat().st_dev)
+    parts = [part for part in inside.split("/") if part]
+    for depth in range(1, len(parts)):
+        twin = _look(there, here, "/".join(parts[:depth]), borders)
+        if twin.there is not None and twin.here is None:
+            yield twin
+    yield from _walk(there, here, "/".join(parts), borders, skip)
+
+
+def twin_at(there: Path, here: Path, path: str) -> Twin:
+    """Return one name as it is on both sides now."""
+    return _look(there, here, path, (there.lstat().st_dev, here.lstat().st_dev))
+
+
+def link_on_the_way(root: Path, inside: str) -> str:
+    """Return the first part of a path that is a symbolic link, '' where none is."""
+    way = ""
+    for part in filter(None, inside.split("/")):
+        way = f"{way}/{part}"
+        if (root / way.lstrip("/")).is_symlink():
+            return way
+    return ""
+
+
+def _walk(
+    there: Path, here: Path, start: str, borders: tuple[int, int], skip: frozenset[str]
+) -> Iterator[Twin]:
+    # A stack of our own: nesting may be deeper than Python's.
+    waiting = [start]
+    while waiting:
+        path = waiting.pop()
+        twin = _look(there, here, path, borders)
+        if twin.there is None and twin.here is None and not twin.unreadable:
+            continue
+        names, unread = _inside(there, here, twin)
+        if path or unread:
+            yield replace(twin, unreadable=unread)
+        below = (f"{path}/{name}" if path else name for name in sorted(names, reverse=True))
+        waiting += [each for each in below if each not in skip]
+
+
+def _inside(there: Path, here: Path, twin: Twin) -> tuple[set[str], bool]:
+    """Return the names inside a folder of both sides, and whether the first could not be read.
+
+    A folder of one side is not looked into where the other has something else in its place: what
+    is below could only be brought through it.
+    """
+    folders = [side for side in (twin.there, twin.here) if side is not None]
+    if not all(side.shape is Shape.FOLDER and not side.is_border for side in folders):
+        return set(), twin.unreadable
+    names: set[str] = set()
+    unread = twin.unreadable
+    if twin.there is not None:
+        try:
+            names |= _names(there / twin.path)
+        except OSError:
+            unread = True
+    if twin.here is not None:
+        names |= _names(here / twin.path)
+    return names, unread
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except FileNotFoundError:
+        return set()
+
+
+def _look(there: Path, here: Path, path: str, borders: tuple[int, int]) -> Twin:
+    try:
+        found, unreadable = _fact(there / path, borders[0]), False
+    except OSError:
+        found, unreadable = None, True
+    return Twin(path=path, there=found, here=_here(here / path, borders[1]), unreadable=unreadable)
+
+
+def _here(path: Path, device: int) -> Fact | None:
+    try:
+        return _fact(path, device)
+    except OSError as error:
+        # Anybody can nest folders deeper than a path can say; nothing returns there, either.
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise
+
+
+def _fact(path: Path, device: int) -> Fact | None:
+    try:
+        info = os.lstat(path)
+        shape = _SHAPES.get(stat.S_IFMT(info.st_mode), Shape.SPECIAL)
+        # A Path would say './a' and 'a' alike.
+        target = os.readlink(path) if shape is Shape.LINK else ""  # noqa: PTH115
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Fact(
+        shape=shape,
+        size=info.st_size,
+        mtime_ns=info.st_mtime_ns,
+        ctime_ns=info.st_ctime_ns,
+        mode=stat.S_IMODE(info.st_mode),
+        uid=info.st_uid,
+        gid=info.st_gid,
+        target=target,
+        is_border=info.st_dev != device,
+    )

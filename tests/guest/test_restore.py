@@ -1,0 +1,151 @@
+"""The first disk dies; its users' mail comes back onto the mirror that runs in its place."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guest import as_mirror, postman
+from tests.lab.guest import Guest
+from tests.lab.lab import Lab, tree
+from tests.lab.layout import GPT, MIB
+from tests.lab.manifest import Manifest
+
+HOME = next(part for part in GPT.partitions if part.mount_point == "/home")
+
+
+def deliver(guest: Guest, user: str, first: int, end: int, *, home: str = "/home") -> None:
+    guest.put(Path(postman.__file__), "/run/postman.py")
+    guest.run(f"python3 /run/postman.py {home} {user} {first} {end}")
+
+
+def missing(homes: Manifest, numbers: range) -> list[int]:
+    """Return the mails that no file of the homes is, bit for bit."""
+    there = {entry.sha256 for entry in homes.values()}
+    return [number for number in numbers if postman.digest(number) not in there]
+
+
+def test_a_server_dies_and_its_mail_comes_back(lab: Lab) -> None:
+    with lab.prepared_server() as server:
+        mirror = server.disk("MIRROR01")
+        deliver(server, "anna", 0, 300)
+        server.run("rescue mirror")
+        deliver(server, "anna", 300, 400)
+        server.run("su bela -c 'echo edited before the crash > /home/bela/notes/\"note 1.txt\"'")
+        server.run("rm '/home/bela/notes/note 2.txt' && sync")
+        server.cut_power()
+        dead = server.disk("SOURCE01")
+    dead.zero(0, 34 * 512)
+    before = dead.digest()
+
+    with lab.machine([mirror, dead]) as machine:
+        machine.wait_for_ssh()
+        deliver(machine, "anna", 400, 450)
+        machine.run("su bela -c 'echo edited since > /home/bela/notes/\"note 3.txt\"'")
+        refused = machine.run("rescue restore", check=False).expect(2)
+        assert "--expect-serial SOURCE01" in refused.stderr.replace("'", "")
+        said = machine.run(
+            "rescue restore --yes --expect-serial SOURCE01 --report /root/report", timeout=900
+        )
+        homes = tree(machine, "/home")
+        report = json.loads(machine.run("cat /root/report.json").stdout)
+        notes = machine.run("head /home/bela/notes/note\\ [123].txt").stdout
+        assert machine.written("SOURCE01") == 0
+        machine.poweroff()
+
+    assert missing(homes, range(450)) == []
+    assert "edited before the crash" in notes
+    assert "edited since" in notes
+    assert "second header at the end is there" in said.stdout
+    assert report["complete"]
+    anna, bela = (next(u for u in report["users"] if u["user"] == n) for n in ("anna", "bela"))
+    assert len(anna["new"]) == 100
+    assert len(anna["only_here"]) == 50
+    assert bela["updated"] == ["bela/notes/note 1.txt"]
+    assert bela["newer_here"] == ["bela/notes/note 3.txt"]
+    assert bela["only_here"] == ["bela/notes/note 2.txt"]
+    assert dead.digest() == before, "the dead disk was written to"
+
+
+@pytest.fixture(name="rescued")
+def rescued_(lab: Lab) -> Iterator[Guest]:
+    """A server that runs as from its mirror; mail came to the first disk until it was pulled out.
+
+    The disk was mounted when it was pulled: its newest mail is in the journal alone.
+    """
+    with lab.server() as server:
+        server.attach_blank_disk("DEAD0001")
+        server.put(Path(as_mirror.__file__), "/run/as_mirror.py")
+        server.run("python3 /run/as_mirror.py /dev/vdb")
+        server.run(f"mkdir /run/first && mount /dev/vdb{HOME.number} /run/first")
+        deliver(server, "anna", 0, 100, home="/run/first")
+        # On the disk, and in its journal: the file system itself is not brought up to date.
+        server.run("sync -f /run/first")
+        deliver(server, "anna", 100, 150)
+        yield server
+
+
+def pull_out(server: Guest) -> None:
+    server.detach("DEAD0001")
+    server.run("umount --lazy /run/first")
+
+
+RESTORE = "rescue restore --yes --expect-serial DEAD0001 --report /root/report"
+
+
+def test_what_the_journal_holds_comes_back_and_the_disk_is_not_touched(rescued: Guest) -> None:
+    dead = rescued.disk("DEAD0001")
+    pull_out(rescued)
+    before = dead.digest()
+    rescued.attach(dead)
+
+    said = rescued.run(RESTORE)
+    assert "journal replayed into a throw-away copy" in said.stdout
+    assert missing(tree(rescued, "/home"), range(150)) == []
+    left = rescued.run("losetup --list --noheadings; dmsetup ls; ls /var/lib/rescue/scratch")
+    assert left.stdout.strip() in ("", "No devices found")
+
+    rescued.detach("DEAD0001")
+    assert dead.digest() == before, "the dead disk was written to"
+
+
+def test_a_destroyed_superblock_is_repaired_on_a_copy(rescued: Guest) -> None:
+    dead = rescued.disk("DEAD0001")
+    pull_out(rescued)
+    dead.zero(HOME.start * MIB, 4096)
+    before = dead.digest()
+    rescued.attach(dead)
+
+    said = rescued.run(RESTORE)
+    assert "a copy of it is at block 32768" in said.stdout
+    assert "read from a throw-away copy that was repaired" in said.stdout
+    assert missing(tree(rescued, "/home"), range(150)) == []
+
+    rescued.detach("DEAD0001")
+    assert dead.digest() == before, "the dead disk was written to"
+
+
+def test_unreadable_files_are_listed_and_the_rest_comes_back(rescued: Guest) -> None:
+    """One file lies on sectors that answer with errors (device-mapper's error target)."""
+    home = f"{rescued.device('DEAD0001')}{HOME.number}"
+    rescued.run("head -c 8M /dev/urandom > /run/first/anna/film && umount /run/first")
+    blocks = rescued.run(f"debugfs -R 'blocks /anna/film' {home}").stdout.split()
+    bad = int(blocks[1024]) * 8
+    size = int(rescued.run(f"blockdev --getsz {home}").stdout)
+    table = f"0 {bad} linear {home} 0\n{bad} 8 error\n"
+    table += f"{bad + 8} {size - bad - 8} linear {home} {bad + 8}\n"
+    rescued.run("dmsetup create dying", input_=table.encode())
+
+    dying = "/dev/mapper/dying"
+    said = rescued.run(
+        f"rescue restore --from {dying} --yes --expect-serial {dying} --report /root/report",
+        check=False,
+    ).expect(14)
+
+    assert "NOT READABLE: /home/anna/film" in said.stdout
+    report = json.loads(rescued.run("cat /root/report.json").stdout)
+    assert not report["complete"]
+    assert [user["unreadable"] for user in report["users"]] == [["anna/film"], []]
+    assert rescued.run("test -e /home/anna/film", check=False).returncode == 1
+    assert missing(tree(rescued, "/home"), range(150)) == []

@@ -1,0 +1,268 @@
+"""A dead disk in an image file, and the file systems of the mirror that runs in its place."""
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rescue.apply.restore import apply_restore, compare_now
+from rescue.codec import from_json, to_json
+from rescue.confirm import grant_return, unless_refused
+from rescue.discover.deaddisk import opened
+from rescue.model.disk import PartitionTable, TableKind
+from rescue.model.event import Event
+from rescue.model.filesystem import FileSystem, FsKind
+from rescue.model.machine import Machine
+from rescue.model.mount import Mount
+from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState
+from rescue.model.restore import Free, RestorePlan, RestoreReport, RestoreRequest
+from rescue.plan.restore import begin_restore, plan_restore
+from rescue.system.files import free_on
+from rescue.system.mkfs import mkfs_argv
+from tests.builders import disk_with, enrolled, part
+from tests.image.loopdisks import in_child, sh
+
+MIB = 1024 * 1024
+ROOT_UUID = "50bce000-0000-4000-8000-000000000001"
+HOME_UUID = "50bce000-0000-4000-8000-000000000002"
+MIRROR_ROOT = "f7e50001-0000-4000-8000-000000000001"
+MIRROR_HOME = "f7e50002-0000-4000-8000-000000000002"
+ROOT = (1, 64)
+HOME_SIZE = {FsKind.EXT4: 192, FsKind.XFS: 320}
+
+
+@dataclass(kw_only=True)
+class Night:
+    """The dead disk (`image`), and the running mirror mounted at `running`."""
+
+    folder: Path
+    image: Path
+    running: Path
+    machine: Machine
+    kind: FsKind
+    origin: str = ""
+
+    @property
+    def record(self) -> MirrorRecord:
+        record = self.machine.running_mirror
+        assert record is not None
+        return record
+
+    @property
+    def home(self) -> Path:
+        """The running system's homes."""
+        return self.running / "home"
+
+    @contextmanager
+    def alive(self) -> Iterator[Path]:
+        """The first disk's root with its homes, while it still lives."""
+        place = self.folder / "alive"
+        place.mkdir(exist_ok=True)
+        with ExitStack() as stack:
+            for (start, size), inside in ((ROOT, ""), (self.home_span, "home")):
+                device = attach(self.image, start, size)
+                stack.callback(sh, "losetup", "--detach", device)
+                (place / inside).mkdir(exist_ok=True)
+                sh("mount", device, str(place / inside))
+                stack.callback(sh, "umount", str(place / inside))
+            yield place
+
+    @property
+    def home_span(self) -> tuple[int, int]:
+        """Start and length of the home partition in MiB."""
+        return ROOT[0] + ROOT[1], HOME_SIZE[self.kind]
+
+    def night_is_over(self) -> None:
+        """From now on, what changes on the running side was changed by people."""
+        time.sleep(0.02)
+        record = replace(self.record, state=MirrorState.COMPLETE, last_complete=time.time())
+        self.machine = replace(self.machine, running_mirror=record)
+        time.sleep(0.02)
+
+    def digest(self) -> str:
+        with self.image.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def planned(self, **asked: object) -> RestorePlan:
+        """Plan in a child process."""
+        text = in_child(lambda: to_json(_session(self, self.ask(asked), bring=False)[0]))
+        return from_json(str(text), RestorePlan, known_version=1, where="plan")
+
+    def restored(self, **asked: object) -> RestoreReport:
+        """Restore in a child process."""
+        text = in_child(lambda: to_json(_session(self, self.ask(asked))[1]))
+        return from_json(str(text), RestoreReport, known_version=1, where="report")
+
+    def ask(self, asked: dict[str, object]) -> RestoreRequest:
+        named = self.origin or str(self.image)
+        return replace(RestoreRequest(named=named), **asked)  # type: ignore[arg-type]
+
+
+def _session(
+    night: Night, request: RestoreRequest, *, bring: bool = True
+) -> tuple[RestorePlan, RestoreReport]:
+    """What the command does, with the running system below a folder."""
+    size = Path(request.named).stat().st_size or int(sh("blockdev", "--getsize64", request.named))
+    start = unless_refused(begin_restore(night.machine, request, image_size=size, now=time.time()))
+    scratch = night.folder / "scratch"
+    with opened(
+        start.found.origin,
+        start.pairs,
+        table_uuid=night.record.source.table_uuid,
+        layout=start.layout,
+        scratch=scratch,
+    ) as dead:
+        compared, free = {}, {}
+        for piece in start.pieces:
+            here = night.running / piece.mount_point.lstrip("/")
+            place = dead.places.get(piece.mount_point)
+            if place is not None and (place / piece.inside).exists():
+                compared[piece] = compare_now(place, here, piece, since=start.since)
+                left, inodes = free_on(here)
+                free[piece.mount_point] = Free(size=left, inodes=inodes)
+        plan = unless_refused(
+            plan_restore(
+                night.machine,
+                start,
+                request,
+                readings=dead.readings,
+                findings=dead.findings,
+                compared=compared,
+                free=free,
+                accounts=(0, 1000),
+                now=time.time(),
+            )
+        )
+        if not bring:
+            return plan, None  # type: ignore[return-value]
+        events: list[Event] = []
+        leave = grant_return(plan, named=plan.origin.name)
+        report = apply_restore(
+            plan, leave, dead=dead.places, emit=events.append, root=night.running
+        )
+        return plan, report
+
+
+def attach(image: Path, start: int, size: int) -> str:
+    span = [f"--offset={start * MIB}", f"--sizelimit={size * MIB}"]
+    return sh("losetup", "--find", "--show", *span, str(image)).strip()
+
+
+@contextmanager
+def night_of(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[Night]:
+    """Make both sides, empty; everything is unmounted and detached at the end."""
+    image, running = folder / "dead.img", folder / "running"
+    running.mkdir()
+    home = (ROOT[0] + ROOT[1], HOME_SIZE[kind])
+    with image.open("wb") as file:
+        file.truncate((home[0] + home[1] + 2) * MIB)
+    script = "label: gpt\nlabel-id: 50BCE222-0000-4000-8000-000000000000\n"
+    for start, size in (ROOT, home):
+        script += f"start={start * 2048}, size={size * 2048}\n"
+    subprocess.run(["sfdisk", "-q", str(image)], input=script, text=True, check=True)
+    with ExitStack() as stack:
+        for (start, size), made in (
+            (ROOT, FileSystem(kind=FsKind.EXT4, uuid=ROOT_UUID)),
+            (home, FileSystem(kind=kind, uuid=HOME_UUID)),
+        ):
+            device = attach(image, start, size)
+            _make(made, device)
+            sh("losetup", "--detach", device)
+        for name, uuid, size, of in (
+            ("", MIRROR_ROOT, 64, FsKind.EXT4),
+            ("home", MIRROR_HOME, HOME_SIZE[kind], kind),
+        ):
+            file_ = folder / f"mirror-{name or 'root'}.img"
+            with file_.open("wb") as file:
+                file.truncate(size * MIB)
+            _make(FileSystem(kind=of, uuid=uuid), str(file_))
+            device = sh("losetup", "--find", "--show", str(file_)).strip()
+            stack.callback(sh, "losetup", "--detach", device)
+            (running / name).mkdir(exist_ok=True)
+            sh("mount", device, str(running / name))
+            stack.callback(sh, "umount", str(running / name))
+        yield Night(folder=folder, image=image, running=running, machine=_machine(kind), kind=kind)
+
+
+def _make(made: FileSystem, device: str) -> None:
+    argv = mkfs_argv(made, device)
+    # Small blocks: then even a small file system has copies of its superblock.
+    sh(*([*argv[:1], "-b", "1024", *argv[1:]] if made.kind.is_ext else argv))
+
+
+def _machine(kind: FsKind) -> Machine:
+    """The machine as it runs from its mirror, whose table is the dead disk's to the sector."""
+    base = enrolled()
+    home = FileSystem(kind=kind, uuid=MIRROR_HOME)
+    parts = (
+        part(1, *ROOT, FileSystem(kind=FsKind.EXT4, uuid=MIRROR_ROOT), device="/dev/vdb"),
+        part(2, ROOT[0] + ROOT[1], HOME_SIZE[kind], home, device="/dev/vdb"),
+    )
+    table = PartitionTable(kind=TableKind.GPT, uuid="f7e50000", partitions=parts)
+    mirror = disk_with(table, path="/dev/vdb", serial="MIR0001")
+    pairs = tuple(
+        FilesystemPair(
+            mount_point=point,
+            kind=of,
+            partition=number,
+            source_uuid=source,
+            mirror_uuid=uuid,
+            mirror_partuuid="",
+        )
+        for number, point, of, source, uuid in (
+            (1, "/", FsKind.EXT4, ROOT_UUID, MIRROR_ROOT),
+            (2, "/home", kind, HOME_UUID, MIRROR_HOME),
+        )
+    )
+    record = replace(
+        base.record,
+        filesystems=pairs,
+        mirror=replace(base.record.mirror, table_uuid="f7e50000"),
+        state=MirrorState.COMPLETE,
+    )
+    return replace(
+        base.machine,
+        disks=(mirror,),
+        mounts=(
+            Mount(device="/dev/vdb1", target="/", fstype="ext4"),
+            Mount(device="/dev/vdb2", target="/home", fstype=kind.value),
+        ),
+        running_mirror=record,
+    )
+
+
+class Post:
+    """Delivers mail, and keeps a book of every one: its number and the hash of its content."""
+
+    def __init__(self) -> None:
+        self.book: dict[int, str] = {}
+
+    def deliver(self, home: Path, user: str, numbers: range, *, age: float = 0.0) -> None:
+        """Put mails into a user's Maildir, as old as said (seconds)."""
+        for folder in ("cur", "new", "tmp"):
+            (home / user / "Maildir" / folder).mkdir(parents=True, exist_ok=True)
+        for number in numbers:
+            content = f"Number: {number}\n\n".encode() + os.urandom(number % 3000 + 1)
+            letter = home / user / "Maildir" / "new" / f"17{number}.M{number}.server"
+            letter.write_bytes(content)
+            then = time.time() - age
+            os.utime(letter, (then, then))
+            self.book[number] = hashlib.sha256(content).hexdigest()
+
+    def missing(self, home: Path) -> list[int]:
+        """Return the numbers whose mail is not there, or not as it was delivered."""
+        found: dict[int, set[str]] = {}
+        for folder, _, names in os.walk(home):
+            for name in names:
+                path = Path(folder) / name
+                if path.is_symlink() or not path.is_file():
+                    continue
+                content = path.read_bytes()
+                if content.startswith(b"Number: "):
+                    number = int(content.split(b"\n")[0].split()[1])
+                    found.setdefault(number, set()).add(hashlib.sha256(content).hexdigest())
+        return [number for number, sha in self.book.items() if sha not in found.get(number, set())]

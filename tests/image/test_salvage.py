@@ -1,0 +1,114 @@
+"""A dying disk is imaged with ddrescue, and copies are repaired, never the disk."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rescue.model.filesystem import FileSystem, FsKind
+from rescue.system import ddrescue, loop
+from rescue.system.mkfs import mkfs_argv
+from rescue.system.run import CommandError
+from rescue.system.superblock import find_backup, primary_uuid, repair
+from tests.image.deaddisk import MIB, Post, night_of
+from tests.image.loopdisks import sh, tree_of
+from tests.image.test_restore import last_night
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices and mounts"),
+]
+needs_ddrescue = pytest.mark.skipif(
+    shutil.which("ddrescue") is None, reason="ddrescue is not installed (Debian: gddrescue)"
+)
+
+UUID = "50bce000-0000-4000-8000-00000000000a"
+
+
+@needs_ddrescue
+def test_a_disk_is_imaged_and_homes_come_back_from_the_image(tmp_path: Path) -> None:
+    post = Post()
+    with night_of(tmp_path) as night:
+        last_night(night, post)
+        image = tmp_path / "salvaged.img"
+        device = loop.attach(str(night.image))
+        try:
+            shares: list[float] = []
+            done = ddrescue.salvage(device, str(image), on_share=shares.append)
+        finally:
+            loop.detach(device)
+        assert done.finished
+        assert shares[-1] == 1.0
+        night.image.unlink()
+        night.image = image
+        assert night.restored().complete
+        assert post.missing(night.home) == []
+
+
+@needs_ddrescue
+def test_what_cannot_be_read_is_said_and_read_when_it_can(tmp_path: Path) -> None:
+    disk, image = tmp_path / "disk", tmp_path / "image"
+    content = os.urandom(4 * MIB)
+    disk.write_bytes(content)
+    device = loop.attach(str(disk))
+    try:
+        os.truncate(disk, 3 * MIB)
+        cut = ddrescue.salvage(device, str(image), on_share=lambda share: None)
+        assert not cut.finished
+        assert cut.missing == pytest.approx(MIB, rel=0.01)
+        assert image.read_bytes()[: 3 * MIB] == content[: 3 * MIB]
+        disk.write_bytes(content)
+        again = ddrescue.salvage(device, str(image), on_share=lambda share: None)
+    finally:
+        loop.detach(device)
+    assert again.finished
+    assert image.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", [FsKind.EXT4, FsKind.XFS])
+def test_a_copy_without_its_superblock_is_repaired(tmp_path: Path, kind: FsKind) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(320 * MIB)
+    sh(*mkfs_argv(FileSystem(kind=kind, uuid=UUID), str(image)))
+    place = tmp_path / "place"
+    place.mkdir()
+    sh("mount", str(image), str(place))
+    for number in range(50):
+        (place / f"letter {number}").write_bytes(os.urandom(number * 100))
+    wanted = tree_of(place)
+    sh("umount", str(place))
+    assert primary_uuid(kind, str(image)) == UUID
+    with image.open("r+b") as file:
+        file.write(bytes(4096))
+    assert primary_uuid(kind, str(image)) == ""
+
+    device = loop.attach(str(image), writable=True)
+    try:
+        backup = find_backup(device, uuid=UUID) if kind.is_ext else None
+        assert (backup is not None) == kind.is_ext
+        repair(kind, device, backup)
+        assert primary_uuid(kind, device) == UUID
+        sh("mount", "-o", "ro", device, str(place))
+        try:
+            assert tree_of(place) == wanted
+        finally:
+            sh("umount", str(place))
+    finally:
+        loop.detach(device)
+
+
+def test_a_locked_loop_device_cannot_be_repaired(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(64 * MIB)
+    sh(*mkfs_argv(FileSystem(kind=FsKind.EXT4, uuid=UUID), str(image)))
+    before = image.read_bytes()
+    device = loop.attach(str(image))
+    try:
+        with pytest.raises(CommandError):
+            repair(FsKind.EXT4, device, None)
+    finally:
+        loop.detach(device)
+    assert image.read_bytes() == before
