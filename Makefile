@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 # What the lab and the tests need from Debian; rescue itself needs those of the README.
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync acl attr cpio zstd \
-    grub-common grub-pc-bin grub-efi-amd64-bin \
-    mmdebstrap qemu-system-x86 qemu-utils ovmf openssh-client uidmap
+    grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
+    mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf openssh-client uidmap
 
 .PHONY: help packages lint test test-fast demo bench clean
 
