@@ -1,6 +1,7 @@
 """Which files the boot part holds, and where on this machine each is taken from."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from rescue.errors import RescueError
@@ -91,6 +92,10 @@ def loaders(*, modules: Path = MODULES, shim: Path = SHIM, boot: Path = Path("/b
     has_signed = all(path.is_file() for path in signed.values())
     if has_signed:
         files |= signed | {"EFI/debian/grub.cfg": recipe_folder() / "signed.cfg"}
+        # With these lists GRUB tries each module for a file system it does not know; under Secure
+        # Boot each try is an error on the screen. What is needed is built into the signed one.
+        lists = f"boot/grub/{GrubPlatform.X86_64_EFI}/*.lst"
+        files = {place: path for place, path in files.items() if not fnmatch(place, lists)}
     files |= {place: boot / name for place, name in _MEMTEST.items() if (boot / name).is_file()}
     return Loaders(
         files=dict(sorted(files.items())),

@@ -1,0 +1,125 @@
+"""From the USB stick to a running system, and what its menu does with the disks it finds."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.lab.disk import Disk
+from tests.lab.guest import Guest
+from tests.lab.hardware import BIOS, UEFI, Firmware, Hardware
+from tests.lab.lab import Lab
+from tests.lab.layout import GPT, MIB
+from tests.lab.medium import Note, small_mirror, stick, with_note
+
+NEXT, PREVIOUS, ENTER = "\x0e", "\x10", "\r"
+MENU_SECONDS = 90.0
+"""For a menu without a system behind it, under emulation."""
+
+OTHER = "fedcba9876543210fedcba9876543210"
+
+
+@pytest.fixture(scope="module")
+def medium(tmp_path_factory: pytest.TempPathFactory) -> Disk:
+    """A stick, the same for every test: no test writes to it."""
+    return stick(tmp_path_factory.mktemp("stick"))
+
+
+def note(name: str, day: int, *, state: str = "complete", **more: str) -> Note:
+    return Note(
+        name=name,
+        boot_uuid=f"f7e50000-0000-4000-8000-{day:012d}",
+        grub="/boot/grub",
+        state=state,
+        complete=f"202611{day:02d}T031500Z",
+        **more,
+    )
+
+
+def menu(lab: Lab, medium: Disk, notes: list[Note], directory: Path) -> Guest:
+    """Return a small machine with the stick and a disk for each note."""
+    disks = [medium.copy(directory / "stick.qcow2")]
+    disks += [small_mirror(directory, each) for each in notes]
+    return lab.machine(disks, hardware=Hardware(memory=256, processors=1))
+
+
+def entries(machine: Guest) -> list[str]:
+    """Return the menu's entries as they stand on the serial console, top to bottom."""
+    machine.wait_for_console(re.compile("executed automatically in"), MENU_SECONDS)
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", machine.console_text)
+    found = (line.strip(" *\r") for line in plain.splitlines())
+    wanted = ("Boot the", "INCOMPLETE", "(!)", "No mirror", "Rescue system", "Firmware", "Memory")
+    return list(dict.fromkeys(line for line in found if line.startswith(wanted)))
+
+
+def press(machine: Guest, key: str, answer: str) -> None:
+    """Press a key and wait for what it brings: what is typed ahead of a redraw is lost."""
+    machine.type_on_console(key)
+    machine.wait_for_console(re.compile(answer), MENU_SECONDS)
+
+
+@pytest.mark.parametrize("firmware", [BIOS, UEFI])
+def test_the_mirror_boots_from_the_stick_while_the_dead_disk_comes_first(
+    lab: Lab, medium: Disk, tmp_path: Path, firmware: Firmware
+) -> None:
+    boot = next(part for part in GPT.partitions if part.mount_point == "/boot")
+    told = Note(name="attic", boot_uuid=GPT.file_system_uuid(boot), grub="/grub")
+    mirror = with_note(lab.server_disk(), GPT, told, tmp_path / "mirror.qcow2")
+    dead = lab.server_disk()
+    dead.zero(0, MIB)
+    disks = [medium.copy(tmp_path / "stick.qcow2"), dead, mirror]
+    with lab.machine(disks, firmware=firmware) as machine:
+        machine.wait_for_login()
+        machine.wait_for_ssh()
+        assert "Boot the mirror of server, complete 2026-11-24 03:15 UTC (attic)" in (
+            machine.console_text
+        )
+        assert machine.mounts()["/"] == f"{machine.device(mirror.serial)}4"
+        assert machine.device(dead.serial) == "/dev/vda"
+
+
+def test_the_newest_complete_mirror_is_started_when_nobody_is_there(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    notes = [note("old", 22), note("half", 25, state="running"), note("new", 24)]
+    with menu(lab, medium, notes, tmp_path) as machine:
+        assert entries(machine)[:4] == [
+            "Boot the mirror of server, complete 2026-11-24 03:15 UTC (new)",
+            "Boot the mirror of server, complete 2026-11-22 03:15 UTC (old)",
+            "INCOMPLETE mirror of server, last good 2026-11-25 03:15 UTC (half)",
+            "Boot the first disk",
+        ]
+        machine.wait_for_console(re.compile("STARTED new"), MENU_SECONDS)
+
+
+def test_an_incomplete_mirror_is_started_only_after_a_warning(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    with menu(lab, medium, [note("half", 25, state="failed")], tmp_path) as machine:
+        assert entries(machine)[0].startswith("INCOMPLETE")
+        press(machine, PREVIOUS, r"\*INCOMPLETE")
+        press(machine, ENTER, "WARNING: the last run onto mirror half")
+        machine.wait_for_console(re.compile(r"\*Back"), MENU_SECONDS)
+        press(machine, NEXT, r"\*Boot the INCOMPLETE")
+        assert "STARTED" not in machine.console_text
+        press(machine, ENTER, "STARTED half")
+
+
+def test_mirrors_of_two_machines_are_told_apart(lab: Lab, medium: Disk, tmp_path: Path) -> None:
+    notes = [note("a", 23, host="mail"), note("b", 24, host="web $(reboot)", machine=OTHER)]
+    with menu(lab, medium, notes, tmp_path) as machine:
+        assert entries(machine)[:3] == [
+            "Boot the mirror of web $(reboot), complete 2026-11-24 03:15 UTC (b)",
+            "Boot the mirror of mail, complete 2026-11-23 03:15 UTC (a)",
+            "(!) Mirrors of DIFFERENT machines are attached: compare the host names",
+        ]
+        assert re.search(r"automatically in (2\d|30)s", machine.console_text)
+
+
+def test_without_a_mirror_the_menu_says_so_and_offers_the_rest(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    with menu(lab, medium, [], tmp_path) as machine:
+        shown = entries(machine)
+        assert shown[:2] == ["No mirror is attached (Enter looks again)", "Boot the first disk"]
+        machine.wait_for_console(re.compile("No other disk has a boot loader"), MENU_SECONDS)
