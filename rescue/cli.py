@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -13,6 +14,7 @@ from rich.console import Console
 import rescue
 from rescue.commands import audit as audit_command
 from rescue.commands import disks as disks_command
+from rescue.commands import media as media_command
 from rescue.commands import mirror as mirror_command
 from rescue.commands import prepare as prepare_command
 from rescue.confirm import GuardRefusedError
@@ -97,6 +99,69 @@ def mirror(*, name: str, checksum: bool, accept_changes: bool, accept_booted: bo
 def audit(*, name: str) -> None:
     """Follow the boot chain of the mirror NAME in files, without booting it."""
     _carry_out(lambda screen: audit_command.audit(name, screen))
+
+
+@cli.group()
+def media() -> None:
+    """The USB rescue medium, which starts the mirror whatever became of the first disk."""
+
+
+@media.command("image")
+@click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
+def media_image(*, file: Path) -> None:
+    """Build the medium into a new FILE, for a stick or a virtual machine."""
+    _carry_out(lambda screen: media_command.image(file, screen))
+
+
+@media.command("write")
+@click.argument("disk")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    help="Write this image (from 'rescue media image') and build none.",
+)
+@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
+@click.option("--expect-serial", default="", help="The identity that DISK must have.")
+@click.option(
+    "--erase",
+    default="",
+    metavar="IDENTITY",
+    help="Give up what the disk of this identity holds now.",
+)
+@click.option(
+    "--accept-fixed",
+    default="",
+    metavar="IDENTITY",
+    help="Write to the disk of this identity though it is not removable.",
+)
+def media_write(
+    *,
+    disk: str,
+    dry_run: bool,
+    as_json: bool,
+    image: Path | None,
+    yes: bool,
+    expect_serial: str,
+    erase: str,
+    accept_fixed: str,
+) -> None:
+    """Make DISK (a device, by-id name or serial of a USB stick) a rescue medium."""
+    if yes and not expect_serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    options = media_command.WriteOptions(
+        target=disk,
+        image=image,
+        erase=erase,
+        accept_fixed=accept_fixed,
+        expected=expect_serial,
+        ask=not yes,
+    )
+    if dry_run:
+        _carry_out(lambda screen: media_command.show(options, screen, as_json=as_json))
+    else:
+        _carry_out(lambda screen: media_command.write(options, screen))
 
 
 def _carry_out(command: Callable[[Screen], ExitCode], *, loud: bool = False) -> NoReturn:

@@ -1,0 +1,140 @@
+"""`rescue media`: the USB rescue medium, as a file and on a stick."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rescue import config
+from rescue.apply.medium import write_medium
+from rescue.codec import to_json
+from rescue.confirm import GuardRefusedError, grant_medium, unless_refused
+from rescue.discover.machine import discover
+from rescue.discover.marker import read_marker
+from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.medium.build import Contents, build_image, seal
+from rescue.model.machine import Machine
+from rescue.model.medium import MEDIUM_TABLE, MediumImage, MediumPlan, MediumRequest
+from rescue.model.record import MirrorRecord
+from rescue.plan.medium import medium_refusals, plan_medium
+from rescue.plan.refuse import find_target
+from rescue.state import load_record
+from rescue.system.lock import only_one_run
+from rescue.system.tables import read_table
+from rescue.ui.plan import render_medium
+from rescue.ui.prompt import ask_identity
+from rescue.ui.screen import Screen
+from rescue.units import human_bytes
+
+_ROOMY = Path("/var/tmp")
+"""Where an image lies until it is on the stick: /tmp may be small and in memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions:
+    """What the command line asked for.
+
+    `image` is a file that is there already; without it the medium is built. `expected` is ''
+    where a person is asked instead.
+    """
+
+    target: str
+    image: Path | None = None
+    erase: str = ""
+    accept_fixed: str = ""
+    expected: str = ""
+    ask: bool = True
+
+
+def image(target: Path, screen: Screen) -> ExitCode:
+    """Build a medium into a new file. Raises UsageError where something of that name is there."""
+    if target.exists():
+        raise UsageError(
+            f"{target} is there already",
+            hint="a stick is written with 'rescue media write'; name a new file for an image",
+        )
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}", hint="make it first")
+    made = build_image(target, _contents(discover()))
+    screen.show(f"{target}: {human_bytes(made.size)}, SHA-256 {made.sha256}")
+    return ExitCode.DONE
+
+
+def show(options: WriteOptions, screen: Screen, *, as_json: bool) -> ExitCode:
+    """Print the plan, and stop there."""
+    with only_one_run(), _planned(options) as plan:
+        screen.show(to_json(plan) if as_json else render_medium(plan))
+    return ExitCode.DONE
+
+
+def write(options: WriteOptions, screen: Screen) -> ExitCode:
+    """Make the stick a rescue medium, and read it back.
+
+    Raises RefusedError (nothing was written), RescueError where the stick does not keep what was
+    written.
+    """
+    with only_one_run(), _planned(options) as plan:
+        screen.show(render_medium(plan))
+        named = ask_identity(plan) if options.ask else options.expected
+        write_medium(grant_medium(plan, named=named), emit=screen.emit)
+    screen.show(
+        f"{plan.target_path} ({plan.disk.name}) is a rescue medium; every byte was read back"
+    )
+    return ExitCode.DONE
+
+
+@contextmanager
+def _planned(options: WriteOptions) -> Iterator[MediumPlan]:
+    """Give the plan; a medium that was built for it is gone when it ends."""
+    machine = discover()
+    request = MediumRequest(
+        target=options.target,
+        give_up_content_of=options.erase,
+        accept_fixed=options.accept_fixed,
+    )
+    known = _known(machine, options.target)
+    # Asked before an image is built, which may take minutes; its size is looked at after.
+    if refusals := medium_refusals(machine, request, None, known=known):
+        raise GuardRefusedError(refusals)
+    with tempfile.TemporaryDirectory(prefix="rescue-medium-", dir=_ROOMY) as folder:
+        if options.image is None:
+            ready = build_image(Path(folder) / "medium.img", _contents(machine))
+        else:
+            ready = _read_image(options.image)
+        yield unless_refused(plan_medium(machine, request, ready, known=known))
+
+
+def _read_image(path: Path) -> MediumImage:
+    """Return an image that was built before. Raises UsageError where the file is none."""
+    try:
+        table = read_table(str(path))
+    except RescueError as error:
+        raise UsageError(f"{path} is no rescue medium: {error.message}") from error
+    if table.uuid != MEDIUM_TABLE:
+        raise UsageError(
+            f"{path} is no rescue medium: its disk signature is {table.uuid}",
+            hint=f"make one: rescue media image {path.with_name('rescue.img')}",
+        )
+    return seal(path)
+
+
+def _known(machine: Machine, name: str) -> tuple[MirrorRecord, ...]:
+    """Return the records of the mirrors enrolled here, and of the one that the stick may be."""
+    if not machine.is_root:
+        return ()
+    target, _ = find_target(machine, name)
+    marker = read_marker(target) if target is not None else None
+    found = (marker.record,) if marker is not None else ()
+    return (*enrolled(), *found)
+
+
+def enrolled() -> tuple[MirrorRecord, ...]:
+    """Return the records of the mirrors enrolled on this machine, none without configuration."""
+    if not config.CONFIG_PATH.exists():
+        return ()
+    return tuple(load_record(entry.name) for entry in config.load().mirror)
+
+
+def _contents(machine: Machine) -> Contents:
+    return Contents(host=machine.host)
