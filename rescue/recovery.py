@@ -52,7 +52,7 @@ def recovery_page(
     }
     html = {name: escape(word) for name, word in facts.words.items()} | {
         "disks": "\n".join(_row(row) for row in facts.disks),
-        "layout": "\n".join(_row(row) for row in facts.layout),
+        "layout": "\n".join(_row((*row[:4], "\n".join(row[4:]).strip())) for row in facts.layout),
     }
     return RecoveryPage(text=_filled(TEXT_NAME, text), html=_filled(HTML_NAME, html))
 
@@ -93,7 +93,7 @@ def _layout(record: MirrorRecord, source: Disk | None) -> tuple[tuple[str, ...],
         pair.partition: (str(pair.kind), pair.mount_point, pair.source_uuid, pair.mirror_uuid)
         for pair in record.filesystems
     } | {pair.partition: ("swap", "", pair.source_uuid, pair.mirror_uuid) for pair in record.swaps}
-    empty = ("no file system of this system", "", "", "")
+    empty = ("-", "", "", "")
     return tuple(
         (str(number), sizes.get(number, ""), *rows.get(number, empty))
         for number in sorted({*sizes, *rows})
@@ -135,7 +135,9 @@ def _columns(rows: tuple[tuple[str, ...], ...]) -> str:
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+    """Return a row of a table; a line break within a cell is kept."""
+    shown = (escape(cell).replace("\n", "<br>") for cell in cells)
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>"
 
 
 def _filled(template: str, words: dict[str, str]) -> str:
