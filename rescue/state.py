@@ -1,5 +1,6 @@
 """Where records are kept: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rescue.codec import from_json, to_json
@@ -46,15 +47,26 @@ def save_marker(root: Path, record: MirrorRecord) -> None:
     Beside it lies what the medium's boot menu reads of it. What is less than complete is said
     there first, what is complete last: cut between the two, no menu trusts more than it may.
     """
-    folder = root / OWN_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
+    folder = _own_folder(root)
     complete = record.state is MirrorState.COMPLETE
     if not complete:
         write_atomic(folder / _BOOT_NOTE, boot_note(record), mode=0o600)
     write_atomic(folder / _MARKER, to_json(record).encode(), mode=0o600)
     if complete:
         write_atomic(folder / _BOOT_NOTE, boot_note(record), mode=0o600)
+
+
+def save_papers(root: Path, papers: Mapping[str, bytes]) -> None:
+    """Write what a person reads on the night beside the marker of a mounted mirror."""
+    for name, data in papers.items():
+        write_atomic(_own_folder(root) / name, data, mode=0o600)
+
+
+def _own_folder(root: Path) -> Path:
+    folder = root / OWN_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
 
 
 def load_marker(root: Path) -> MirrorRecord | None:

@@ -1,14 +1,14 @@
 """`rescue media`: the USB rescue medium, as a file and on a stick."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescue import config
 from rescue.apply.medium import write_medium
 from rescue.codec import to_json
+from rescue.commands.enrolled import known_records
 from rescue.confirm import GuardRefusedError, grant_medium, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
@@ -19,7 +19,7 @@ from rescue.model.medium import MEDIUM_TABLE, MediumImage, MediumPlan, MediumReq
 from rescue.model.record import MirrorRecord
 from rescue.plan.medium import medium_refusals, plan_medium
 from rescue.plan.refuse import find_target
-from rescue.state import load_record
+from rescue.recovery import recovery_page
 from rescue.system.lock import only_one_run
 from rescue.system.tables import read_table
 from rescue.ui.plan import render_medium
@@ -126,15 +126,23 @@ def _known(machine: Machine, name: str) -> tuple[MirrorRecord, ...]:
     target, _ = find_target(machine, name)
     marker = read_marker(target) if target is not None else None
     found = (marker.record,) if marker is not None else ()
-    return (*enrolled(), *found)
-
-
-def enrolled() -> tuple[MirrorRecord, ...]:
-    """Return the records of the mirrors enrolled on this machine, none without configuration."""
-    if not config.CONFIG_PATH.exists():
-        return ()
-    return tuple(load_record(entry.name) for entry in config.load().mirror)
+    return (*known_records(), *found)
 
 
 def _contents(machine: Machine) -> Contents:
-    return Contents(host=machine.host)
+    """Return what this server's medium carries: its recovery page for each mirror."""
+    records = known_records()
+    papers: dict[str, bytes] = {}
+    for record in records:
+        page = recovery_page(machine, record, others=records)
+        papers |= dict(_placed(page.papers(), record, records))
+    return Contents(host=machine.host, papers=papers)
+
+
+def _placed(
+    papers: Mapping[str, bytes], record: MirrorRecord, records: tuple[MirrorRecord, ...]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield each paper with its place; with several mirrors it carries the mirror's name."""
+    for name, data in papers.items():
+        stem, dot, kind = name.rpartition(".")
+        yield (name if len(records) == 1 else f"{stem}-{record.name}{dot}{kind}"), data
