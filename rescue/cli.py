@@ -106,11 +106,30 @@ def media() -> None:
     """The USB rescue medium, which starts the mirror whatever became of the first disk."""
 
 
+_A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True)
+
+_with_rescue_system = click.option(
+    "--with-rescue-system",
+    "rescue_system",
+    is_flag=True,
+    help="Add a small Debian that is started in memory; building it takes minutes.",
+)
+_ssh_key = click.option(
+    "--ssh-key",
+    type=_A_FILE,
+    metavar="FILE",
+    help="Public keys that may log in to the rescue system; without them it has no ssh.",
+)
+
+
 @media.command("image")
 @click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
-def media_image(*, file: Path) -> None:
+@_with_rescue_system
+@_ssh_key
+def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> None:
     """Build the medium into a new FILE, for a stick or a virtual machine."""
-    _carry_out(lambda screen: media_command.image(file, screen))
+    build = media_command.ImageOptions(rescue_system=rescue_system, ssh_key=ssh_key)
+    _carry_out(lambda screen: media_command.image(file, build, screen))
 
 
 @media.command("write")
@@ -119,9 +138,11 @@ def media_image(*, file: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 @click.option(
     "--image",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True),
+    type=_A_FILE,
     help="Write this image (from 'rescue media image') and build none.",
 )
+@_with_rescue_system
+@_ssh_key
 @click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
 @click.option("--expect-serial", default="", help="The identity that DISK must have.")
 @click.option(
@@ -142,6 +163,8 @@ def media_write(
     dry_run: bool,
     as_json: bool,
     image: Path | None,
+    rescue_system: bool,
+    ssh_key: Path | None,
     yes: bool,
     expect_serial: str,
     erase: str,
@@ -150,9 +173,12 @@ def media_write(
     """Make DISK (a device, by-id name or serial of a USB stick) a rescue medium."""
     if yes and not expect_serial:
         raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    if image is not None and (rescue_system or ssh_key):
+        raise click.UsageError("--image is a medium that is built already: name it alone")
     options = media_command.WriteOptions(
         target=disk,
         image=image,
+        build=media_command.ImageOptions(rescue_system=rescue_system, ssh_key=ssh_key),
         erase=erase,
         accept_fixed=accept_fixed,
         expected=expect_serial,

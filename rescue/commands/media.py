@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rescue.apply.medium import write_medium
@@ -14,6 +14,8 @@ from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.medium.build import Contents, build_image, seal
+from rescue.medium.live import build_live
+from rescue.medium.loaders import loaders
 from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE, MediumImage, MediumPlan, MediumRequest
 from rescue.model.record import MirrorRecord
@@ -32,6 +34,17 @@ _ROOMY = Path("/var/tmp")
 
 
 @dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """What the medium shall carry: the rescue system, and who may reach it by ssh.
+
+    `ssh_key` is a file of public keys; without it nothing listens on the network.
+    """
+
+    rescue_system: bool = False
+    ssh_key: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class WriteOptions:
     """What the command line asked for.
 
@@ -41,13 +54,14 @@ class WriteOptions:
 
     target: str
     image: Path | None = None
+    build: ImageOptions = ImageOptions()
     erase: str = ""
     accept_fixed: str = ""
     expected: str = ""
     ask: bool = True
 
 
-def image(target: Path, screen: Screen) -> ExitCode:
+def image(target: Path, options: ImageOptions, screen: Screen) -> ExitCode:
     """Build a medium into a new file. Raises UsageError where something of that name is there."""
     if target.exists():
         raise UsageError(
@@ -56,14 +70,14 @@ def image(target: Path, screen: Screen) -> ExitCode:
         )
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="make it first")
-    made = build_image(target, _contents(discover()))
+    made = _build(target, options, discover(), screen)
     screen.show(f"{target}: {human_bytes(made.size)}, SHA-256 {made.sha256}")
     return ExitCode.DONE
 
 
 def show(options: WriteOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
-    with only_one_run(), _planned(options) as plan:
+    with only_one_run(), _planned(options, screen) as plan:
         screen.show(to_json(plan) if as_json else render_medium(plan))
     return ExitCode.DONE
 
@@ -74,7 +88,7 @@ def write(options: WriteOptions, screen: Screen) -> ExitCode:
     Raises RefusedError (nothing was written), RescueError where the stick does not keep what was
     written.
     """
-    with only_one_run(), _planned(options) as plan:
+    with only_one_run(), _planned(options, screen) as plan:
         screen.show(render_medium(plan))
         named = ask_identity(plan) if options.ask else options.expected
         write_medium(grant_medium(plan, named=named), emit=screen.emit)
@@ -85,7 +99,7 @@ def write(options: WriteOptions, screen: Screen) -> ExitCode:
 
 
 @contextmanager
-def _planned(options: WriteOptions) -> Iterator[MediumPlan]:
+def _planned(options: WriteOptions, screen: Screen) -> Iterator[MediumPlan]:
     """Give the plan; a medium that was built for it is gone when it ends."""
     machine = discover()
     request = MediumRequest(
@@ -99,10 +113,38 @@ def _planned(options: WriteOptions) -> Iterator[MediumPlan]:
         raise GuardRefusedError(refusals)
     with tempfile.TemporaryDirectory(prefix="rescue-medium-", dir=_ROOMY) as folder:
         if options.image is None:
-            ready = build_image(Path(folder) / "medium.img", _contents(machine))
+            ready = _build(Path(folder) / "medium.img", options.build, machine, screen)
         else:
             ready = _read_image(options.image)
         yield unless_refused(plan_medium(machine, request, ready, known=known))
+
+
+def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen) -> MediumImage:
+    """Build the image, with the rescue system where it was asked for."""
+    papers = _papers(machine, known_records())
+    if options.ssh_key is not None:
+        papers |= {"rescue/authorized_keys": _public_keys(options.ssh_key)}
+    contents = Contents(host=machine.host, papers=papers)
+    if not options.rescue_system:
+        return build_image(target, contents)
+    with tempfile.TemporaryDirectory(prefix=".rescue-live-", dir=target.parent) as folder:
+        # mmdebstrap may work as another user.
+        Path(folder).chmod(0o755)
+        live = Path(folder) / "live"
+        live.mkdir()
+        build_live(live, time=loaders().newest, tell=screen.show)
+        return build_image(target, replace(contents, live=live))
+
+
+def _public_keys(path: Path) -> bytes:
+    """Return a file of public keys. Raises UsageError where it holds a private one, or none."""
+    data = path.read_bytes()
+    if b"PRIVATE KEY" in data or not data.strip():
+        raise UsageError(
+            f"{path} holds no public key",
+            hint="name the file that ends with .pub: the medium can be read by whoever holds it",
+        )
+    return data
 
 
 def _read_image(path: Path) -> MediumImage:
@@ -129,14 +171,13 @@ def _known(machine: Machine, name: str) -> tuple[MirrorRecord, ...]:
     return (*known_records(), *found)
 
 
-def _contents(machine: Machine) -> Contents:
-    """Return what this server's medium carries: its recovery page for each mirror."""
-    records = known_records()
+def _papers(machine: Machine, records: tuple[MirrorRecord, ...]) -> dict[str, bytes]:
+    """Return this server's recovery page for each of its mirrors, by their places."""
     papers: dict[str, bytes] = {}
     for record in records:
         page = recovery_page(machine, record, others=records)
         papers |= dict(_placed(page.papers(), record, records))
-    return Contents(host=machine.host, papers=papers)
+    return papers
 
 
 def _placed(
