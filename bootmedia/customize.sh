@@ -29,6 +29,7 @@ rm -f /boot/System.map-* /boot/config-* /vmlinuz* /initrd.img*
 
 # What differs from one build to the next.
 rm -f /etc/ssh/ssh_host_* /etc/machine-id /var/lib/dbus/machine-id /var/cache/ldconfig/aux-cache
+apt-get clean
 rm -rf /var/log/* /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old \
     /var/lib/dpkg/*-old /tmp/* /run/*
 : > /etc/machine-id
