@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from rescue.medium.build import Contents, build_image
+from rescue.medium.recipe import recipe_folder
 from rescue.model.medium import BOOT_PART, MEDIUM_TABLE
 from rescue.units import MIB
+from tests.lab.stock import build_wheel
 
 PAPERS = {"recovery.txt": b"disk SRC0001\n", "recovery.html": b"<h1>server</h1>\n"}
 
@@ -88,3 +91,13 @@ def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         build_image(tmp_path / "rescue.img", Contents(live=gone))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_installed_package_carries_menu_and_recipe(tmp_path: Path) -> None:
+    wheel = build_wheel(Path(__file__).parents[2], tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    folder = recipe_folder()
+    recipe = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {"grub.cfg", "packages.txt", "customize.sh"} <= recipe
+    assert {f"rescue/bootmedia/{name}" for name in recipe} <= names
