@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -101,3 +102,28 @@ def test_the_installed_package_carries_menu_and_recipe(tmp_path: Path) -> None:
     recipe = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert {"grub.cfg", "packages.txt", "customize.sh"} <= recipe
     assert {f"rescue/bootmedia/{name}" for name in recipe} <= names
+
+
+def rescue(*arguments: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-c", "from rescue.cli import main; main()", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_the_command_makes_a_new_file_and_never_replaces_one(tmp_path: Path) -> None:
+    target = tmp_path / "rescue.img"
+    done = rescue("media", "image", str(target))
+    assert done.returncode == 0, done.stderr
+    assert "29.0 MiB, SHA-256" in done.stdout
+    before = target.read_bytes()
+    again = rescue("media", "image", str(target))
+    assert (again.returncode, target.read_bytes()) == (2, before)
+    assert "is there already" in again.stderr
+
+
+def test_the_command_names_no_disk_and_no_medium_as_what_they_are(tmp_path: Path) -> None:
+    other = tmp_path / "other.img"
+    other.write_bytes(bytes(MIB))
+    assert "there is no disk" in rescue("media", "write", str(other)).stderr
+    both = rescue("media", "write", "x", "--image", str(other), "--with-rescue-system")
+    assert both.returncode == 2
+    assert rescue("media", "write", "x", "--yes").returncode == 2
