@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 # What the lab and the tests need from Debian; rescue itself needs those of the README.
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue acl attr cpio zstd \
-    grub-common grub-pc-bin grub-efi-amd64-bin \
-    mmdebstrap qemu-system-x86 qemu-utils ovmf openssh-client uidmap
+    grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
+    mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf openssh-client uidmap
 
-.PHONY: help packages lint test test-fast demo bench clean
+.PHONY: help packages lint test test-fast test-live medium demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,13 @@ test: $(VENV)/ready ## everything: unit, property, image and guest tests
 
 test-fast: $(VENV)/ready ## what needs no virtual machine
 	$(BIN)/python -m pytest -m 'not guest'
+
+test-live: $(VENV)/ready ## the medium's rescue system: built, and started on both firmwares
+	RESCUE_LAB_LIVE=1 $(BIN)/python -m pytest tests/guest/test_rescue_system.py
+
+medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
+	mkdir -p build && rm -f build/rescue.img
+	$(BIN)/rescue media image build/rescue.img
 
 demo: $(VENV)/ready ## the whole story in disposable virtual machines
 	$(BIN)/python -m scripts.demo

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ import rescue
 from rescue.commands import audit as audit_command
 from rescue.commands import disks as disks_command
 from rescue.commands import failback as failback_command
+from rescue.commands import media as media_command
 from rescue.commands import mirror as mirror_command
 from rescue.commands import prepare as prepare_command
 from rescue.commands import restore as restore_command
@@ -198,6 +200,95 @@ def restore(
 def salvage(*, disk: str, to: str) -> None:
     """Image a dying DISK into FILE with GNU ddrescue; run again, it goes on."""
     _carry_out(lambda screen: salvage_command.salvage(disk, to, screen))
+
+
+@cli.group()
+def media() -> None:
+    """The USB rescue medium, which starts the mirror whatever became of the first disk."""
+
+
+_A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True)
+
+_with_rescue_system = click.option(
+    "--with-rescue-system",
+    "rescue_system",
+    is_flag=True,
+    help="Add a small Debian that is started in memory; building it takes minutes.",
+)
+_ssh_key = click.option(
+    "--ssh-key",
+    type=_A_FILE,
+    metavar="FILE",
+    help="Public keys that may log in to the rescue system; without them it has no ssh.",
+)
+
+
+@media.command("image")
+@click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
+@_with_rescue_system
+@_ssh_key
+def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> None:
+    """Build the medium into a new FILE, for a stick or a virtual machine."""
+    build = media_command.ImageOptions(rescue_system=rescue_system, ssh_key=ssh_key)
+    _carry_out(lambda screen: media_command.image(file, build, screen))
+
+
+@media.command("write")
+@click.argument("disk")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+@click.option(
+    "--image",
+    type=_A_FILE,
+    help="Write this image (from 'rescue media image') and build none.",
+)
+@_with_rescue_system
+@_ssh_key
+@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
+@click.option("--expect-serial", default="", help="The identity that DISK must have.")
+@click.option(
+    "--erase",
+    default="",
+    metavar="IDENTITY",
+    help="Give up what the disk of this identity holds now.",
+)
+@click.option(
+    "--accept-fixed",
+    default="",
+    metavar="IDENTITY",
+    help="Write to the disk of this identity though it is not removable.",
+)
+def media_write(
+    *,
+    disk: str,
+    dry_run: bool,
+    as_json: bool,
+    image: Path | None,
+    rescue_system: bool,
+    ssh_key: Path | None,
+    yes: bool,
+    expect_serial: str,
+    erase: str,
+    accept_fixed: str,
+) -> None:
+    """Make DISK (a device, by-id name or serial of a USB stick) a rescue medium."""
+    if yes and not expect_serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    if image is not None and (rescue_system or ssh_key):
+        raise click.UsageError("--image is a medium that is built already: name it alone")
+    options = media_command.WriteOptions(
+        target=disk,
+        image=image,
+        build=media_command.ImageOptions(rescue_system=rescue_system, ssh_key=ssh_key),
+        erase=erase,
+        accept_fixed=accept_fixed,
+        expected=expect_serial,
+        ask=not yes,
+    )
+    if dry_run:
+        _carry_out(lambda screen: media_command.show(options, screen, as_json=as_json))
+    else:
+        _carry_out(lambda screen: media_command.write(options, screen))
 
 
 _AGAIN = "run the same command again; a mirror that was being written is incomplete until then"

@@ -6,6 +6,7 @@ from typing import TypeVar
 from rescue.errors import RefusedError
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
+from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.restore import RestorePlan
 
@@ -32,14 +33,13 @@ def unless_refused(planned: T | tuple[Refusal, ...]) -> T:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriteGrant:
-    """Leave to write to one disk, for one plan.
+class DiskGrant:
+    """Leave to write to one disk.
 
     Only this module makes one: whoever writes asks for it in its signature, so that writing
     without leave does not type-check, and a forged one fails when it is made.
     """
 
-    plan: Plan
     disk: DiskId
     _mint: object
 
@@ -57,6 +57,20 @@ class WriteGrant:
             )
 
 
+@dataclass(frozen=True, kw_only=True)
+class WriteGrant(DiskGrant):
+    """Leave to write to a mirror, for one plan."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediumGrant(DiskGrant):
+    """Leave to overwrite a stick with a medium, for one plan."""
+
+    plan: MediumPlan
+
+
 def grant(plan: Plan, *, named: str) -> WriteGrant:
     """Given a plan that was shown and what the person (or --expect-serial) named, give leave.
 
@@ -65,12 +79,25 @@ def grant(plan: Plan, *, named: str) -> WriteGrant:
     Raises RefusedError where the name is not this disk's.
     """
     disk = plan.record.mirror.id
+    _expect_name(disk, named, path=plan.target_path)
+    return WriteGrant(plan=plan, disk=disk, _mint=_MINT)
+
+
+def grant_medium(plan: MediumPlan, *, named: str) -> MediumGrant:
+    """Given the plan of a medium and what the person named, give leave to overwrite that stick.
+
+    Raises RefusedError where the name is not this disk's.
+    """
+    _expect_name(plan.disk, named, path=plan.target_path)
+    return MediumGrant(plan=plan, disk=plan.disk, _mint=_MINT)
+
+
+def _expect_name(disk: DiskId, named: str, *, path: str) -> None:
     if not disk.is_named_by(named):
         raise RefusedError(
-            f"'{named}' is not the identity of {plan.target_path}, which is '{disk.name}'",
+            f"'{named}' is not the identity of {path}, which is '{disk.name}'",
             hint="nothing was written; type the serial exactly as 'rescue disks' shows it",
         )
-    return WriteGrant(plan=plan, disk=disk, _mint=_MINT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,19 @@
 """Where records are kept: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from rescue.codec import from_json, to_json
 from rescue.errors import UsageError
-from rescue.model.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from rescue.model.bootnote import boot_note
+from rescue.model.record import (
+    HANDOVER_VERSION,
+    RECORD_VERSION,
+    Handover,
+    MirrorRecord,
+    MirrorState,
+)
 from rescue.system.files import sync_directory, write_atomic
 
 STATE_DIRECTORY = Path("/var/lib/rescue/mirrors")
@@ -14,6 +22,7 @@ OWN_FOLDER = ".rescue"
 """On a mirror's root, relative to it; never copied from or to a source."""
 
 _MARKER = "mirror.json"
+_BOOT_NOTE = "mirror.env"
 _BOOTED = "booted"
 _HANDOVER = "failback.json"
 
@@ -41,11 +50,31 @@ def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
 
 
 def save_marker(root: Path, record: MirrorRecord) -> None:
-    """Write the record to the mirror whose root is mounted at `root`, readable by root alone."""
+    """Write the record to the mirror whose root is mounted at `root`, readable by root alone.
+
+    Beside it lies what the medium's boot menu reads of it. What is less than complete is said
+    there first, what is complete last: cut between the two, no menu trusts more than it may.
+    """
+    folder = _own_folder(root)
+    complete = record.state is MirrorState.COMPLETE
+    if not complete:
+        write_atomic(folder / _BOOT_NOTE, boot_note(record), mode=0o600)
+    write_atomic(folder / _MARKER, to_json(record).encode(), mode=0o600)
+    if complete:
+        write_atomic(folder / _BOOT_NOTE, boot_note(record), mode=0o600)
+
+
+def save_papers(root: Path, papers: Mapping[str, bytes]) -> None:
+    """Write what a person reads on the night beside the marker of a mounted mirror."""
+    for name, data in papers.items():
+        write_atomic(_own_folder(root) / name, data, mode=0o600)
+
+
+def _own_folder(root: Path) -> Path:
     folder = root / OWN_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     folder.chmod(0o700)
-    write_atomic(folder / _MARKER, to_json(record).encode(), mode=0o600)
+    return folder
 
 
 def load_marker(root: Path) -> MirrorRecord | None:

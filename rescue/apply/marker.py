@@ -1,5 +1,6 @@
 """The mirror's own record: /.rescue/mirror.json on its root, written by fsync and rename."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rescue.state import (
     forget_handover,
     load_marker,
     save_marker,
+    save_papers,
 )
 
 
@@ -51,8 +53,18 @@ def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
     return found
 
 
-def store_marker(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None) -> None:
-    """Mount the granted mirror's root, write the record, and unmount it again."""
+def store_marker(
+    record: MirrorRecord,
+    grant: WriteGrant,
+    *,
+    papers: Mapping[str, bytes] | None = None,
+    site: Site | None = None,
+) -> None:
+    """Mount the granted mirror's root, write the record, and unmount it again.
+
+    `papers` are files by name that lie beside it (the recovery page); they are written first.
+    """
     only_root = replace(grant.plan.record, filesystems=(grant.plan.record.root,))
     with Workspace.mirror_only(only_root, grant, site=site) as workspace:
+        save_papers(workspace.mirror("/"), papers or {})
         write_marker(workspace.mirror("/"), record, grant)

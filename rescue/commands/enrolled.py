@@ -1,5 +1,6 @@
 """Which of the enrolled mirrors is meant, and what to say when it is not there."""
 
+import contextlib
 from time import time
 
 from rescue import config
@@ -29,6 +30,19 @@ def choose(machine: Machine, *, name: str) -> MirrorRecord:
     if attached:
         return min(attached, key=lambda record: record.last_complete)
     raise _why_none(machine, records, overdue_hours=settings.run.overdue_hours)
+
+
+def known_records() -> tuple[MirrorRecord, ...]:
+    """Return the records of all mirrors enrolled here; without a configuration there are none.
+
+    A mirror whose record is missing or not readable is left out: `choose` complains of it.
+    """
+    found = []
+    names = [entry.name for entry in config.load().mirror] if config.CONFIG_PATH.exists() else []
+    for name in names:
+        with contextlib.suppress(UsageError):
+            found.append(load_record(name))
+    return tuple(found)
 
 
 def is_attached(machine: Machine, record: MirrorRecord) -> bool:

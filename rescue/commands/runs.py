@@ -1,11 +1,13 @@
 """What the commands that write a disk share: perform a granted plan, look at it, record it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from time import time
 
 from rescue.apply.engine import Outcome, apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
+from rescue.commands.enrolled import known_records
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
 from rescue.errors import AuditError, ExitCode, RescueError
@@ -13,6 +15,7 @@ from rescue.model.event import Event
 from rescue.model.finding import Finding, Severity
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.recovery import recovery_page
 from rescue.state import save_record
 from rescue.system import journal
 from rescue.ui.findings import finding_lines
@@ -84,7 +87,8 @@ def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> E
         last_complete=time(),
         last_run=outcome.summary,
     )
-    _settle(complete, leave, state=MirrorState.COMPLETE, error="")
+    page = recovery_page(discover(), complete, others=known_records())
+    _settle(complete, leave, state=MirrorState.COMPLETE, error="", papers=page.papers())
     return tell_end(
         outcome,
         f"mirror '{complete.name}' is complete: generation {complete.generation}, audit passed",
@@ -120,7 +124,14 @@ def tell_end(outcome: Outcome, done: str, screen: Screen) -> ExitCode:
     return ExitCode.DEGRADED if outcome.summary.unreadable else ExitCode.DONE
 
 
-def _settle(record: MirrorRecord, leave: WriteGrant, *, state: MirrorState, error: str) -> None:
+def _settle(
+    record: MirrorRecord,
+    leave: WriteGrant,
+    *,
+    state: MirrorState,
+    error: str,
+    papers: Mapping[str, bytes] | None = None,
+) -> None:
     """Write what is true now on both disks: the written one first, then what the source knows.
 
     A mirror that cannot be written any more keeps its RUNNING marker, which says the same: it is
@@ -129,7 +140,7 @@ def _settle(record: MirrorRecord, leave: WriteGrant, *, state: MirrorState, erro
     """
     settled = replace(record, state=state, last_error=error)
     try:
-        store_marker(settled, leave)
+        store_marker(settled, leave, papers=papers)
     except (RescueError, OSError):
         if state is MirrorState.COMPLETE:
             save_record(replace(settled, state=MirrorState.FAILED, last_error="marker not written"))

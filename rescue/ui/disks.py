@@ -10,7 +10,9 @@ from rescue.model.disk import Disk, Partition, PartitionKind, Use, UseKind
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.layer import Container, Content, Foreign
 from rescue.model.machine import Machine
+from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.record import DiskRef, MirrorRecord
+from rescue.model.role import Role
 from rescue.units import human_bytes, to_bytes
 
 SYSTEM = "system"
@@ -148,6 +150,8 @@ def _use(disk: Disk) -> str:
 
 def _roles(disk: Disk, machine: Machine, records: Sequence[MirrorRecord]) -> list[str]:
     roles = [SYSTEM] if carries_system(disk, machine) else []
+    if disk.table is not None and disk.table.uuid == MEDIUM_TABLE:
+        roles.append(Role.MEDIUM.value)
     for record in records:
         if _is(disk, record.mirror):
             roles.append(f"mirror {record.name} ({record.state.value})")

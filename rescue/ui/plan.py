@@ -6,6 +6,7 @@ from rich.text import Text
 
 from rescue.model.disk import Partition, PartitionTable
 from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
 from rescue.model.title import title
@@ -26,6 +27,20 @@ def render_plan(plan: Plan) -> RenderableType:
     parts += [_partitions(plan, step.table) for step in plan.steps if isinstance(step, WriteTable)]
     parts.append(Text("Steps:", style="bold"))
     parts += [Text(f"  {n}. {title(step)}") for n, step in enumerate(plan.steps, start=1)]
+    parts += [Text(f"Note: {note}", style="yellow") for note in plan.notes]
+    return Group(*parts)
+
+
+def render_medium(plan: MediumPlan) -> RenderableType:
+    """Given the plan of a medium, return all of it: stick, what is lost, image, notes."""
+    parts: list[RenderableType] = [
+        Text(f"Plan: rescue medium on {plan.target_path}", style="bold"),
+        Text(f"  disk      {plan.target_model or 'disk'}, {human_bytes(plan.target_size)}"),
+        Text(f"  identity  {plan.disk.name}"),
+        *(Text(f"            /dev/disk/by-id/{link}") for link in plan.disk.by_id),
+        Text(f"  image     {human_bytes(plan.image.size)}, SHA-256 {plan.image.sha256}"),
+    ]
+    parts += [Text(f"  lost      {sentence}", style="bold red") for sentence in plan.loses]
     parts += [Text(f"Note: {note}", style="yellow") for note in plan.notes]
     return Group(*parts)
 

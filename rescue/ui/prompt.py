@@ -4,20 +4,22 @@ import sys
 from enum import StrEnum
 
 from rescue.errors import UsageError
+from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.restore import RestorePlan
 
 
-def ask_identity(plan: Plan) -> str:
+def ask_identity(plan: Plan | MediumPlan) -> str:
     """Ask the person to type the identity of the disk that the plan would write to.
 
     Returns what was typed ('' when the question was left). Raises UsageError where standard
     input is no terminal: a program that runs without a person never asks.
     """
+    disk = plan.disk if isinstance(plan, MediumPlan) else plan.record.mirror.id
     if not sys.stdin.isatty():
         raise UsageError(
             "writing to a disk needs a person's confirmation, and standard input is no terminal",
-            hint=f"for scripts: --yes --expect-serial {plan.record.mirror.id.name}",
+            hint=f"for scripts: --yes --expect-serial {disk.name}",
         )
     # Half of a command's start, which a nightly run that asks nothing does without.
     import questionary

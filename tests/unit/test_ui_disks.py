@@ -11,6 +11,7 @@ from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.layer import Container, Content, Foreign, Nothing
 from rescue.model.machine import Machine
+from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.mount import Mount
 from rescue.model.record import DiskRef, MirrorRecord, MirrorState
 from rescue.ui.disks import DiskRow, disk_rows, disks_table
@@ -144,3 +145,9 @@ def test_the_table_fits_eighty_columns_and_leaves_brackets_alone() -> None:
     assert "'[red]'" in text
     assert all(word in text for word in ("/dev/vdb", "MIR", "GPT", "system", "not in use"))
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_a_rescue_medium_is_told_by_its_disk_signature() -> None:
+    table = PartitionTable(kind=TableKind.MBR, uuid=MEDIUM_TABLE, partitions=())
+    stick = replace(disk("/dev/sdb", "STICK1"), table=table)
+    assert [row.role for row in disk_rows(machine(stick))] == ["medium"]

@@ -1,0 +1,59 @@
+"""What a mirror tells the medium's boot menu: an environment block that GRUB reads as data.
+
+GRUB loads named variables from it (`load_env --file`, GRUB manual, 'The GRUB environment block'):
+nothing in it is ever executed, whatever a host is called. `grub-editenv FILE list` shows it.
+"""
+
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from rescue.model.record import FilesystemPair, MirrorRecord
+
+_SIGNATURE = "# GRUB Environment Block\n"
+_UNIT = 1024
+"""grub-editenv makes blocks of this size, filled up with '#'."""
+
+_GRUB = PurePosixPath("/boot/grub")
+
+
+def boot_note(record: MirrorRecord) -> bytes:
+    """Return the environment block of a mirror: whose it is, how good, and where its menu lies.
+
+    `mirror_complete` sorts as text ('' before the first complete run); `mirror_boot_uuid` is of
+    the file system that holds `mirror_grub`, the folder of its grub.cfg.
+    """
+    boot = _holder(record)
+    done = datetime.fromtimestamp(record.last_complete, UTC) if record.last_complete else None
+    return environment_block(
+        {
+            "mirror_note": "1",
+            "mirror_host": record.host,
+            "mirror_machine": record.machine_id,
+            "mirror_name": record.name,
+            "mirror_state": record.state.value,
+            "mirror_generation": str(record.generation),
+            "mirror_complete": f"{done:%Y%m%dT%H%M%SZ}" if done else "",
+            "mirror_shown": f"{done:%Y-%m-%d %H:%M} UTC" if done else "never",
+            "mirror_boot_uuid": boot.mirror_uuid,
+            "mirror_grub": f"/{_GRUB.relative_to(boot.mount_point)}",
+        }
+    )
+
+
+def environment_block(values: dict[str, str]) -> bytes:
+    """Return a GRUB environment block with these variables; control characters become blanks."""
+    lines = [f"{name}={_escaped(value)}\n" for name, value in values.items()]
+    block = "".join([_SIGNATURE, *lines]).encode()
+    # One '#' at least: a block without any is full, and grub-editenv could not add to it.
+    return block + b"#" * (_UNIT - len(block) % _UNIT)
+
+
+def _holder(record: MirrorRecord) -> FilesystemPair:
+    """Return the file system on which /boot/grub lies."""
+    holders = [pair for pair in record.filesystems if _GRUB.is_relative_to(pair.mount_point)]
+    return max(holders, key=lambda pair: len(pair.mount_point))
+
+
+def _escaped(value: str) -> str:
+    plain = "".join(char if char.isprintable() else " " for char in value)
+    return plain.replace("\\", "\\\\")

@@ -1,0 +1,150 @@
+"""The USB rescue medium: its layout on the stick, what it says of itself, the plan to write it."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from rescue.model.identity import DiskId
+from rescue.model.role import Role
+from rescue.units import MIB, Bytes
+
+MEDIUM_VERSION = 1
+SECTOR = 512
+"""The image counts in these; a stick with larger sectors is refused."""
+
+_NAMESPACE = UUID("7c6f9d1e-0b0b-4c57-9a5e-2002032620a1")
+
+
+def _fixed_id(name: str) -> str:
+    """Return eight hex digits that are the same in every build of the image."""
+    return uuid5(_NAMESPACE, name).hex[:8]
+
+
+MEDIUM_TABLE = _fixed_id("table")
+"""The disk signature of every medium: what it is recognised by."""
+
+BOOT_LABEL = "RESCUE-BOOT"
+LIVE_LABEL = "RESCUE-LIVE"
+LIVE_FOLDER = "live"
+
+_BOOT_START = 2048
+_BOOT_LENGTH = 28 * MIB // SECTOR
+# Kernel and initramfs lie beside the squashfs; the tables of FAT32 need a little too.
+_SPARE = 4 * MIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediumPart:
+    """One vfat partition of the medium; start and length in sectors of 512 bytes.
+
+    `type` is the MBR's code: 'ef' for what UEFI boots from, 'c' for FAT32 (LBA). `volume_id` is
+    eight hex digits (man 8 mkfs.fat), `fat_bits` 16 or 32.
+    """
+
+    number: int
+    start: int
+    length: int
+    type: str
+    label: str
+    volume_id: str
+    fat_bits: int
+    bootable: bool = False
+
+
+BOOT_PART = MediumPart(
+    number=1,
+    start=_BOOT_START,
+    length=_BOOT_LENGTH,
+    type="ef",
+    label=BOOT_LABEL,
+    volume_id=_fixed_id("boot"),
+    # Too small for FAT32, which UEFI does not ask of removable media (UEFI 2.10 section 13.3.1).
+    fat_bits=16,
+    bootable=True,
+)
+
+
+def live_part(content: int) -> MediumPart:
+    """Return the partition that holds a rescue system of so many bytes."""
+    length = -(-(content + content // 256 + _SPARE) // MIB) * MIB
+    return MediumPart(
+        number=2,
+        start=BOOT_PART.start + BOOT_PART.length,
+        length=length // SECTOR,
+        type="c",
+        label=LIVE_LABEL,
+        volume_id=_fixed_id("live"),
+        fat_bits=32,
+    )
+
+
+def image_size(parts: tuple[MediumPart, ...]) -> Bytes:
+    """Return the size of an image with these partitions, in bytes."""
+    return Bytes(max(part.start + part.length for part in parts) * SECTOR)
+
+
+def table_script(parts: tuple[MediumPart, ...]) -> str:
+    """Return the table as sfdisk reads it (man 8 sfdisk).
+
+    An MBR and no GPT: a GPT's second header belongs at the end of the stick, whose size an image
+    does not know, and some BIOSes boot from nothing but an active MBR partition.
+    """
+    lines = ["label: dos", f"label-id: 0x{MEDIUM_TABLE}", "unit: sectors"]
+    for part in parts:
+        flag = ", bootable" if part.bootable else ""
+        lines.append(
+            f"{part.number} : start={part.start}, size={part.length}, type={part.type}{flag}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediumNote:
+    """What the medium says of itself, in `rescue/medium.json` on its first partition.
+
+    `host` is the machine it was made on, whose recovery page it carries ('' for none);
+    `versions` are the Debian packages that its boot loaders were taken from.
+    """
+
+    version: int = MEDIUM_VERSION
+    role: Role = Role.MEDIUM
+    host: str = ""
+    rescue: str
+    secure_boot: bool
+    rescue_system: bool
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediumImage:
+    """A finished image file: size in bytes and SHA-256 of all of it."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediumPlan:
+    """What would be written to which stick. `loses` and `notes` as in a `Plan`."""
+
+    version: int = MEDIUM_VERSION
+    target_path: str
+    target_model: str = ""
+    target_size: int
+    disk: DiskId
+    image: MediumImage
+    loses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediumRequest:
+    """What a person asked for.
+
+    `target` is any name of the stick; `give_up_content_of` and `accept_fixed` are the identities
+    of the one disk whose content may be lost, and of the one that may be no removable disk.
+    """
+
+    target: str
+    give_up_content_of: str = ""
+    accept_fixed: str = ""

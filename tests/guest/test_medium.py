@@ -1,0 +1,177 @@
+"""From the USB stick to a running system, and what its menu does with the disks it finds."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rescue.medium.build import Contents, build_image
+from tests.lab.disk import Disk, DiskModel
+from tests.lab.guest import Guest
+from tests.lab.hardware import BIOS, UEFI, Firmware, Hardware
+from tests.lab.lab import Lab
+from tests.lab.layout import MIB
+from tests.lab.medium import STICK, Note, small_mirror, stick
+from tests.lab.stock import Stock
+
+NEXT, PREVIOUS, ENTER = "\x0e", "\x10", "\r"
+MENU_SECONDS = 90.0
+"""For a menu without a system behind it, under emulation."""
+
+OTHER = "fedcba9876543210fedcba9876543210"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """What lies on the table when the first disk has died."""
+
+    stick: Disk
+    mirror: Disk
+    source: Disk
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("medium") / "medium.img"
+    build_image(path, Contents())
+    return path
+
+
+@pytest.fixture(scope="module")
+def medium(image: Path) -> Disk:
+    """A stick, the same for every test: each writes to a copy."""
+    return stick(image)
+
+
+@pytest.fixture(scope="module")
+def night(stock: Stock, image: Path, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """A server with a mirror, and a stick that was written on that server."""
+    directory = tmp_path_factory.mktemp("night")
+    with Lab(stock, directory).prepared_server() as server:
+        blank = server.attach_blank_disk(STICK, size=64 * MIB)
+        server.put(image, "/var/tmp/medium.img")
+        command = f"rescue media write {STICK} --image /var/tmp/medium.img --yes "
+        said = server.run(f"{command} --expect-serial {STICK}", check=False).expect(10).stderr
+        assert f"--accept-fixed {STICK}" in said  # the lab's kernel drives no USB
+        server.run(f"{command} --expect-serial {STICK} --accept-fixed {STICK}")
+        said = server.run(f"{command} --expect-serial {STICK}", check=False).expect(10).stderr
+        assert f"--erase {STICK}" in said
+        source, mirror = server.disk("SOURCE01"), server.disk("MIRROR01")
+        server.poweroff()
+    written = blank.read(0, image.stat().st_size)
+    assert written == image.read_bytes()
+    return Night(stick=blank.attached_as(DiskModel.USB), mirror=mirror, source=source)
+
+
+def note(name: str, day: int, *, state: str = "complete", **more: str) -> Note:
+    return Note(
+        name=name,
+        boot_uuid=f"f7e50000-0000-4000-8000-{day:012d}",
+        grub="/boot/grub",
+        state=state,
+        complete=f"202611{day:02d}T031500Z",
+        **more,
+    )
+
+
+def menu(lab: Lab, medium: Disk, notes: list[Note], directory: Path) -> Guest:
+    """Return a small machine with the stick and a disk for each note."""
+    disks = [medium.copy(directory / "stick.qcow2")]
+    disks += [small_mirror(directory, each) for each in notes]
+    return lab.machine(disks, hardware=Hardware(memory=256, processors=1))
+
+
+def entries(machine: Guest) -> list[str]:
+    """Return the menu's entries as they stand on the serial console, top to bottom."""
+    machine.wait_for_console(re.compile("executed automatically in"), MENU_SECONDS)
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", machine.console_text)
+    found = (line.strip(" *\r") for line in plain.splitlines())
+    wanted = ("Boot the", "INCOMPLETE", "(!)", "No mirror", "Rescue system", "Firmware", "Memory")
+    return list(dict.fromkeys(line for line in found if line.startswith(wanted)))
+
+
+def press(machine: Guest, key: str, answer: str) -> None:
+    """Press a key and wait for what it brings: what is typed ahead of a redraw is lost."""
+    machine.type_on_console(key)
+    machine.wait_for_console(re.compile(answer), MENU_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("firmware", "lost"),
+    # A boot sector, with everything else as it was; and the partition table with it.
+    [(BIOS, 440), (UEFI, MIB)],
+)
+def test_the_mirror_boots_from_the_stick_while_the_dead_disk_comes_first(
+    lab: Lab, night: Night, tmp_path: Path, firmware: Firmware, lost: int
+) -> None:
+    disks = [
+        each.copy(tmp_path / each.serial) for each in (night.stick, night.source, night.mirror)
+    ]
+    disks[1].zero(0, lost)
+    with lab.machine(disks, firmware=firmware) as machine:
+        machine.wait_for_login()
+        machine.wait_for_ssh()
+        title = re.search(
+            r"Boot the mirror of server, complete (\S+ \S+ UTC)", machine.console_text
+        )
+        assert title
+        assert machine.device("SOURCE01") == "/dev/vda"
+        assert machine.mounts() == {
+            "/": "/dev/vdb4",
+            "/boot": "/dev/vdb3",
+            "/boot/efi": "/dev/vdb2",
+            "/home": "/dev/vdb5",
+        }
+        assert machine.failed_units() == []
+        page = machine.run("cat /.rescue/recovery.txt").stdout
+        assert f"Last complete run: {title[1]}\n" in page
+        assert "first disk         SOURCE01\n" in page
+        machine.run("test -s /.rescue/recovery.html")
+
+
+def test_the_newest_complete_mirror_is_started_when_nobody_is_there(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    notes = [note("old", 22), note("half", 25, state="running"), note("new", 24)]
+    with menu(lab, medium, notes, tmp_path) as machine:
+        assert entries(machine)[:4] == [
+            "Boot the mirror of server, complete 2026-11-24 03:15 UTC (new)",
+            "Boot the mirror of server, complete 2026-11-22 03:15 UTC (old)",
+            "INCOMPLETE mirror of server, last good 2026-11-25 03:15 UTC (half)",
+            "Boot the first disk",
+        ]
+        machine.wait_for_console(re.compile("STARTED new"), MENU_SECONDS)
+
+
+def test_an_incomplete_mirror_is_started_only_after_a_warning(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    with menu(lab, medium, [note("half", 25, state="failed")], tmp_path) as machine:
+        assert entries(machine)[0].startswith("INCOMPLETE")
+        press(machine, PREVIOUS, r"\*INCOMPLETE")
+        press(machine, ENTER, "WARNING: the last run onto mirror half")
+        machine.wait_for_console(re.compile(r"\*Back"), MENU_SECONDS)
+        press(machine, NEXT, r"\*Boot the INCOMPLETE")
+        assert "STARTED" not in machine.console_text
+        press(machine, ENTER, "STARTED half")
+
+
+def test_mirrors_of_two_machines_are_told_apart(lab: Lab, medium: Disk, tmp_path: Path) -> None:
+    notes = [note("a", 23, host="mail"), note("b", 24, host="web $(reboot)", machine=OTHER)]
+    with menu(lab, medium, notes, tmp_path) as machine:
+        assert entries(machine)[:3] == [
+            "Boot the mirror of web $(reboot), complete 2026-11-24 03:15 UTC (b)",
+            "Boot the mirror of mail, complete 2026-11-23 03:15 UTC (a)",
+            "(!) Mirrors of DIFFERENT machines are attached: compare the host names",
+        ]
+        assert re.search(r"automatically in (2\d|30)s", machine.console_text)
+
+
+def test_without_a_mirror_the_menu_says_so_and_offers_the_rest(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    with menu(lab, medium, [], tmp_path) as machine:
+        shown = entries(machine)
+        assert shown[:2] == ["No mirror is attached (Enter looks again)", "Boot the first disk"]
+        machine.wait_for_console(re.compile("No other disk has a boot loader"), MENU_SECONDS)
