@@ -188,10 +188,11 @@ def restore(
         expected=expect_serial,
         ask=not yes,
         report=report,
-        dry_run=dry_run,
-        as_json=as_json,
     )
-    _carry_out(lambda screen: restore_command.restore(options, screen), loud=yes)
+    if dry_run:
+        _carry_out(lambda screen: restore_command.show(options, screen, as_json=as_json))
+    else:
+        _carry_out(lambda screen: restore_command.restore(options, screen), loud=yes)
 
 
 @cli.command()

@@ -2,7 +2,8 @@
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -46,8 +47,13 @@ class RestoreOptions:
     expected: str = ""
     ask: bool = True
     report: str = ""
-    dry_run: bool = False
-    as_json: bool = False
+
+
+def show(options: RestoreOptions, screen: Screen, *, as_json: bool) -> ExitCode:
+    """Find the dead disk, print what would come back, and stop there."""
+    with _planned(options, screen) as (plan, _):
+        screen.show(to_json(plan) if as_json else render_restore(plan))
+    return ExitCode.DONE
 
 
 def restore(options: RestoreOptions, screen: Screen) -> ExitCode:
@@ -56,6 +62,14 @@ def restore(options: RestoreOptions, screen: Screen) -> ExitCode:
     Returns DONE, or DEGRADED where something could not be read. Raises RefusedError before
     anything is written, RescueError where this system cannot be written to.
     """
+    with _planned(options, screen) as (plan, dead):
+        screen.show(render_restore(plan))
+        return _carry_out(plan, options, dead, screen)
+
+
+@contextmanager
+def _planned(options: RestoreOptions, screen: Screen) -> Iterator[tuple[RestorePlan, DeadDisk]]:
+    """Give the plan, and the dead disk open to be read for as long as the block runs."""
     with only_one_run():
         machine = discover()
         request, image_size = _request(machine, options)
@@ -68,12 +82,7 @@ def restore(options: RestoreOptions, screen: Screen) -> ExitCode:
             table_uuid=start.record.source.table_uuid,
             layout=start.layout,
         ) as dead:
-            plan = _plan(machine, start, request, dead, screen)
-            if options.dry_run:
-                screen.show(to_json(plan) if options.as_json else render_restore(plan))
-                return ExitCode.DONE
-            screen.show(render_restore(plan))
-            return _carry_out(plan, options, dead, screen)
+            yield _plan(machine, start, request, dead, screen), dead
 
 
 def _carry_out(
