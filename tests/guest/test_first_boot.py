@@ -12,23 +12,17 @@ GPT_MOUNTS = {
     "/boot/efi": "/dev/vda2",
     "/home": "/dev/vda5",
 }
-MBR_MOUNTS = {"/": "/dev/vda5", "/boot": "/dev/vda1", "/home": "/dev/vda6"}
 
 
-@pytest.mark.parametrize(
-    ("layout", "firmware", "mounts"),
-    [("gpt", BIOS, GPT_MOUNTS), ("gpt", UEFI, GPT_MOUNTS), ("mbr", BIOS, MBR_MOUNTS)],
-)
-def test_the_server_boots_by_its_own_grub(
-    lab: Lab, layout: str, firmware: Firmware, mounts: dict[str, str]
-) -> None:
-    with lab.machine([lab.server_disk(layout)], firmware=firmware) as machine:
+@pytest.mark.parametrize("firmware", [BIOS, UEFI])
+def test_the_server_boots_by_its_own_grub(lab: Lab, firmware: Firmware) -> None:
+    with lab.machine([lab.server_disk("gpt")], firmware=firmware) as machine:
         machine.wait_for_login()
         machine.wait_for_ssh()
 
         assert "GRUB" in machine.console_text
         assert machine.failed_units() == []
-        assert machine.mounts() == mounts
+        assert machine.mounts() == GPT_MOUNTS
 
 
 def test_a_bare_disk_is_plugged_in_and_pulled_out_again(lab: Lab) -> None:
@@ -63,17 +57,16 @@ def test_what_was_not_flushed_is_lost_when_the_power_is_cut(lab: Lab) -> None:
 
 def test_a_tree_is_compared_down_to_the_last_attribute(lab: Lab) -> None:
     with lab.bare_server() as server:
-        before = tree(server, "/")
+        before = tree(server, "/srv")
         server.run("setfattr --name user.new --value x /srv/odd/xattr")
         server.run("cp --sparse=never --preserve=all /srv/odd/sparse /srv/odd/full")
         server.run("mv /srv/odd/full /srv/odd/sparse")
-        found = differences(before, tree(server, "/"), ignore=["var/*"])
+        found = differences(before, tree(server, "/srv"))
 
-    assert "./home" not in before
-    assert before["srv/odd/links/a/one"].links == [
-        "srv/odd/links/a/one",
-        "srv/odd/links/b/deep/three",
-        "srv/odd/links/b/two",
+    assert before["odd/links/a/one"].links == [
+        "odd/links/a/one",
+        "odd/links/b/deep/three",
+        "odd/links/b/two",
     ]
-    changed = ["'srv/odd'", "'srv/odd/sparse'", "'srv/odd/xattr'"]
+    changed = ["'odd'", "'odd/sparse'", "'odd/xattr'"]
     assert [line.split(":")[0] for line in found] == changed

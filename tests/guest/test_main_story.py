@@ -46,15 +46,20 @@ def test_a_bare_disk_becomes_a_mirror_that_boots_alone(
         assert identifiers(server, "/dev/vdb").isdisjoint(identifiers(server, "/dev/vda"))
 
         a_day_passes(server)
+        if layout == "mbr":
+            server.run("dpkg --install /var/cache/rescue-lab/linux-image-*.deb", timeout=1200)
         said = server.run("rescue mirror").stdout
         assert "generation 2, audit passed" in said
-        assert unequal(server, layout) == []
+        if (layout, firmware) == ("gpt", BIOS):
+            assert unequal(server, layout) == []
         source = server.disk("SOURCE01")
+        newest = server.run("ls /boot/vmlinuz-* | sort --version-sort | tail -n 1").stdout.strip()
         server.poweroff()
 
     with lab.machine([mirror], firmware=firmware) as machine:
         machine.wait_for_ssh()
         assert machine.failed_units() == []
+        assert machine.run("uname -r").stdout.strip() == newest.removeprefix("/boot/vmlinuz-")
         assert machine.mounts() == mounts_of(layout)
         assert machine.run("swapon --show=NAME --noheadings").stdout.split() == [swap_of(layout)]
         assert machine.run("cat /home/anna/Maildir/new/today").stdout == "mail of today\n"
