@@ -10,7 +10,7 @@ from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, Firmware, Hardware, Plugged
 from tests.lab.stock import Stock
 
-VOLATILE = ("var/log/*", "var/lib/systemd/*", "var/tmp/*", "tmp/*", "lost+found*")
+VOLATILE = ("var/log/*", "var/lib/systemd/*", "var/tmp*", "tmp*", "lost+found*")
 """What a running server changes by itself, for comparisons with its mirror."""
 
 
