@@ -43,7 +43,12 @@ class Note:
 
 def stick(image: Path) -> Disk:
     """Return a medium's image as a USB stick."""
-    return Disk(path=_as_qcow2(image), serial=STICK, model=DiskModel.USB)
+    return as_stick(Disk(path=_as_qcow2(image), serial=STICK))
+
+
+def as_stick(disk: Disk) -> Disk:
+    """Return a disk that a medium was written to, plugged in as USB."""
+    return disk.attached_as(DiskModel.USB)
 
 
 def small_mirror(directory: Path, note: Note) -> Disk:
