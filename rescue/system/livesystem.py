@@ -40,5 +40,5 @@ def squash_argv(output: Path, *, time: int) -> list[str]:
     """
     return [
         *("mksquashfs", "-", str(output), "-tar", "-noappend", "-quiet", "-no-progress"),
-        *("-comp", "zstd", "-Xcompression-level", "15", "-mkfs-time", str(time)),
+        *("-comp", "zstd", "-Xcompression-level", "9", "-mkfs-time", str(time)),
     ]
