@@ -28,8 +28,11 @@ LIVE_FOLDER = "live"
 
 _BOOT_START = 2048
 _BOOT_LENGTH = 28 * MIB // SECTOR
-# Kernel and initramfs lie beside the squashfs; the tables of FAT32 need a little too.
+# Folders, half-used clusters and reserved sectors; FAT32's tables take 8 bytes of each cluster.
 _SPARE = 4 * MIB
+_CLUSTER = 2048
+# With fewer than 65,525 clusters it would be read as FAT16 (Microsoft's FAT specification 1.03).
+_LEAST_FAT32 = 136 * MIB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,7 @@ class MediumPart:
     """One vfat partition of the medium; start and length in sectors of 512 bytes.
 
     `type` is the MBR's code: 'ef' for what UEFI boots from, 'c' for FAT32 (LBA). `volume_id` is
-    eight hex digits (man 8 mkfs.fat), `fat_bits` 16 or 32.
+    eight hex digits (man 8 mkfs.fat), `fat_bits` 16 or 32, `cluster` in bytes.
     """
 
     number: int
@@ -47,6 +50,7 @@ class MediumPart:
     label: str
     volume_id: str
     fat_bits: int
+    cluster: int = _CLUSTER
     bootable: bool = False
 
 
@@ -65,7 +69,8 @@ BOOT_PART = MediumPart(
 
 def live_part(content: int) -> MediumPart:
     """Return the partition that holds a rescue system of so many bytes."""
-    length = -(-(content + content // 256 + _SPARE) // MIB) * MIB
+    needed = content + content // _CLUSTER * 8 + _SPARE
+    length = max(-(-needed // MIB) * MIB, _LEAST_FAT32)
     return MediumPart(
         number=2,
         start=BOOT_PART.start + BOOT_PART.length,

@@ -34,12 +34,19 @@ def table_argv(image: Path) -> list[str]:
 
 
 def vfat_argv(part: MediumPart, image: Path) -> list[str]:
-    """Return the command that makes a partition's vfat within the image (man 8 mkfs.fat)."""
+    """Return the command that makes a partition's vfat within the image (man 8 mkfs.fat).
+
+    mtools wants whole tracks: with 64 heads of 32 sectors a cylinder is one MiB.
+    """
     return [
         "mkfs.vfat",
         "--invariant",
+        "-g",
+        "64/32",
         "-F",
         str(part.fat_bits),
+        "-s",
+        str(part.cluster // SECTOR),
         "-i",
         part.volume_id,
         "-n",

@@ -94,6 +94,28 @@ def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_rescue_system_lies_on_a_second_partition(tmp_path: Path) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    system = {"vmlinuz": 5, "initrd.img": 7, "filesystem.squashfs": 44}
+    for name, size in system.items():
+        (live / name).write_bytes(name.encode() * (size * MIB // len(name)))
+    for name in ("one.img", "two.img"):
+        build_image(tmp_path / name, Contents(live=live))
+    image = tmp_path / "one.img"
+    assert image.read_bytes() == (tmp_path / "two.img").read_bytes()
+    table = json.loads(shell("sfdisk", "--json", str(image)))["partitiontable"]
+    second = table["partitions"][1]
+    assert second["type"] == "c"
+    part = tmp_path / "part"
+    part.write_bytes(image.read_bytes()[second["start"] * 512 :])
+    shell("fsck.vfat", "-n", str(part))
+    assert "LABEL=RESCUE-LIVE\n" in shell("blkid", "--probe", "--output", "export", str(part))
+    for name in system:
+        shell("mcopy", "-n", "-i", str(part), f"::/live/{name}", str(tmp_path))
+        assert (tmp_path / name).read_bytes() == (live / name).read_bytes()
+
+
 def test_the_installed_package_carries_menu_and_recipe(tmp_path: Path) -> None:
     wheel = build_wheel(Path(__file__).parents[2], tmp_path)
     with zipfile.ZipFile(wheel) as archive:
