@@ -7,14 +7,15 @@ from pathlib import Path, PurePosixPath
 import rescue
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
+_FROM_DEBIAN = frozenset({"pyparted"})
 _OF_AN_EXTRA = re.compile(r";.*\bextra\b")
 
 
 def toolkit_files() -> dict[str, Path]:
     """Return every module by its place below one folder of Python's path.
 
-    Distributions with compiled parts are left out: they belong to one Python, and the other
-    system has Debian's (`python3-parted`).
+    What is compiled belongs to one Python and is left out: pyparted is Debian's there
+    (`python3-parted`), the others' compiled parts only make them faster.
     """
     package = Path(rescue.__file__).parent
     found = {
@@ -23,15 +24,14 @@ def toolkit_files() -> dict[str, Path]:
         if path.is_file() and path.suffix != ".pyc"
     }
     for distribution in _needed("rescue"):
-        files = [file for file in distribution.files or () if _is_wanted(file)]
-        if not any(file.suffix == ".so" for file in files):
-            found |= {str(file): Path(str(file.locate())) for file in files}
+        files = (file for file in distribution.files or () if _is_wanted(file))
+        found |= {str(file): Path(str(file.locate())) for file in files}
     return dict(sorted(found.items()))
 
 
 def _needed(name: str) -> list[metadata.Distribution]:
     """Return what a distribution requires, and what that requires in turn, without itself."""
-    seen, waiting, found = {_plain(name)}, [metadata.distribution(name)], []
+    seen, waiting, found = {_plain(name), *_FROM_DEBIAN}, [metadata.distribution(name)], []
     while waiting:
         for requirement in waiting.pop().requires or ():
             named = _NAME.match(requirement)
@@ -50,7 +50,7 @@ def _needed(name: str) -> list[metadata.Distribution]:
 def _is_wanted(file: metadata.PackagePath) -> bool:
     place = PurePosixPath(file)
     inside = not place.is_absolute() and ".." not in place.parts
-    return inside and place.suffix != ".pyc" and "__pycache__" not in place.parts
+    return inside and place.suffix not in (".pyc", ".so") and "__pycache__" not in place.parts
 
 
 def _plain(name: str) -> str:

@@ -30,6 +30,8 @@ def test_the_toolkit_stands_alone(tmp_path: Path) -> None:
     # -S leaves this environment's own modules out: only what was copied is there.
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
     code += "import rescue.ui.prompt, rescue.codec, rescue.config, rescue.system.udev, click, rich;"
+    # Those that are only imported when they are needed.
+    code += "import questionary, tomli_w, cattrs, rich.console, rich.progress, pyudev;"
     code += "import rescue.recovery, rescue.medium.recipe as r; print(rescue.__file__)"
     argv = [sys.executable, "-S", "-c", code]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
