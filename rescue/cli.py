@@ -1,16 +1,13 @@
 """The command line: arguments in, exit code out; the only place that ends the process."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
-from rich.console import Console
 
 import rescue
 from rescue.commands import audit as audit_command
@@ -22,10 +19,10 @@ from rescue.commands import prepare as prepare_command
 from rescue.commands import restore as restore_command
 from rescue.commands import salvage as salvage_command
 from rescue.commands import status as status_command
-from rescue.confirm import GuardRefusedError
-from rescue.errors import RescueError, TerminatedError
-from rescue.system import journal
+from rescue.ending import carry_out
 from rescue.ui.screen import Screen
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,18 +41,35 @@ def disks(*, as_json: bool) -> None:
     _carry_out(lambda screen: disks_command.disks(screen, as_json=as_json))
 
 
+def _writes_a_disk(verb: Verb) -> Verb:
+    """Give a verb that overwrites a disk the options that all of them have."""
+    options = (
+        click.option("--dry-run", is_flag=True, help="Show the plan and stop there."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON."
+        ),
+        click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial."),
+        click.option("--expect-serial", default="", help="The identity that the disk must have."),
+        click.option(
+            "--erase",
+            default="",
+            metavar="IDENTITY",
+            help="Give up what the disk of this identity holds now.",
+        ),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def _expect_a_name(*, yes: bool, serial: str) -> None:
+    if yes and not serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+
+
 @cli.command()
 @click.argument("target")
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
-@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
-@click.option("--expect-serial", default="", help="The identity that TARGET must have.")
-@click.option(
-    "--erase",
-    default="",
-    metavar="IDENTITY",
-    help="Give up what the disk of this identity holds now.",
-)
+@_writes_a_disk
 @click.option("--name", default="", help="What to call the mirror (default: its serial).")
 def prepare(
     *,
@@ -68,8 +82,7 @@ def prepare(
     name: str,
 ) -> None:
     """Make TARGET (a device, by-id name or serial) a mirror of this system that boots."""
-    if yes and not expect_serial:
-        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    _expect_a_name(yes=yes, serial=expect_serial)
     options = prepare_command.PrepareOptions(
         target=target, name=name, erase=erase, expected=expect_serial, ask=not yes
     )
@@ -108,22 +121,12 @@ def audit(*, name: str) -> None:
 
 @cli.command()
 @click.argument("target")
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
-@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
-@click.option("--expect-serial", default="", help="The identity that TARGET must have.")
-@click.option(
-    "--erase",
-    default="",
-    metavar="IDENTITY",
-    help="Give up what the disk of this identity holds now.",
-)
+@_writes_a_disk
 def failback(
     *, target: str, dry_run: bool, as_json: bool, yes: bool, expect_serial: str, erase: str
 ) -> None:
     """Make TARGET (a new or repaired disk) the first disk again, from the running mirror."""
-    if yes and not expect_serial:
-        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    _expect_a_name(yes=yes, serial=expect_serial)
     options = failback_command.FailbackOptions(
         target=target, erase=erase, expected=expect_serial, ask=not yes
     )
@@ -179,8 +182,7 @@ def restore(
     Nothing is deleted, nothing that is newer here is replaced, and nothing is written to the dead
     disk.
     """
-    if yes and not expect_serial:
-        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    _expect_a_name(yes=yes, serial=expect_serial)
     options = restore_command.RestoreOptions(
         origin=origin,
         trees=trees,
@@ -236,8 +238,7 @@ def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> Non
 
 @media.command("write")
 @click.argument("disk")
-@click.option("--dry-run", is_flag=True, help="Show the plan and stop there.")
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
+@_writes_a_disk
 @click.option(
     "--image",
     type=_A_FILE,
@@ -245,14 +246,6 @@ def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> Non
 )
 @_with_rescue_system
 @_ssh_key
-@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
-@click.option("--expect-serial", default="", help="The identity that DISK must have.")
-@click.option(
-    "--erase",
-    default="",
-    metavar="IDENTITY",
-    help="Give up what the disk of this identity holds now.",
-)
 @click.option(
     "--accept-fixed",
     default="",
@@ -273,8 +266,7 @@ def media_write(
     accept_fixed: str,
 ) -> None:
     """Make DISK (a device, by-id name or serial of a USB stick) a rescue medium."""
-    if yes and not expect_serial:
-        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+    _expect_a_name(yes=yes, serial=expect_serial)
     if image is not None and (rescue_system or ssh_key):
         raise click.UsageError("--image is a medium that is built already: name it alone")
     options = media_command.WriteOptions(
@@ -292,53 +284,8 @@ def media_write(
         _carry_out(lambda screen: media_command.write(options, screen))
 
 
-_AGAIN = "run the same command again; a mirror that was being written is incomplete until then"
-
-
 def _carry_out(command: Callable[[Screen], IntEnum], *, loud: bool = False) -> NoReturn:
-    """Run a command and end the process with its exit code.
-
-    `loud` commands run unattended: how they failed goes to the system's log as well.
-    """
-    screen = Screen()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
-    code: IntEnum
-    try:
-        code = command(screen)
-    except (RescueError, OSError, KeyboardInterrupt) as caught:
-        error = _as_told(caught)
-        screen.close()
-        if isinstance(error, GuardRefusedError):
-            screen.refuse(error.refusals)
-        else:
-            screen.fail(error)
-        code = error.code
-        if loud:
-            journal.report_end(error.message, code=error.code)
-        if click.get_current_context().obj:
-            Console(stderr=True).print_exception()
-    sys.stdout.flush()
-    sys.exit(int(code))
-
-
-def _as_told(caught: BaseException) -> RescueError:
-    """Return what ended a command as a sentence with a hint: people get no traceback."""
-    if isinstance(caught, RescueError):
-        return caught
-    if isinstance(caught, KeyboardInterrupt):
-        return TerminatedError(
-            "left with Ctrl-C; nothing is mounted any more",
-            hint=_AGAIN,
-        )
-    return RescueError(f"{caught}", hint="see 'dmesg' for errors of a disk; --debug shows where")
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise TerminatedError(
-        f"stopped by {signal.Signals(number).name}; nothing is mounted any more",
-        hint=_AGAIN,
-    )
+    sys.exit(carry_out(command, loud=loud))
 
 
 def main() -> None:
