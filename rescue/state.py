@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from rescue.codec import from_json, to_json
 from rescue.errors import UsageError
@@ -15,6 +16,8 @@ from rescue.model.record import (
     MirrorState,
 )
 from rescue.system.files import sync_directory, write_atomic
+
+T = TypeVar("T")
 
 STATE_DIRECTORY = Path("/var/lib/rescue/mirrors")
 
@@ -82,12 +85,16 @@ def load_marker(root: Path) -> MirrorRecord | None:
 
     Raises UsageError where it was written by a newer rescue or is damaged.
     """
-    path = root / OWN_FOLDER / _MARKER
+    return _load_own(root, _MARKER, MirrorRecord, known_version=RECORD_VERSION)
+
+
+def _load_own(root: Path, name: str, kind: type[T], *, known_version: int) -> T | None:
+    path = root / OWN_FOLDER / name
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+    return from_json(text, kind, known_version=known_version, where=str(path))
 
 
 def load_boots(root: Path) -> tuple[str, ...]:
@@ -117,12 +124,7 @@ def load_handover(root: Path) -> Handover | None:
 
     Raises UsageError where it was written by a newer rescue or is damaged.
     """
-    path = root / OWN_FOLDER / _HANDOVER
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return None
-    return from_json(text, Handover, known_version=HANDOVER_VERSION, where=str(path))
+    return _load_own(root, _HANDOVER, Handover, known_version=HANDOVER_VERSION)
 
 
 def forget_handover(root: Path) -> None:

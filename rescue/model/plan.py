@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
+from rescue.model.disk import Disk
 from rescue.model.record import MirrorRecord
 from rescue.model.step import Step
 
@@ -36,6 +38,30 @@ class Plan:
     steps: tuple[Step, ...]
     loses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def on(
+        cls,
+        disk: Disk,
+        *,
+        kind: PlanKind,
+        record: MirrorRecord,
+        steps: tuple[Step, ...],
+        loses: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
+    ) -> Self:
+        """Return the plan of these steps on a disk as it is seen now."""
+        return cls(
+            kind=kind,
+            target_path=disk.path,
+            target_model=disk.model,
+            target_size=disk.size,
+            logical_sector=disk.logical_sector,
+            record=record,
+            steps=steps,
+            loses=loses,
+            notes=notes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,12 +139,9 @@ def _again(
         return in_order(refusals)
     absent = left_out(machine, record, esp=esp)
     run = run_steps(machine, source, record, esp=esp, without=absent, role=Role.SOURCE)
-    return Plan(
+    return Plan.on(
+        target,
         kind=PlanKind.FAILBACK,
-        target_path=target.path,
-        target_model=target.model,
-        target_size=target.size,
-        logical_sector=target.logical_sector,
         record=record,
         steps=run.steps,
         notes=(*run.notes, *_notes(request, record)),

@@ -58,12 +58,9 @@ def plan_mirror(
         without=absent,
         bandwidth_kib=request.bandwidth_kib,
     )
-    return Plan(
+    return Plan.on(
+        mirror,
         kind=PlanKind.MIRROR,
-        target_path=mirror.path,
-        target_model=mirror.model,
-        target_size=mirror.size,
-        logical_sector=mirror.logical_sector,
         record=record,
         steps=run.steps,
         notes=(*run.notes, *_notes(machine, record, absent)),

@@ -103,12 +103,9 @@ def whole_copy(
         platforms=grub.platforms,
     )
     run = run_steps(machine, found.disk, record, esp=grub.esp, first=True, role=role)
-    return Plan(
+    return Plan.on(
+        target,
         kind=kind,
-        target_path=target.path,
-        target_model=target.model,
-        target_size=target.size,
-        logical_sector=target.logical_sector,
         record=record,
         steps=(WipeSignatures(), WriteTable(table=table), *make_steps(made), *run.steps),
         loses=what_is_lost(target),

@@ -84,13 +84,7 @@ def run_steps(
         for each in looked_at
     ]
     steps += files
-    resume = resume_uuid(machine, disk, record.swaps)
-    steps += [
-        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role),
-        BuildInitramfs(),
-        *(InstallGrub(platform=each, distributor=distributor) for each in record.platforms),
-        WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True, role=role),
-    ]
+    steps += _boot_steps(machine, disk, record, esp=esp, distributor=distributor, role=role)
     if not first:
         steps += [
             PruneTree(mount_point=each.mount_point, late=each.late, keep=each.keep)
@@ -98,6 +92,19 @@ def run_steps(
             if each.late
         ]
     return Run(steps=tuple(steps), notes=notes)
+
+
+def _boot_steps(
+    machine: Machine, disk: Disk, record: MirrorRecord, *, esp: str, distributor: str, role: Role
+) -> list[Step]:
+    """Return the steps after which the disk boots what was copied, the menus last."""
+    resume = resume_uuid(machine, disk, record.swaps)
+    return [
+        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role),
+        BuildInitramfs(),
+        *(InstallGrub(platform=each, distributor=distributor) for each in record.platforms),
+        WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True, role=role),
+    ]
 
 
 def _paths_on(
