@@ -10,8 +10,7 @@ from tests.lab.hardware import BIOS, UEFI, Firmware
 from tests.lab.lab import VOLATILE, Lab, tree
 from tests.lab.layout import LAYOUTS, Content
 from tests.lab.manifest import differences
-
-PREPARE = "rescue prepare /dev/vdb --yes --expect-serial MIRROR01"
+from tests.lab.stock import MIRROR
 
 OWN = (
     *VOLATILE,
@@ -39,9 +38,8 @@ OWN = (
 def test_a_bare_disk_becomes_a_mirror_that_boots_alone(
     lab: Lab, layout: str, firmware: Firmware
 ) -> None:
-    with lab.server(layout, firmware=firmware) as server:
-        mirror = server.attach_blank_disk("MIRROR01")
-        server.run(PREPARE)
+    with lab.prepared_server(layout, firmware=firmware) as server:
+        mirror = server.disk(MIRROR)
         assert table(server, "/dev/vdb") == table(server, "/dev/vda")
         assert identifiers(server, "/dev/vdb").isdisjoint(identifiers(server, "/dev/vda"))
 

@@ -1,34 +1,22 @@
 """From the USB stick to a running system, and what its menu does with the disks it finds."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rescue.medium.build import Contents, build_image
-from tests.lab.disk import Disk, DiskModel
+from tests.lab.disk import Disk
 from tests.lab.guest import Guest
-from tests.lab.hardware import BIOS, UEFI, Firmware, Hardware
+from tests.lab.hardware import Hardware
 from tests.lab.lab import Lab
-from tests.lab.layout import MIB
-from tests.lab.medium import STICK, Note, small_mirror, stick
-from tests.lab.stock import Stock
+from tests.lab.medium import Note, small_mirror, stick
 
 NEXT, PREVIOUS, ENTER = "\x0e", "\x10", "\r"
 MENU_SECONDS = 90.0
 """For a menu without a system behind it, under emulation."""
 
 OTHER = "fedcba9876543210fedcba9876543210"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Night:
-    """What lies on the table when the first disk has died."""
-
-    stick: Disk
-    mirror: Disk
-    source: Disk
 
 
 @pytest.fixture(scope="module")
@@ -42,26 +30,6 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def medium(image: Path) -> Disk:
     """A stick, the same for every test: each writes to a copy."""
     return stick(image)
-
-
-@pytest.fixture(scope="module")
-def night(stock: Stock, image: Path, tmp_path_factory: pytest.TempPathFactory) -> Night:
-    """A server with a mirror, and a stick that was written on that server."""
-    directory = tmp_path_factory.mktemp("night")
-    with Lab(stock, directory).prepared_server() as server:
-        blank = server.attach_blank_disk(STICK, size=64 * MIB)
-        server.put(image, "/var/tmp/medium.img")
-        command = f"rescue media write {STICK} --image /var/tmp/medium.img --yes "
-        said = server.run(f"{command} --expect-serial {STICK}", check=False).expect(10).stderr
-        assert f"--accept-fixed {STICK}" in said  # the lab's kernel drives no USB
-        server.run(f"{command} --expect-serial {STICK} --accept-fixed {STICK}")
-        said = server.run(f"{command} --expect-serial {STICK}", check=False).expect(10).stderr
-        assert f"--erase {STICK}" in said
-        source, mirror = server.disk("SOURCE01"), server.disk("MIRROR01")
-        server.poweroff()
-    written = blank.read(0, image.stat().st_size)
-    assert written == image.read_bytes()
-    return Night(stick=blank.attached_as(DiskModel.USB), mirror=mirror, source=source)
 
 
 def note(name: str, day: int, *, state: str = "complete", **more: str) -> Note:
@@ -95,39 +63,6 @@ def press(machine: Guest, key: str, answer: str) -> None:
     """Press a key and wait for what it brings: what is typed ahead of a redraw is lost."""
     machine.type_on_console(key)
     machine.wait_for_console(re.compile(answer), MENU_SECONDS)
-
-
-@pytest.mark.parametrize(
-    ("firmware", "lost"),
-    # A boot sector, with everything else as it was; and the partition table with it.
-    [(BIOS, 440), (UEFI, MIB)],
-)
-def test_the_mirror_boots_from_the_stick_while_the_dead_disk_comes_first(
-    lab: Lab, night: Night, tmp_path: Path, firmware: Firmware, lost: int
-) -> None:
-    disks = [
-        each.copy(tmp_path / each.serial) for each in (night.stick, night.source, night.mirror)
-    ]
-    disks[1].zero(0, lost)
-    with lab.machine(disks, firmware=firmware) as machine:
-        machine.wait_for_login()
-        machine.wait_for_ssh()
-        title = re.search(
-            r"Boot the mirror of server, complete (\S+ \S+ UTC)", machine.console_text
-        )
-        assert title
-        assert machine.device("SOURCE01") == "/dev/vda"
-        assert machine.mounts() == {
-            "/": "/dev/vdb4",
-            "/boot": "/dev/vdb3",
-            "/boot/efi": "/dev/vdb2",
-            "/home": "/dev/vdb5",
-        }
-        assert machine.failed_units() == []
-        page = machine.run("cat /.rescue/recovery.txt").stdout
-        assert f"Last complete run: {title[1]}\n" in page
-        assert "first disk         SOURCE01\n" in page
-        machine.run("test -s /.rescue/recovery.html")
 
 
 def test_the_newest_complete_mirror_is_started_when_nobody_is_there(

@@ -26,48 +26,6 @@ def missing(homes: Manifest, numbers: range) -> list[int]:
     return [number for number in numbers if postman.digest(number) not in there]
 
 
-def test_a_server_dies_and_its_mail_comes_back(lab: Lab) -> None:
-    with lab.prepared_server() as server:
-        mirror = server.disk("MIRROR01")
-        deliver(server, "anna", 0, 300)
-        server.run("rescue mirror")
-        deliver(server, "anna", 300, 400)
-        server.run("su bela -c 'echo edited before the crash > /home/bela/notes/\"note 1.txt\"'")
-        server.run("rm '/home/bela/notes/note 2.txt' && sync")
-        server.cut_power()
-        dead = server.disk("SOURCE01")
-    dead.zero(0, 34 * 512)
-    before = dead.digest()
-
-    with lab.machine([mirror, dead]) as machine:
-        machine.wait_for_ssh()
-        deliver(machine, "anna", 400, 450)
-        machine.run("su bela -c 'echo edited since > /home/bela/notes/\"note 3.txt\"'")
-        refused = machine.run("rescue restore", check=False).expect(2)
-        assert "--expect-serial SOURCE01" in refused.stderr.replace("'", "")
-        said = machine.run(
-            "rescue restore --yes --expect-serial SOURCE01 --report /root/report", timeout=900
-        )
-        homes = tree(machine, "/home")
-        report = json.loads(machine.run("cat /root/report.json").stdout)
-        notes = machine.run("head /home/bela/notes/note\\ [123].txt").stdout
-        assert machine.written("SOURCE01") == 0
-        machine.poweroff()
-
-    assert missing(homes, range(450)) == []
-    assert "edited before the crash" in notes
-    assert "edited since" in notes
-    assert "second header at the end is there" in said.stdout
-    assert report["complete"]
-    anna, bela = (next(u for u in report["users"] if u["user"] == n) for n in ("anna", "bela"))
-    assert len(anna["new"]) == 100
-    assert len(anna["only_here"]) == 50
-    assert bela["updated"] == ["bela/notes/note 1.txt"]
-    assert bela["newer_here"] == ["bela/notes/note 3.txt"]
-    assert bela["only_here"] == ["bela/notes/note 2.txt"]
-    assert dead.digest() == before, "the dead disk was written to"
-
-
 @pytest.fixture(name="rescued")
 def rescued_(lab: Lab) -> Iterator[Guest]:
     """A server that runs as from its mirror; mail came to the first disk until it was pulled out.
