@@ -1,5 +1,6 @@
 """The configuration, /etc/rescue/rescue.toml: written by `prepare`, read by everything else."""
 
+import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,10 +12,15 @@ from cattrs.errors import BaseValidationError
 
 from rescue.errors import UsageError
 from rescue.model.record import DiskRef, MirrorRecord
+from rescue.model.schedule import ScheduleSettings
 from rescue.system.files import write_atomic
 
 CONFIG_PATH = Path("/etc/rescue/rescue.toml")
 CONFIG_VERSION = 1
+
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_ADDRESS = re.compile(r"[A-Za-z0-9._+=-]+(@[A-Za-z0-9.-]+)?")
+_LONGEST_DELAY = 12 * 60
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Config:
     source: DiskEntry
     mirror: tuple[MirrorEntry, ...] = ()
     run: RunLimits = field(default_factory=RunLimits)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
 
     def with_mirror(self, entry: MirrorEntry) -> "Config":
         """Return the same configuration with this mirror added, or put in its old place."""
@@ -87,7 +94,7 @@ def parse(text: str, *, where: str) -> Config:
     except BaseValidationError as error:
         said = "; ".join(_by_key(line) for line in transform_error(error))
         raise UsageError(f"{where}: {said}", hint="correct the key; see README.md") from error
-    _check_ranges(config, where=where)
+    check(config, where=where)
     return config
 
 
@@ -134,13 +141,19 @@ def _by_key(line: str) -> str:
     return f"key '{where.removeprefix('$.').removeprefix('$')}': {what}" if where else what
 
 
-def _check_ranges(config: Config, *, where: str) -> None:
+def check(config: Config, *, where: str) -> None:
+    """Raise UsageError that names the first key whose value cannot be meant."""
+    when = config.schedule
+    delay = when.random_delay_minutes
     for key, good, wanted in (
         ("run.brake_share", 0 < config.run.brake_share <= 1, "above 0 and at most 1"),
         ("run.brake_count", config.run.brake_count >= 0, "0 or more"),
         ("run.overdue_hours", config.run.overdue_hours > 0, "above 0"),
         ("run.time_limit_hours", config.run.time_limit_hours > 0, "above 0"),
         ("run.bandwidth_kib", config.run.bandwidth_kib >= 0, "0 or more"),
+        ("schedule.at", _TIME_OF_DAY.fullmatch(when.at), "a time from 00:00 to 23:59"),
+        ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
+        ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
     ):
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")

@@ -73,7 +73,9 @@ class RunSummary:
 class MirrorRecord:
     """Everything known of one mirror. On the mirror: /.rescue/mirror.json.
 
-    `generation` grows with every complete run and is kept on both disks; `grub_digest` is of the
+    `generation` grows with every complete run and is kept on both disks; `last_checksum` is when
+    the last complete run began that compared every content, in seconds since the epoch (UTC), 0.0
+    where none did; `grub_digest` is of the
     GRUB files that grub-install last used, so that an upgrade is noticed; `initramfs_digests`
     are of the source's initramfs that each of the mirror's was made after.
     """
@@ -93,6 +95,7 @@ class MirrorRecord:
     generation: int = 0
     last_complete: float = 0.0
     last_run: RunSummary | None = None
+    last_checksum: float = 0.0
     last_error: str = ""
     grub_digest: str = ""
     initramfs_digests: tuple[tuple[str, str], ...] = ()

@@ -35,6 +35,11 @@ def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
         ("brake_share = 0.5", "brake_count = 'many'", "run.brake_count"),
         ("brake_share = 0.5", "brake_shar = 0.5", "brake_shar"),
         ("brake_share = 0.5", "overdue_hours = 0", "run.overdue_hours"),
+        ("brake_share = 0.5", "[schedule]\nat = '3:15'", "schedule.at"),
+        ("brake_share = 0.5", "[schedule]\nat = '24:00'", "schedule.at"),
+        ("brake_share = 0.5", "[schedule]\nrandom_delay_minutes = -1", "random_delay_minutes"),
+        ("brake_share = 0.5", "[schedule]\nchecksum_day = 'caturday'", "schedule.checksum_day"),
+        ("brake_share = 0.5", "[schedule]\nnotify = 'a b'", "schedule.notify"),
         ('name = "attic"', "", "name"),
         ("version = 1", "version = 99", "version"),
     ],
@@ -45,6 +50,11 @@ def test_a_mistake_is_named_by_its_key(old: str, new: str, key: str) -> None:
     assert key in caught.value.message
     assert "/etc/rescue/rescue.toml" in caught.value.message
     assert caught.value.code == ExitCode.USAGE
+
+
+def test_a_schedule_is_there_without_being_named() -> None:
+    schedule = config.parse(GOOD, where="a test").schedule
+    assert (schedule.at, schedule.checksum_day, schedule.notify) == ("03:15", "sunday", "root")
 
 
 def test_two_mirrors_of_one_name_are_refused() -> None:

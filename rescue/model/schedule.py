@@ -1,0 +1,109 @@
+"""When the runs are: the settings, the files that make a machine keep to them, and what it says."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MIRROR_TIMER = "rescue-mirror.timer"
+MIRROR_SERVICE = "rescue-mirror.service"
+OVERDUE_TIMER = "rescue-overdue.timer"
+OVERDUE_SERVICE = "rescue-overdue.service"
+FAILED_SERVICE = "rescue-failed@.service"
+
+TIMERS = (MIRROR_TIMER, OVERDUE_TIMER)
+SERVICES = (MIRROR_SERVICE, OVERDUE_SERVICE)
+
+
+class ChecksumDay(StrEnum):
+    """The day of the week whose run compares every content, or NEVER."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+    NEVER = "never"
+
+
+class Starter(StrEnum):
+    """What starts the runs of a machine."""
+
+    SYSTEMD = "systemd"
+    CRON = "cron"
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """When the runs are, as the configuration says it.
+
+    `at` is the local time of the day, 'HH:MM'; a run begins up to `random_delay_minutes` later, so
+    that many machines do not begin as one. `notify` is the address that failures are mailed to.
+    """
+
+    at: str = "03:15"
+    random_delay_minutes: int = 15
+    checksum_day: ChecksumDay = ChecksumDay.SUNDAY
+    notify: str = "root"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleFile:
+    """One file: its absolute path, its text, its mode."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulePlan:
+    """What an installation writes and a removal takes away.
+
+    `stale` are files of ours that belong to the other way of starting, or to an older rescue.
+    """
+
+    starter: Starter
+    files: tuple[ScheduleFile, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimerState:
+    """A timer as the system knows it; times in seconds since the epoch (UTC), 0 where none."""
+
+    unit: str
+    next: float = 0.0
+    last: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceState:
+    """How a service ended the last time: systemd's word for it (man 5 systemd.service, RESULT).
+
+    `ended` is in seconds since the epoch (UTC), 0 where it never ran since the machine started.
+    """
+
+    unit: str
+    result: str
+    exit_code: int
+    ended: float = 0.0
+
+
+class Installed(StrEnum):
+    """Whether what is installed is what the configuration asks for."""
+
+    NO = "no"
+    YES = "yes"
+    OUTDATED = "outdated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleState:
+    """What `rescue schedule show` tells."""
+
+    starter: Starter
+    installed: Installed
+    settings: ScheduleSettings
+    timers: tuple[TimerState, ...] = ()
+    services: tuple[ServiceState, ...] = ()

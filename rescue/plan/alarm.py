@@ -1,0 +1,61 @@
+"""What is said to people when something that runs unattended has failed."""
+
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+
+from rescue.model.schedule import OVERDUE_SERVICE
+
+# An hourly look that mails every hour is soon no longer read.
+_OVERDUE_AGAIN = 20 * 3600.0
+_UNIX_LINES = EmailPolicy(linesep="\n")
+
+
+def is_due(unit: str, *, now: float, told: float) -> bool:
+    """Whether people are told that the unit failed; `told` is when they last were, 0: never.
+
+    A run that failed is always told. The look at the age comes every hour, and is told once a
+    day. Times are in seconds since the epoch; a clock that was set back does not silence it.
+    """
+    again = _OVERDUE_AGAIN if unit == OVERDUE_SERVICE else 0.0
+    return not 0.0 <= now - told < again
+
+
+def alarm_subject(host: str, unit: str) -> str:
+    """Return the one line that says it all."""
+    host = _plain(host)
+    if unit == OVERDUE_SERVICE:
+        return f"rescue on {host}: the mirror is not as it should be"
+    return f"rescue on {host}: {_plain(unit)} failed"
+
+
+def alarm_text(host: str, unit: str, lines: tuple[str, ...]) -> str:
+    """Return what is said beside it: where to look, and the last lines of the unit's journal."""
+    said = [_plain(line) for line in lines] or ["(the journal has no line of it)"]
+    return "\n".join(
+        (
+            f"{_plain(unit)} on {_plain(host)} did not end well.",
+            "'rescue status' there says how the mirrors are, and what to do next.",
+            "",
+            f"The end of its journal ('journalctl --unit {_plain(unit)}'):",
+            "",
+            *said,
+            "",
+        )
+    )
+
+
+def alarm_mail(host: str, unit: str, lines: tuple[str, ...], *, to: str) -> str:
+    """Return the whole message for `sendmail -t`, in plain ASCII; the MTA adds sender and date."""
+    mail = EmailMessage(policy=_UNIX_LINES)
+    mail["To"] = to
+    mail["Subject"] = alarm_subject(host, unit)
+    # No answer from a holiday (RFC 3834).
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(alarm_text(host, unit, lines), cte="quoted-printable")
+    return mail.as_bytes().decode("ascii")
+
+
+def _plain(text: str) -> str:
+    """Return a line in which nothing obeys: file names reach the journal as they are."""
+    clean = text.encode("utf-8", "replace").decode()
+    return "".join(char if char.isprintable() else "?" for char in clean)

@@ -1,0 +1,144 @@
+"""Which files make a machine keep its schedule, and on which days a run compares every content.
+
+The origin leaves its nightly job out of the copy, so that a machine that runs from its mirror does
+not overwrite the original disk. Here it is copied, and does nothing there: the units carry
+`ConditionPathExists=!/.rescue/mirror.json`, the script of cron looks for the same file, and
+`rescue mirror` itself refuses. So the schedule is there again, without anybody thinking of it,
+when a new first disk was made from the mirror.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from rescue.errors import ExitCode
+from rescue.model.finding import Refusal
+from rescue.model.schedule import (
+    FAILED_SERVICE,
+    MIRROR_SERVICE,
+    MIRROR_TIMER,
+    OVERDUE_SERVICE,
+    OVERDUE_TIMER,
+    ChecksumDay,
+    Installed,
+    ScheduleFile,
+    SchedulePlan,
+    ScheduleSettings,
+    Starter,
+)
+
+MARK = "# Written by 'rescue schedule install'"
+"""In every file that is ours: one without it is never overwritten and never removed."""
+
+UNIT_FOLDER = "/etc/systemd/system"
+CRON_JOB = "/etc/cron.daily/rescue"
+CRON_TEMPLATE = "rescue.cron"
+
+UNITS = (MIRROR_SERVICE, MIRROR_TIMER, OVERDUE_SERVICE, OVERDUE_TIMER, FAILED_SERVICE)
+TEMPLATES = (*UNITS, CRON_TEMPLATE)
+PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), CRON_JOB)
+"""Every file that an installation of any kind may have written."""
+
+# What needs no quoting in a unit (man 5 systemd.syntax, '%' and quotes) nor in a shell.
+_PLAIN_COMMAND = re.compile(r"/[A-Za-z0-9._/+-]+")
+_WEEK = tuple(day for day in ChecksumDay if day is not ChecksumDay.NEVER)
+
+
+def checksum_due(day: ChecksumDay, *, today: date, last: date | None, whole: bool) -> bool:
+    """Whether a scheduled run compares every content.
+
+    It does when none has since the last such day of the week, today included: a Sunday on which
+    the machine was off is made up for on Monday, and nothing is compared twice. `last` is the day
+    of the last complete run that compared, None where there was none. A mirror that is not `whole`
+    (its last run did not come to its end) is made whole first: a comparison that never gets
+    through must not keep it from that.
+    """
+    if day is ChecksumDay.NEVER or not whole:
+        return False
+    latest = today - timedelta(days=(today.weekday() - _WEEK.index(day)) % 7)
+    return last is None or last < latest
+
+
+def schedule_files(
+    settings: ScheduleSettings, *, starter: Starter, command: str, templates: Mapping[str, str]
+) -> tuple[ScheduleFile, ...]:
+    """Return the files of a schedule, filled in.
+
+    `command` is the absolute path of rescue; `templates` are texts by file name.
+    """
+    values = {
+        "@command@": command,
+        "@at@": settings.at,
+        "@delay@": str(settings.random_delay_minutes),
+    }
+
+    def filled(name: str) -> str:
+        text = templates[name]
+        for key, value in values.items():
+            text = text.replace(key, value)
+        return text
+
+    if starter is Starter.CRON:
+        return (ScheduleFile(path=CRON_JOB, text=filled(CRON_TEMPLATE), mode=0o755),)
+    return tuple(ScheduleFile(path=f"{UNIT_FOLDER}/{unit}", text=filled(unit)) for unit in UNITS)
+
+
+def plan_schedule(
+    settings: ScheduleSettings,
+    *,
+    starter: Starter,
+    command: str,
+    templates: Mapping[str, str],
+    found: Mapping[str, str],
+) -> SchedulePlan | tuple[Refusal, ...]:
+    """Return what an installation writes, or every reason against it.
+
+    `found` are the texts of those of PATHS that exist.
+    """
+    files = schedule_files(settings, starter=starter, command=command, templates=templates)
+    wanted = [file.path for file in files]
+    refusals = [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"{path} exists, and was not written by 'rescue schedule'",
+            hint="move it away, and install again",
+        )
+        for path in wanted
+        if path in found and not _is_ours(found[path])
+    ]
+    if not _PLAIN_COMMAND.fullmatch(command):
+        refusals.append(
+            Refusal(
+                code=ExitCode.REFUSED,
+                reason=f"'{command}' cannot be named in a unit: only letters, digits and ./_+-",
+                hint="ln -s that path to /usr/local/sbin/rescue, and install again",
+            )
+        )
+    if refusals:
+        return tuple(refusals)
+    return SchedulePlan(
+        starter=starter,
+        files=files,
+        stale=tuple(path for path in _ours(found) if path not in wanted),
+    )
+
+
+def plan_removal(*, starter: Starter, found: Mapping[str, str]) -> SchedulePlan:
+    """Return what a removal takes away: every file that carries our mark, and no other."""
+    return SchedulePlan(starter=starter, stale=_ours(found))
+
+
+def installed(plan: SchedulePlan, found: Mapping[str, str]) -> Installed:
+    """Given what an installation would write and the files that exist, compare the two."""
+    if not _ours(found):
+        return Installed.NO
+    same = all(found.get(file.path) == file.text for file in plan.files) and not plan.stale
+    return Installed.YES if same else Installed.OUTDATED
+
+
+def _ours(found: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(path for path in PATHS if _is_ours(found.get(path, "")))
+
+
+def _is_ours(text: str) -> bool:
+    return any(line.startswith(MARK) for line in text.splitlines())
