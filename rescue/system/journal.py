@@ -3,6 +3,7 @@
 import syslog
 
 from rescue.errors import ExitCode
+from rescue.system.run import CommandError, run
 
 
 def report_end(message: str, *, code: ExitCode) -> None:
@@ -21,3 +22,29 @@ def report_success(message: str) -> None:
     """Write to the system's log what a run did."""
     syslog.openlog("rescue", syslog.LOG_PID, syslog.LOG_DAEMON)
     syslog.syslog(syslog.LOG_NOTICE, message)
+
+
+def report_alarm(message: str) -> None:
+    """Write to the system's log, as an error, what people have to look at."""
+    syslog.openlog("rescue", syslog.LOG_PID, syslog.LOG_DAEMON)
+    syslog.syslog(syslog.LOG_ERR, message)
+
+
+def last_lines_argv(unit: str, count: int) -> list[str]:
+    """Return the command that prints the end of a unit's journal (man 1 journalctl)."""
+    return [
+        "journalctl",
+        f"--unit={unit}",
+        f"--lines={count}",
+        "--output=short-iso",
+        "--no-pager",
+        "--quiet",
+    ]
+
+
+def last_lines(unit: str, *, count: int) -> tuple[str, ...]:
+    """Return the end of a unit's journal; nothing where there is no journal to be read."""
+    try:
+        return tuple(run(last_lines_argv(unit, count)).stdout.splitlines())
+    except CommandError:
+        return ()

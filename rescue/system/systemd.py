@@ -1,0 +1,104 @@
+"""systemd: units are enabled, asked and let go through systemctl (man 1 systemctl)."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rescue.model.schedule import ServiceState, TimerState
+from rescue.system.run import CommandError, run
+
+_RUNNING = Path("/run/systemd/system")
+_MICROSECONDS = 1_000_000
+# What systemd says for 'never' is the largest number it has.
+_NEVER = 2**63
+
+_PROPERTIES = "Result,ExecMainStatus,ExecMainExitTimestamp"
+
+
+def is_running(place: Path = _RUNNING) -> bool:
+    """Whether this machine was started by systemd (man 3 sd_booted)."""
+    return place.is_dir()
+
+
+def reload() -> None:
+    """Let systemd read its units again. Raises CommandError."""
+    run(["systemctl", "daemon-reload"])
+
+
+def enable(timers: Sequence[str]) -> None:
+    """Enable timers and start them, with the time that is in their files now.
+
+    One that was active already is started anew: else it keeps the time it had. Raises
+    CommandError.
+    """
+    run(["systemctl", "enable", "--quiet", *timers])
+    run(["systemctl", "restart", *timers])
+
+
+def disable(timers: Sequence[str]) -> None:
+    """Stop timers, take them out of the boot, and forget when they last were. A run goes on.
+
+    Raises CommandError where one would still start.
+    """
+    run(["systemctl", "disable", "--now", "--quiet", *timers])
+    # A stamp that stays starts nothing.
+    with contextlib.suppress(CommandError):
+        run(["systemctl", "clean", "--what=state", *timers])
+
+
+def forget_failures(services: Sequence[str]) -> None:
+    """Take services off the list of failed units; one that never failed is no matter."""
+    for service in services:
+        with contextlib.suppress(CommandError):
+            run(["systemctl", "reset-failed", service])
+
+
+def timers_argv(timers: Sequence[str]) -> list[str]:
+    """Return the command that lists timers as JSON, those that wait for nothing too."""
+    return ["systemctl", "list-timers", "--all", "--output=json", *timers]
+
+
+def list_timers(timers: Sequence[str]) -> tuple[TimerState, ...]:
+    """Return those of the timers that systemd knows. Raises CommandError."""
+    return parse_timers(run(timers_argv(timers)).stdout)
+
+
+def parse_timers(text: str) -> tuple[TimerState, ...]:
+    """Given the JSON of `systemctl list-timers` (times in microseconds), return the timers."""
+    rows: list[dict[str, Any]] = json.loads(text or "[]")
+    return tuple(
+        TimerState(
+            unit=str(row["unit"]), next=_seconds(row.get("next")), last=_seconds(row.get("last"))
+        )
+        for row in rows
+    )
+
+
+def show_argv(service: str) -> list[str]:
+    """Return the command that shows how a service ended, its time in seconds since the epoch."""
+    return ["systemctl", "show", f"--property={_PROPERTIES}", "--timestamp=unix", service]
+
+
+def service_state(service: str) -> ServiceState:
+    """Return how a service ended the last time. Raises CommandError."""
+    return parse_service(service, run(show_argv(service)).stdout)
+
+
+def parse_service(service: str, text: str) -> ServiceState:
+    """Given what `systemctl show` printed of a service, return how it ended the last time."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    ended = values.get("ExecMainExitTimestamp", "").removeprefix("@")
+    return ServiceState(
+        unit=service,
+        result=values.get("Result", ""),
+        exit_code=int(values.get("ExecMainStatus") or 0),
+        ended=float(ended) if ended.isdigit() else 0.0,
+    )
+
+
+def _seconds(microseconds: object) -> float:
+    if not isinstance(microseconds, int) or not 0 < microseconds < _NEVER:
+        return 0.0
+    return microseconds / _MICROSECONDS
