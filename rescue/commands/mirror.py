@@ -1,6 +1,7 @@
 """`rescue mirror`: one run, from the running system onto its enrolled mirror."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 from rescue import config
 from rescue.apply.estimate import estimate
@@ -12,10 +13,12 @@ from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
 from rescue.model.plan import MirrorRequest, Plan
-from rescue.model.record import MirrorRecord
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.schedule import ChecksumDay
 from rescue.plan.brake import check_brake
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.refuse import machine_refusals
+from rescue.plan.schedule import checksum_due
 from rescue.system.deadline import deadline
 from rescue.system.lock import only_one_run
 from rescue.ui.screen import Screen
@@ -23,10 +26,14 @@ from rescue.ui.screen import Screen
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorOptions:
-    """What the command line asked for."""
+    """What the command line asked for.
+
+    A `scheduled` run decides by itself, by the day, whether it compares every content.
+    """
 
     name: str = ""
     checksum: bool = False
+    scheduled: bool = False
     accept_changes: bool = False
     accept_booted: bool = False
 
@@ -43,6 +50,10 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             raise GuardRefusedError(tuple(refusals))
         with deadline(config.load().run.time_limit_hours):
             record = choose(machine, name=options.name)
+            day = config.load().schedule.checksum_day
+            if options.scheduled and compares(record, day=day, today=date.today()):
+                options = replace(options, checksum=True)
+                screen.show("note: every content is compared in this run, as once a week")
             plan = _plan(machine, record, options)
             for note in plan.notes:
                 screen.show(f"note: {note}")
@@ -50,6 +61,12 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
                 _brake(plan)
             leave = grant(plan, named=record.mirror.id.name)
             return finish(plan, perform(plan, leave, screen), leave, screen)
+
+
+def compares(record: MirrorRecord, *, day: ChecksumDay, today: date) -> bool:
+    """Whether a scheduled run of this mirror compares every content; days are local ones."""
+    last = date.fromtimestamp(record.last_checksum) if record.last_checksum else None
+    return checksum_due(day, today=today, last=last, whole=record.state is MirrorState.COMPLETE)
 
 
 def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions) -> Plan:

@@ -86,6 +86,9 @@ def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> E
         generation=plan.record.generation + 1,
         last_complete=time(),
         last_run=outcome.summary,
+        last_checksum=(
+            outcome.summary.started if outcome.summary.checksum else outcome.record.last_checksum
+        ),
     )
     page = recovery_page(discover(), complete, others=known_records())
     _settle(complete, leave, state=MirrorState.COMPLETE, error="", papers=page.papers())

@@ -17,12 +17,15 @@ from rescue.plan.failback import is_normal_source
 from rescue.plan.guard import is_disk
 from rescue.plan.table import sectors_needed
 from rescue.state import load_boots, load_record
+from rescue.system import journal
 from rescue.ui.screen import Screen
 from rescue.ui.status import status_lines
 
 
-def status(screen: Screen, *, as_json: bool) -> Health:
+def status(screen: Screen, *, as_json: bool, log: bool = False) -> Health:
     """Print where the machine stands. Returns what monitoring asks for, as an exit code.
+
+    With `log` what is not well is written to the system's log as errors, too.
 
     Raises UsageError without root, and where configuration and records do not fit together.
     """
@@ -37,11 +40,15 @@ def status(screen: Screen, *, as_json: bool) -> Health:
         overdue = settings.run.overdue_hours if settings else 0.0
         records = tuple(load_record(name) for name in names)
         found = on_source(machine, records, now=time(), overdue_hours=overdue)
+    lines = status_lines(found)
     if as_json:
         screen.show(to_json(found))
     else:
-        for line in status_lines(found):
+        for line in lines:
             screen.show(line)
+    if log and found.health is not Health.GOOD:
+        for line in lines:
+            journal.report_alarm(line.plain)
     return found.health
 
 

@@ -1,0 +1,136 @@
+"""`rescue schedule`: discover, plan, show, apply, verify."""
+
+import sys
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+from rescue import config
+from rescue.apply.schedule import install_schedule, remove_schedule
+from rescue.confirm import GuardRefusedError, unless_refused
+from rescue.discover.machine import discover
+from rescue.discover.schedule import find_starter, read_files, read_services, read_timers
+from rescue.errors import ExitCode, RescueError
+from rescue.model.finding import Refusal
+from rescue.model.schedule import (
+    TIMERS,
+    ChecksumDay,
+    Installed,
+    SchedulePlan,
+    ScheduleSettings,
+    ScheduleState,
+    Starter,
+)
+from rescue.plan.refuse import machine_refusals, root_refusals
+from rescue.plan.schedule import PATHS, TEMPLATES, installed, plan_removal, plan_schedule
+from rescue.system.run import which
+from rescue.ui.schedule import plan_lines, settings_line, state_lines
+from rescue.ui.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallOptions:
+    """What the command line asked for; what is None stays as the configuration has it."""
+
+    at: str | None = None
+    checksum_day: ChecksumDay | None = None
+
+
+def install(options: InstallOptions, screen: Screen) -> ExitCode:
+    """Write the settings and the files, start the timers, and see that they wait.
+
+    Raises UsageError (no mirror is enrolled, a setting cannot be meant), GuardRefusedError (the
+    machine runs from its mirror, a file is not ours), RescueError where a timer does not wait.
+    """
+    if refusals := machine_refusals(discover()):
+        raise GuardRefusedError(tuple(refusals))
+    settings = _changed(config.load(), options)
+    plan = unless_refused(_plan(settings.schedule))
+    for line in plan_lines(plan):
+        screen.show(line)
+    config.save(settings)
+    install_schedule(plan)
+    _expect_installed(plan)
+    screen.show(f"scheduled: {settings_line(settings.schedule, plan.starter)}")
+    return ExitCode.DONE
+
+
+def show(screen: Screen) -> ExitCode:
+    """Print the settings, whether they are what is installed, and the next and last runs."""
+    _expect_root()
+    settings = config.load().schedule
+    starter = find_starter()
+    found = read_files(PATHS)
+    plan = unless_refused(_plan(settings))
+    there = installed(plan, found)
+    asked = starter is Starter.SYSTEMD and there is not Installed.NO
+    state = ScheduleState(
+        starter=starter,
+        installed=there,
+        settings=settings,
+        timers=read_timers() if asked else (),
+        services=read_services() if asked else (),
+    )
+    for line in state_lines(state):
+        screen.show(line)
+    return ExitCode.DONE
+
+
+def remove(screen: Screen) -> ExitCode:
+    """Remove exactly what an installation wrote; the settings stay in the configuration."""
+    _expect_root()
+    plan = plan_removal(starter=find_starter(), found=read_files(PATHS))
+    remove_schedule(plan)
+    for path in plan.stale:
+        screen.show(f"removed {path}")
+    if left := read_files(plan.stale):
+        raise RescueError(f"still there: {', '.join(left)}")
+    screen.show("nothing is scheduled any more" if plan.stale else "nothing was scheduled")
+    return ExitCode.DONE
+
+
+def _expect_root() -> None:
+    if refusals := root_refusals(discover()):
+        raise GuardRefusedError(tuple(refusals))
+
+
+def _changed(settings: config.Config, options: InstallOptions) -> config.Config:
+    """Return the configuration with what was asked for. Raises UsageError that names the key."""
+    old = settings.schedule
+    new = replace(
+        old,
+        at=old.at if options.at is None else options.at,
+        checksum_day=old.checksum_day if options.checksum_day is None else options.checksum_day,
+    )
+    changed = replace(settings, schedule=new)
+    config.check(changed, where="the command line")
+    return changed
+
+
+def _plan(settings: ScheduleSettings) -> SchedulePlan | tuple[Refusal, ...]:
+    folder = files("rescue").joinpath("templates")
+    return plan_schedule(
+        settings,
+        starter=find_starter(),
+        command=_own_command(),
+        templates={name: folder.joinpath(name).read_text("utf-8") for name in TEMPLATES},
+        found=read_files(PATHS),
+    )
+
+
+def _own_command() -> str:
+    """Return the path by which a timer starts rescue: the one that stays when it is upgraded."""
+    return which("rescue") or str(Path(sys.argv[0]).absolute())
+
+
+def _expect_installed(plan: SchedulePlan) -> None:
+    """Look at what was done. Raises RescueError where it would not start by itself."""
+    if installed(plan, read_files(PATHS)) is not Installed.YES:
+        raise RescueError("the files are not as they were written", hint="see 'dmesg'")
+    if plan.starter is Starter.SYSTEMD:
+        waiting = {timer.unit for timer in read_timers() if timer.next}
+        if missing := [timer for timer in TIMERS if timer not in waiting]:
+            raise RescueError(
+                f"systemd does not wait for {', '.join(missing)}",
+                hint=f"see 'systemctl status {missing[0]}'",
+            )

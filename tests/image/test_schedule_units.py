@@ -1,0 +1,107 @@
+"""The files of a schedule as the programs read them that they are for: systemd, and a shell."""
+
+import os
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from rescue.apply.schedule import install_schedule, remove_schedule
+from rescue.discover.schedule import read_files
+from rescue.model.schedule import Installed, SchedulePlan, ScheduleSettings, Starter
+from rescue.plan.schedule import (
+    CRON_JOB,
+    PATHS,
+    TEMPLATES,
+    UNIT_FOLDER,
+    UNITS,
+    installed,
+    plan_removal,
+    plan_schedule,
+)
+
+FOLDER = files("rescue").joinpath("templates")
+
+
+def plan_of(starter: Starter, root: Path, *, command: str = "/bin/true") -> SchedulePlan:
+    plan = plan_schedule(
+        ScheduleSettings(),
+        starter=starter,
+        command=command,
+        templates={name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES},
+        found=read_files(PATHS, root=root),
+    )
+    assert isinstance(plan, SchedulePlan)
+    return plan
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
+    for file in plan_of(Starter.SYSTEMD, tmp_path).files:
+        (tmp_path / Path(file.path).name).write_text(file.text)
+    # A template is looked at with an instance, and systemd looks for what a unit names beside it.
+    shutil.copy(tmp_path / "rescue-failed@.service", tmp_path / "rescue-failed@x.service")
+    units = [str(tmp_path / name) for name in (*UNITS, "rescue-failed@x.service")]
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *units],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        check=False,
+    )
+    about_ours = [line for line in done.stderr.splitlines() if "rescue-" in line]
+    assert (done.returncode, about_ours) == (0, [])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_time_is_one_that_systemd_waits_for(tmp_path: Path) -> None:
+    timer = next(f for f in plan_of(Starter.SYSTEMD, tmp_path).files if "mirror.timer" in f.path)
+    (line,) = (line for line in timer.text.splitlines() if line.startswith("OnCalendar="))
+    when = line.removeprefix("OnCalendar=")
+    argv = ["systemd-analyze", "calendar", when]
+    assert "03:15:00" in subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_script_comes_and_goes(tmp_path: Path) -> None:
+    install_schedule(plan_of(Starter.CRON, tmp_path), root=tmp_path)
+    script = tmp_path / CRON_JOB.lstrip("/")
+    assert script.stat().st_mode & 0o777 == 0o755
+    found = read_files(PATHS, root=tmp_path)
+    assert installed(plan_of(Starter.CRON, tmp_path), found) is Installed.YES
+    foreign = script.with_name("other")
+    foreign.write_text("#!/bin/sh\n")
+    remove_schedule(plan_removal(starter=Starter.CRON, found=found), root=tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [foreign]
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten(tmp_path: Path) -> None:
+    # 'systemctl mask' makes such a one, to /dev/null: somebody does not want this unit.
+    unit = tmp_path / UNIT_FOLDER.lstrip("/") / "rescue-mirror.timer"
+    unit.parent.mkdir(parents=True)
+    unit.symlink_to("/dev/null")
+    found = read_files(PATHS, root=tmp_path)
+    answer = plan_schedule(
+        ScheduleSettings(),
+        starter=Starter.SYSTEMD,
+        command="/bin/true",
+        templates={name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES},
+        found=found,
+    )
+    assert isinstance(answer, tuple)
+    assert "rescue-mirror.timer exists" in answer[0].reason
+
+
+@pytest.mark.parametrize(
+    ("code", "ends", "mailed"), [(0, 0, False), (75, 0, False), (13, 13, True), (1, 1, True)]
+)
+def test_cron_mails_only_what_failed(tmp_path: Path, code: int, ends: int, mailed: bool) -> None:
+    stand_in = tmp_path / "rescue"
+    stand_in.write_text(f'#!/bin/sh\necho "asked: $*"\necho said >&2\nexit {code}\n')
+    stand_in.chmod(0o755)
+    script = tmp_path / "job"
+    script.write_text(plan_of(Starter.CRON, tmp_path, command=str(stand_in)).files[0].text)
+    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == ends
+    assert done.stdout == ("asked: mirror --scheduled\nsaid\n" if mailed else "")

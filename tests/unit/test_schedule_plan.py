@@ -1,0 +1,333 @@
+"""When runs are, which files that takes, and what is said when one fails."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from email import message_from_string
+from email.policy import default
+from importlib.resources import files
+
+import pytest
+
+from rescue.codec import from_json, to_json
+from rescue.commands.mirror import compares
+from rescue.errors import ExitCode
+from rescue.model.finding import Refusal
+from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
+from rescue.model.schedule import (
+    MIRROR_SERVICE,
+    OVERDUE_SERVICE,
+    ChecksumDay,
+    Installed,
+    SchedulePlan,
+    ScheduleSettings,
+    ScheduleState,
+    ServiceState,
+    Starter,
+    TimerState,
+)
+from rescue.plan.alarm import alarm_mail, is_due
+from rescue.plan.schedule import (
+    CRON_JOB,
+    PATHS,
+    TEMPLATES,
+    UNIT_FOLDER,
+    checksum_due,
+    installed,
+    plan_removal,
+    plan_schedule,
+)
+from rescue.system import systemd
+from rescue.system.journal import last_lines_argv
+from rescue.system.notify import mail_argv
+from rescue.ui.schedule import plan_lines, state_lines
+from tests.builders import enrolled
+
+COMMAND = "/usr/local/sbin/rescue"
+FOLDER = files("rescue").joinpath("templates")
+TEXTS = {name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES}
+
+SUNDAY = date(2026, 11, 22)
+DAYS = tuple(day for day in ChecksumDay if day is not ChecksumDay.NEVER)
+
+
+# --- the day on which every content is compared
+
+
+@pytest.mark.parametrize("ahead", range(7))
+@pytest.mark.parametrize("day", DAYS)
+def test_in_every_week_the_chosen_day_compares_and_no_other(day: ChecksumDay, ahead: int) -> None:
+    today = SUNDAY + timedelta(days=ahead)
+    chosen = today.strftime("%A").lower() == day.value
+    within = max(
+        each
+        for each in (today - timedelta(days=back) for back in range(1, 8))
+        if each.strftime("%A").lower() == day.value
+    )
+    assert checksum_due(day, today=today, last=within, whole=True) is chosen
+
+
+def test_a_missed_day_is_made_up_for_on_the_next_and_only_once() -> None:
+    monday, before = SUNDAY + timedelta(days=1), SUNDAY - timedelta(days=7)
+    assert checksum_due(ChecksumDay.SUNDAY, today=monday, last=before, whole=True)
+    assert not checksum_due(ChecksumDay.SUNDAY, today=monday, last=monday, whole=True)
+    tuesday = monday + timedelta(days=1)
+    assert not checksum_due(ChecksumDay.SUNDAY, today=tuesday, last=monday, whole=True)
+    next_sunday = SUNDAY + timedelta(days=7)
+    assert checksum_due(ChecksumDay.SUNDAY, today=next_sunday, last=monday, whole=True)
+
+
+@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("ahead", range(7))
+def test_a_comparison_that_is_a_week_old_is_always_due(day: ChecksumDay, ahead: int) -> None:
+    today = SUNDAY + timedelta(days=ahead)
+    assert checksum_due(day, today=today, last=today - timedelta(days=7), whole=True)
+    assert checksum_due(day, today=today, last=None, whole=True)
+
+
+def test_it_never_compares_where_that_is_chosen_or_the_mirror_is_not_whole() -> None:
+    assert not checksum_due(ChecksumDay.NEVER, today=SUNDAY, last=None, whole=True)
+    assert not checksum_due(ChecksumDay.SUNDAY, today=SUNDAY, last=None, whole=False)
+
+
+def test_the_record_s_last_comparison_is_taken_as_a_local_day() -> None:
+    record = replace(enrolled().record, state=MirrorState.COMPLETE)
+    late = datetime(2026, 11, 22, 23, 59).timestamp()
+
+    def due(record: MirrorRecord) -> bool:
+        return compares(record, day=ChecksumDay.SUNDAY, today=SUNDAY)
+
+    assert due(record)
+    assert not due(replace(record, last_checksum=late))
+    assert due(replace(record, last_checksum=late - 24 * 3600))
+    assert not due(replace(record, state=MirrorState.FAILED))
+
+
+def test_a_record_from_before_the_schedule_is_still_read() -> None:
+    record = enrolled().record
+    old = "\n".join(line for line in to_json(record).splitlines() if "last_checksum" not in line)
+    again = from_json(old, MirrorRecord, known_version=RECORD_VERSION, where="a test")
+    assert again == record
+
+
+# --- the files
+
+
+def planned(
+    settings: ScheduleSettings | None = None,
+    *,
+    starter: Starter = Starter.SYSTEMD,
+    command: str = COMMAND,
+    found: dict[str, str] | None = None,
+) -> SchedulePlan | tuple[Refusal, ...]:
+    return plan_schedule(
+        settings or ScheduleSettings(),
+        starter=starter,
+        command=command,
+        templates=TEXTS,
+        found=found or {},
+    )
+
+
+def plan_of(**asked: object) -> SchedulePlan:
+    plan = planned(**asked)  # type: ignore[arg-type]
+    assert isinstance(plan, SchedulePlan)
+    return plan
+
+
+def texts(plan: SchedulePlan) -> dict[str, str]:
+    return {file.path: file.text for file in plan.files}
+
+
+def test_the_units_are_filled_in() -> None:
+    plan = plan_of(settings=ScheduleSettings(at="04:05", random_delay_minutes=7))
+    found = texts(plan)
+    assert set(found) == set(PATHS) - {CRON_JOB}
+    timer = found[f"{UNIT_FOLDER}/rescue-mirror.timer"].splitlines()
+    assert {"OnCalendar=*-*-* 04:05:00", "RandomizedDelaySec=7min", "Persistent=true"} <= set(timer)
+    assert f"ExecStart={COMMAND} mirror --scheduled" in found[f"{UNIT_FOLDER}/{MIRROR_SERVICE}"]
+    assert not any(key in text for text in found.values() for key in ("@at@", "@delay@", "@comm"))
+
+
+@pytest.mark.parametrize("path", sorted(set(PATHS) - {CRON_JOB}))
+def test_no_unit_does_anything_on_a_mirror(path: str) -> None:
+    _, _, unit = texts(plan_of())[path].partition("\n[Unit]\n")
+    section = unit.partition("\n[")[0].splitlines()
+    assert "ConditionPathExists=!/.rescue/mirror.json" in section
+
+
+@pytest.mark.parametrize("service", [MIRROR_SERVICE, OVERDUE_SERVICE])
+def test_what_fails_is_told(service: str) -> None:
+    text = texts(plan_of())[f"{UNIT_FOLDER}/{service}"]
+    assert "OnFailure=rescue-failed@%n.service" in text.splitlines()
+
+
+HARMFUL = (
+    "DeviceAllow",
+    "DevicePolicy",
+    "InaccessiblePaths",
+    "MemoryDenyWriteExecute",
+    "PrivateDevices",
+    "PrivateTmp",
+    "ProtectClock",
+    "ProtectHome",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+    "ProtectSystem",
+    "ReadOnlyPaths",
+    "RestrictNamespaces",
+    "RestrictSUIDSGID",
+    "RuntimeMaxSec",
+)
+
+
+@pytest.mark.parametrize("option", HARMFUL)
+def test_the_sandbox_hides_nothing_that_is_mirrored(option: str) -> None:
+    text = texts(plan_of())[f"{UNIT_FOLDER}/{MIRROR_SERVICE}"]
+    assert not any(line.startswith(f"{option}=") for line in text.splitlines())
+
+
+def test_without_systemd_it_is_a_script_of_cron_daily() -> None:
+    plan = plan_of(starter=Starter.CRON)
+    (script,) = plan.files
+    assert (script.path, script.mode) == (CRON_JOB, 0o755)
+    assert script.text.startswith("#!/bin/sh\n")
+    assert f"{COMMAND} mirror --scheduled" in script.text
+
+
+def test_a_file_of_somebody_else_is_not_overwritten_and_not_removed() -> None:
+    path = f"{UNIT_FOLDER}/{MIRROR_SERVICE}"
+    found = {path: "[Service]\nExecStart=/opt/my-own-mirror\n"}
+    answer = planned(found=found)
+    assert isinstance(answer, tuple)
+    assert [each.code for each in answer] == [ExitCode.REFUSED]
+    assert path in answer[0].reason
+    assert plan_removal(starter=Starter.SYSTEMD, found=found).stale == ()
+
+
+@pytest.mark.parametrize("command", ["/opt/my rescue", "rescue", "/opt/100%/rescue", "/a$b", ""])
+def test_a_path_that_a_unit_would_read_otherwise_is_refused(command: str) -> None:
+    answer = planned(command=command)
+    assert isinstance(answer, tuple)
+    assert "ln -s" in answer[0].hint
+
+
+@pytest.mark.parametrize("starter", list(Starter))
+def test_a_removal_takes_away_what_an_installation_wrote_and_no_more(starter: Starter) -> None:
+    found = texts(plan_of(starter=starter))
+    removal = plan_removal(starter=starter, found=found | {"/etc/hosts": "# Written by 'rescue"})
+    assert set(removal.stale) == set(found)
+
+
+def test_a_machine_that_got_systemd_loses_the_script_of_cron() -> None:
+    script = texts(plan_of(starter=Starter.CRON))
+    plan = plan_of(found=script)
+    assert plan.stale == (CRON_JOB,)
+    assert f"removes {CRON_JOB}" in plan_lines(plan)
+
+
+def test_what_is_installed_is_compared_with_the_configuration() -> None:
+    plan = plan_of()
+    assert installed(plan, {}) is Installed.NO
+    assert installed(plan, texts(plan)) is Installed.YES
+    assert installed(plan_of(settings=ScheduleSettings(at="05:00")), texts(plan)) is (
+        Installed.OUTDATED
+    )
+    assert installed(plan, dict(list(texts(plan).items())[:2])) is Installed.OUTDATED
+
+
+def test_both_plans_and_what_is_shown_are_values() -> None:
+    state = ScheduleState(
+        starter=Starter.SYSTEMD,
+        installed=Installed.YES,
+        settings=ScheduleSettings(),
+        timers=(TimerState(unit="rescue-mirror.timer", next=1_800_000_000.0),),
+        services=(
+            ServiceState(unit=MIRROR_SERVICE, result="exit-code", exit_code=13, ended=1.8e9),
+        ),
+    )
+    said = "\n".join(state_lines(state))
+    assert "every day at 03:15, up to 15 min later" in said
+    assert "every content is compared on Sunday; root is told" in said
+    assert "rescue-mirror.timer: next 2027-01-1" in said
+    assert "last never" in said
+    assert "exit-code, exit code 13" in said
+    away = replace(state, installed=Installed.NO)
+    assert "rescue schedule install" in "\n".join(state_lines(away))
+    never = replace(state, settings=ScheduleSettings(checksum_day=ChecksumDay.NEVER))
+    assert "never compared" in "\n".join(state_lines(never))
+
+
+# --- what systemd says
+
+
+def test_timers_are_read_from_json() -> None:
+    text = (
+        '[{"next":1800000000500000,"left":1800000000500000,"last":0,"passed":0,'
+        '"unit":"rescue-mirror.timer","activates":"rescue-mirror.service"},'
+        '{"next":null,"left":0,"last":1700000000000000,"passed":1,"unit":"rescue-overdue.timer",'
+        '"activates":"rescue-overdue.service"},'
+        '{"next":18446744073709551615,"last":null,"unit":"x.timer","activates":"x.service"}]'
+    )
+    assert systemd.parse_timers(text) == (
+        TimerState(unit="rescue-mirror.timer", next=1_800_000_000.5),
+        TimerState(unit="rescue-overdue.timer", last=1_700_000_000.0),
+        TimerState(unit="x.timer"),
+    )
+    assert systemd.parse_timers("") == ()
+
+
+def test_how_a_service_ended_is_read() -> None:
+    text = "Result=exit-code\nExecMainExitTimestamp=@1700000000\nExecMainStatus=13\n"
+    assert systemd.parse_service("a.service", text) == ServiceState(
+        unit="a.service", result="exit-code", exit_code=13, ended=1_700_000_000.0
+    )
+    never = systemd.parse_service(
+        "a.service", "Result=success\nExecMainExitTimestamp=\nExecMainStatus=0\n"
+    )
+    assert never.ended == 0.0
+
+
+def test_the_commands_are_lists() -> None:
+    assert systemd.timers_argv(["a.timer"]) == [
+        "systemctl",
+        "list-timers",
+        "--all",
+        "--output=json",
+        "a.timer",
+    ]
+    assert systemd.show_argv("a.service")[-2:] == ["--timestamp=unix", "a.service"]
+    assert last_lines_argv("a.service", 40)[:3] == ["journalctl", "--unit=a.service", "--lines=40"]
+    assert mail_argv("/usr/sbin/sendmail") == ["/usr/sbin/sendmail", "-t", "-oi"]
+
+
+# --- the alarm
+
+
+def test_the_mail_says_host_unit_and_the_end_of_the_journal() -> None:
+    lines = ("22:15 rescue: failed with exit code 13: the brake", "caf\udce9 \x1b[31m", "ü" * 2000)
+    text = alarm_mail("server", MIRROR_SERVICE, lines, to="admin@example.org")
+    assert text.isascii()
+    mail = message_from_string(text, policy=default)
+    assert mail["To"] == "admin@example.org"
+    assert mail["Subject"] == f"rescue on server: {MIRROR_SERVICE} failed"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    body = mail.get_content()
+    assert "failed with exit code 13: the brake" in body
+    assert f"journalctl --unit {MIRROR_SERVICE}" in body
+    assert "\x1b" not in body
+    assert "ü" * 2000 in body
+
+
+def test_a_name_cannot_add_a_header() -> None:
+    text = alarm_mail("server\nBcc: all@example.org", "x.service", (), to="root")
+    assert message_from_string(text, policy=default)["Bcc"] is None
+    assert "the journal has no line of it" in text
+
+
+def test_a_failed_run_is_told_each_time_and_the_age_once_a_day() -> None:
+    now, hour = 1.7e9, 3600.0
+    assert is_due(MIRROR_SERVICE, now=now, told=now - 60)
+    assert is_due(OVERDUE_SERVICE, now=now, told=0.0)
+    assert not is_due(OVERDUE_SERVICE, now=now, told=now - hour)
+    assert is_due(OVERDUE_SERVICE, now=now, told=now - 24 * hour)
+    assert is_due(OVERDUE_SERVICE, now=now, told=now + hour)
