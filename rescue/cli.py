@@ -15,11 +15,14 @@ from rescue.commands import disks as disks_command
 from rescue.commands import failback as failback_command
 from rescue.commands import media as media_command
 from rescue.commands import mirror as mirror_command
+from rescue.commands import notify as notify_command
 from rescue.commands import prepare as prepare_command
 from rescue.commands import restore as restore_command
 from rescue.commands import salvage as salvage_command
+from rescue.commands import schedule as schedule_command
 from rescue.commands import status as status_command
 from rescue.ending import carry_out
+from rescue.model.schedule import ChecksumDay
 from rescue.ui.screen import Screen
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -95,17 +98,25 @@ def prepare(
 @cli.command()
 @click.argument("name", default="")
 @click.option("--checksum", is_flag=True, help="Compare the content of every file.")
+@click.option(
+    "--scheduled",
+    is_flag=True,
+    help="Compare every content on the day of the week that the configuration says.",
+)
 @click.option("--accept-changes", is_flag=True, help="Release the brake for this run.")
 @click.option(
     "--accept-booted",
     is_flag=True,
     help="Overwrite a mirror that was started as the running system since its last run.",
 )
-def mirror(*, name: str, checksum: bool, accept_changes: bool, accept_booted: bool) -> None:
+def mirror(
+    *, name: str, checksum: bool, scheduled: bool, accept_changes: bool, accept_booted: bool
+) -> None:
     """Make the mirror NAME (default: the attached one that waited longest) equal again."""
     options = mirror_command.MirrorOptions(
         name=name,
         checksum=checksum,
+        scheduled=scheduled,
         accept_changes=accept_changes,
         accept_booted=accept_booted,
     )
@@ -138,13 +149,55 @@ def failback(
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def status(*, as_json: bool) -> None:
+@click.option("--log", is_flag=True, help="Write what is not well to the system's log, too.")
+def status(*, as_json: bool, log: bool) -> None:
     """Say from which disk this machine runs, how its mirrors are, and what to do next.
 
     Ends with 0 where all is well, 1 for a warning, 2 where it is critical, as plugins of
     monitoring systems do.
     """
-    _carry_out(lambda screen: status_command.status(screen, as_json=as_json))
+    _carry_out(lambda screen: status_command.status(screen, as_json=as_json, log=log), loud=log)
+
+
+@cli.group()
+def schedule() -> None:
+    """Run the mirror every day, compare once a week, and raise an alarm where it grows old."""
+
+
+@schedule.command("install")
+@click.option("--at", metavar="HH:MM", help="Local time of the day (default: as configured).")
+@click.option(
+    "--checksum-day",
+    type=click.Choice([day.value for day in ChecksumDay if day is not ChecksumDay.NEVER]),
+    help="The day on which every content is compared (default: as configured).",
+)
+@click.option("--no-checksum", is_flag=True, help="Never compare every content.")
+def schedule_install(*, at: str | None, checksum_day: str | None, no_checksum: bool) -> None:
+    """Install the schedule, or change the one that is there."""
+    if checksum_day and no_checksum:
+        raise click.UsageError("--checksum-day and --no-checksum contradict each other")
+    day = ChecksumDay.NEVER if no_checksum else ChecksumDay(checksum_day) if checksum_day else None
+    options = schedule_command.InstallOptions(at=at, checksum_day=day)
+    _carry_out(lambda screen: schedule_command.install(options, screen))
+
+
+@schedule.command("show")
+def schedule_show() -> None:
+    """Show the schedule, and when the last runs were and the next will be."""
+    _carry_out(schedule_command.show)
+
+
+@schedule.command("remove")
+def schedule_remove() -> None:
+    """Remove what the installation wrote; the settings stay in the configuration."""
+    _carry_out(schedule_command.remove)
+
+
+@cli.command(hidden=True)
+@click.argument("unit")
+def notify(*, unit: str) -> None:
+    """Tell people that a unit of the schedule failed; started by OnFailure= of that unit."""
+    _carry_out(lambda screen: notify_command.tell_of_failure(unit, screen), loud=True)
 
 
 @cli.command()

@@ -19,3 +19,10 @@ def test_every_verb_says_what_it_does(verb: str) -> None:
     done = CliRunner().invoke(cli, [verb, "--help"])
     assert done.exit_code == ExitCode.DONE
     assert len(done.output.splitlines()) > 3
+
+
+def test_a_checksum_day_and_none_contradict_each_other() -> None:
+    argv = ["schedule", "install", "--checksum-day", "monday", "--no-checksum"]
+    done = CliRunner().invoke(cli, argv)
+    assert done.exit_code == ExitCode.USAGE
+    assert "contradict" in done.output
