@@ -7,6 +7,7 @@ from rescue.system import systemd
 from rescue.system.files import sync_directory, write_atomic
 
 _ROOT = Path("/")
+_NOTIFIERS = "rescue-failed@*.service"
 
 
 def install_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
@@ -33,7 +34,7 @@ def remove_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
     _take_away(plan.stale, root)
     if plan.starter is Starter.SYSTEMD:
         systemd.reload()
-        systemd.forget_failures(SERVICES)
+        systemd.forget_failures((*SERVICES, _NOTIFIERS))
 
 
 def _take_away(paths: tuple[str, ...], root: Path) -> None:

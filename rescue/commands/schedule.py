@@ -9,11 +9,16 @@ from rescue import config
 from rescue.apply.schedule import install_schedule, remove_schedule
 from rescue.confirm import GuardRefusedError, unless_refused
 from rescue.discover.machine import discover
-from rescue.discover.schedule import find_starter, read_files, read_services, read_timers
+from rescue.discover.schedule import (
+    find_starter,
+    idle_timers,
+    read_files,
+    read_services,
+    read_timers,
+)
 from rescue.errors import ExitCode, RescueError
 from rescue.model.finding import Refusal
 from rescue.model.schedule import (
-    TIMERS,
     ChecksumDay,
     Installed,
     SchedulePlan,
@@ -127,10 +132,9 @@ def _expect_installed(plan: SchedulePlan) -> None:
     """Look at what was done. Raises RescueError where it would not start by itself."""
     if installed(plan, read_files(PATHS)) is not Installed.YES:
         raise RescueError("the files are not as they were written", hint="see 'dmesg'")
-    if plan.starter is Starter.SYSTEMD:
-        waiting = {timer.unit for timer in read_timers() if timer.next}
-        if missing := [timer for timer in TIMERS if timer not in waiting]:
-            raise RescueError(
-                f"systemd does not wait for {', '.join(missing)}",
-                hint=f"see 'systemctl status {missing[0]}'",
-            )
+    idle = idle_timers() if plan.starter is Starter.SYSTEMD else ()
+    if idle:
+        raise RescueError(
+            f"systemd does not wait for {', '.join(idle)}",
+            hint=f"see 'systemctl status {idle[0]}'",
+        )

@@ -29,6 +29,11 @@ def read_timers() -> tuple[TimerState, ...]:
     return systemd.list_timers(TIMERS)
 
 
+def idle_timers() -> tuple[str, ...]:
+    """Return those of our timers that wait for nothing. Raises CommandError."""
+    return tuple(timer for timer in TIMERS if not systemd.is_active(timer))
+
+
 def read_services() -> tuple[ServiceState, ...]:
     """Return how our services ended the last time. Raises CommandError."""
     return tuple(systemd.service_state(service) for service in SERVICES)

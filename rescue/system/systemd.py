@@ -55,6 +55,12 @@ def forget_failures(services: Sequence[str]) -> None:
             run(["systemctl", "reset-failed", service])
 
 
+def is_active(unit: str) -> bool:
+    """Whether a unit is active: for a timer, whether it waits or its service runs now."""
+    # 3: it is not, 4: there is no such unit (man 1 systemctl, EXIT STATUS).
+    return run(["systemctl", "is-active", "--quiet", unit], ok=(0, 3, 4)).returncode == 0
+
+
 def timers_argv(timers: Sequence[str]) -> list[str]:
     """Return the command that lists timers as JSON, those that wait for nothing too."""
     return ["systemctl", "list-timers", "--all", "--output=json", *timers]
