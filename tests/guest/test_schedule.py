@@ -1,0 +1,143 @@
+"""Every night without anyone thinking of it: the timer fires, catches up, and is missed."""
+
+import json
+
+from tests.lab.guest import Guest
+from tests.lab.lab import Lab
+
+CONFIG = "/etc/rescue/rescue.toml"
+STATE = "/var/lib/rescue/mirrors/MIRROR01.json"
+STAMP = "/var/lib/systemd/timers/stamp-rescue-mirror.timer"
+UNITS = (
+    "rescue-failed@.service",
+    "rescue-mirror.service",
+    "rescue-mirror.timer",
+    "rescue-overdue.service",
+    "rescue-overdue.timer",
+)
+ENDED = "systemctl show --property=ExecMainExitTimestampMonotonic --value rescue-mirror.service"
+
+
+def test_every_night_without_anyone_thinking_of_it(lab: Lab) -> None:
+    with lab.prepared_server() as server:
+        server.run(f"sed -i 's/^random_delay_minutes = .*/random_delay_minutes = 0/' {CONFIG}")
+        it_is_installed(server)
+        on_a_mirror_it_does_nothing(server)
+        the_night_comes(server)
+        a_missed_night_is_caught_up(server)
+        a_job_that_no_longer_starts_is_noticed(server)
+        it_is_removed(server)
+
+
+def it_is_installed(server: Guest) -> None:
+    server.run("rescue schedule install --at 02:00")
+    said = server.run("rescue schedule install --at 03:15").stdout
+    assert "scheduled: every day at 03:15; every content is compared on Sunday" in said
+    paths = " ".join(f"/etc/systemd/system/{unit}" for unit in UNITS)
+    verified = server.run(f"systemd-analyze verify --recursive-errors=no --man=no {paths}")
+    assert "rescue" not in verified.stderr
+    assert set(next_times(server)) == {"rescue-mirror.timer", "rescue-overdue.timer"}
+    shown = server.run("rescue schedule show").stdout
+    assert "by systemd: installed" in shown.splitlines()
+    assert any("rescue-mirror.timer: next" in line and " 03:15 " in line for line in lines(shown))
+
+
+def on_a_mirror_it_does_nothing(server: Guest) -> None:
+    server.run("mkdir /.rescue && touch /.rescue/mirror.json")
+    for unit in ("rescue-mirror", "rescue-overdue"):
+        server.run(f"systemctl start {unit}.service")
+        met = f"systemctl show --property=ConditionResult --value {unit}.service"
+        assert server.run(met).stdout.strip() == "no"
+    server.run("rm -r /.rescue")
+    assert generation(server) == 1
+
+
+def the_night_comes(server: Guest) -> None:
+    server.run("echo 'mail of today' > /home/anna/Maildir/new/today")
+    # At most a day ahead: the mirror is not overdue by then.
+    server.run(f"date --set @{next_times(server)['rescue-mirror.timer'] - 10}")
+    wait_for_a_run(server, before="0")
+    assert generation(server) == 2
+    record = json.loads(server.run(f"cat {STATE}").stdout)
+    # None was ever compared: the first night does it.
+    assert record["last_run"]["checksum"]
+    assert record["last_checksum"] == record["last_run"]["started"]
+    shown = server.run("rescue schedule show").stdout
+    assert any("rescue-mirror.service" in each and "success" in each for each in lines(shown))
+
+
+def a_missed_night_is_caught_up(server: Guest) -> None:
+    before = server.run(ENDED).stdout.strip()
+    # As a machine that is switched on after the time of its run: only the timer's stamp knows.
+    server.run("systemctl stop rescue-mirror.timer")
+    server.run(f"touch --date '2 days ago' {STAMP} && systemctl start rescue-mirror.timer")
+    wait_for_a_run(server, before=before)
+    assert generation(server) == 3
+    record = json.loads(server.run(f"cat {STATE}").stdout)
+    assert not record["last_run"]["checksum"]
+
+
+def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
+    mail_system = "#!/bin/sh\ncat > /run/mail\n"
+    server.run(
+        "cat > /usr/sbin/sendmail && chmod 755 /usr/sbin/sendmail", input_=mail_system.encode()
+    )
+    at_once = "/etc/systemd/system/rescue-overdue.timer.d"
+    server.run(f"mkdir {at_once} && printf '[Timer]\\nRandomizedDelaySec=0\\n' > {at_once}/a.conf")
+    server.run("systemctl daemon-reload && systemctl restart rescue-overdue.timer")
+
+    server.run("systemctl stop rescue-mirror.timer")
+    server.run("date --set '+3 days'")
+    server.run("until systemctl is-failed --quiet rescue-overdue.service; do sleep 1; done")
+    errors = "journalctl --unit rescue-overdue.service --priority err --output cat"
+    assert "WARNING: server runs from its first disk" in server.run(errors).stdout
+    server.run("until grep -q 'rescue status' /run/mail; do sleep 1; done")
+    mail = server.run("cat /run/mail").stdout
+    assert "To: root" in lines(mail)
+    assert "Subject: rescue on server: the mirror is not as it should be" in lines(mail)
+    assert "3 days old" in mail.replace("=\n", "")
+
+    server.run("rm /run/mail")
+    again = server.run("rescue notify rescue-overdue.service").stdout
+    assert "as it was told before" in again
+    server.run("rm /usr/sbin/sendmail && ! test -e /run/mail")
+    assert "shown on the terminals" in server.run("rescue notify rescue-mirror.service").stdout
+    server.run(f"rm -r {at_once}")
+
+
+def it_is_removed(server: Guest) -> None:
+    said = server.run("rescue schedule remove").stdout
+    assert all(f"removed /etc/systemd/system/{unit}" in said for unit in UNITS)
+    places = "/etc/systemd /etc/cron.daily /var/lib/systemd/timers"
+    assert server.run(f"find {places} -name '*rescue*'").stdout == ""
+    assert server.run("systemctl list-unit-files --no-legend 'rescue-*'", check=False).stdout == ""
+    assert not [unit for unit in server.failed_units() if unit.startswith("rescue")]
+    assert "not installed" in server.run("rescue schedule show").stdout
+    assert "nothing was scheduled" in server.run("rescue schedule remove").stdout
+    assert generation(server) == 3
+
+
+def wait_for_a_run(server: Guest, *, before: str) -> None:
+    """Wait until the service has ended again, and see that it ended well."""
+    ended = f'now=$({ENDED}); [ "$now" != 0 ] && [ "$now" != {before} ]'
+    server.run(f"until {ended}; do sleep 1; done", timeout=1200)
+    result = server.run("systemctl show --property=Result --value rescue-mirror.service")
+    journal = server.run("journalctl --unit rescue-mirror.service --no-pager --output cat").stdout
+    assert result.stdout.strip() == "success", journal
+    assert server.run("systemctl is-failed rescue-mirror.service", check=False).returncode != 0
+
+
+def next_times(server: Guest) -> dict[str, int]:
+    """Return when systemd starts what next, in seconds since the epoch."""
+    listed = server.run("systemctl list-timers --output=json 'rescue-*.timer'").stdout
+    return {each["unit"]: each["next"] // 1_000_000 for each in json.loads(listed)}
+
+
+def generation(server: Guest) -> int:
+    record = json.loads(server.run(f"cat {STATE}").stdout)
+    assert record["state"] == "complete"
+    return int(record["generation"])
+
+
+def lines(text: str) -> list[str]:
+    return text.splitlines()
