@@ -6,7 +6,7 @@ from time import time
 from rescue import config
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.schedule import ScheduleSettings
-from rescue.plan.alarm import alarm_mail, alarm_subject, alarm_text, is_due
+from rescue.plan.alarm import alarm_mail, alarm_subject, alarm_text, is_due, told_with
 from rescue.system import journal, notify
 from rescue.system.run import CommandError
 from rescue.ui.screen import Screen
@@ -22,7 +22,8 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
     """
     if "/" in unit:
         raise UsageError(f"'{unit}' is not the name of a unit")
-    if not is_due(unit, now=time(), told=notify.told_at(unit)):
+    told = max(notify.told_at(each) for each in told_with(unit))
+    if not is_due(unit, now=time(), told=told):
         screen.show(f"{unit} failed, as it was told before")
         return ExitCode.DONE
     host = os.uname().nodename

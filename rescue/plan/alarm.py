@@ -3,11 +3,19 @@
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 
-from rescue.model.schedule import OVERDUE_SERVICE
+from rescue.model.schedule import MIRROR_SERVICE, OVERDUE_SERVICE
 
 # An hourly look that mails every hour is soon no longer read.
 _OVERDUE_AGAIN = 20 * 3600.0
 _UNIX_LINES = EmailPolicy(linesep="\n")
+
+
+def told_with(unit: str) -> tuple[str, ...]:
+    """Return the units of which people were told when they know of this one, too.
+
+    After a run that failed the mirror is not as it should be: that needs no second mail.
+    """
+    return (OVERDUE_SERVICE, MIRROR_SERVICE) if unit == OVERDUE_SERVICE else (unit,)
 
 
 def is_due(unit: str, *, now: float, told: float) -> bool:

@@ -33,7 +33,11 @@ def settings_line(settings: ScheduleSettings, starter: Starter) -> str:
         if settings.checksum_day is ChecksumDay.NEVER
         else f"every content is compared on {settings.checksum_day.title()}"
     )
-    told = f"{settings.notify} is told of failures" if starter is Starter.SYSTEMD else "cron mails"
+    told = (
+        f"{settings.notify} is told of failures"
+        if starter is Starter.SYSTEMD
+        else "cron mails failures"
+    )
     return f"{when}; {compared}; {told}"
 
 

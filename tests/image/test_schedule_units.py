@@ -105,3 +105,44 @@ def test_cron_mails_only_what_failed(tmp_path: Path, code: int, ends: int, maile
     done = subprocess.run(["sh", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == ends
     assert done.stdout == ("asked: mirror --scheduled\nsaid\n" if mailed else "")
+
+
+def fallback(root: Path) -> str:
+    """Return what systemd gives to the shell where rescue itself does not run."""
+    name = "rescue-failed@.service"
+    unit = next(f.text for f in plan_of(Starter.SYSTEMD, root).files if f.path.endswith(name))
+    line = unit.partition("ExecStopPost=/bin/sh -c '")[2].partition("'")[0]
+    line = line.replace("\\\n", " ").replace("\\\\", "\\").replace("$$", "$")
+    return line.replace("%i", "a.service").replace("%H", "server").replace("%%", "%")
+
+
+def tell(root: Path, *, result: str, mail_system: bool) -> str:
+    """Run it with stand-ins for the programs that tell people; return what these were given."""
+    tools = {"journalctl": "echo the end", "wall": "cat >> told"}
+    if mail_system:
+        tools["sendmail"] = "cat >> told"
+    for name, line in tools.items():
+        (root / name).write_text(f"#!/bin/sh\n{line}\n")
+        (root / name).chmod(0o755)
+    subprocess.run(
+        ["/bin/sh", "-c", fallback(root)],
+        check=True,
+        cwd=root,
+        env={"PATH": f"{root}:/bin", "SERVICE_RESULT": result},
+    )
+    told = root / "told"
+    return told.read_text() if told.exists() else ""
+
+
+def test_where_rescue_itself_does_not_run_plain_tools_tell_it(tmp_path: Path) -> None:
+    said = "rescue on server: a.service failed, and rescue itself could not tell it"
+    mail = tell(tmp_path, result="exit-code", mail_system=True)
+    assert mail == f"To: root\nSubject: {said}\n\nthe end\n"
+
+
+def test_without_a_mail_system_it_is_on_the_terminals(tmp_path: Path) -> None:
+    assert "a.service failed" in tell(tmp_path, result="exit-code", mail_system=False)
+
+
+def test_what_rescue_has_told_is_told_once(tmp_path: Path) -> None:
+    assert tell(tmp_path, result="success", mail_system=True) == ""

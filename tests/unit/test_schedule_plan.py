@@ -25,7 +25,7 @@ from rescue.model.schedule import (
     Starter,
     TimerState,
 )
-from rescue.plan.alarm import alarm_mail, is_due
+from rescue.plan.alarm import alarm_mail, is_due, told_with
 from rescue.plan.schedule import (
     CRON_JOB,
     PATHS,
@@ -331,3 +331,8 @@ def test_a_failed_run_is_told_each_time_and_the_age_once_a_day() -> None:
     assert not is_due(OVERDUE_SERVICE, now=now, told=now - hour)
     assert is_due(OVERDUE_SERVICE, now=now, told=now - 24 * hour)
     assert is_due(OVERDUE_SERVICE, now=now, told=now + hour)
+
+
+def test_a_run_that_failed_is_not_told_once_more_for_its_age() -> None:
+    assert MIRROR_SERVICE in told_with(OVERDUE_SERVICE)
+    assert OVERDUE_SERVICE not in told_with(MIRROR_SERVICE)
