@@ -82,7 +82,7 @@ def test_prepare_refuses_before_the_first_byte(lab: Lab) -> None:
 
 USED = {
     "mounted": Case(
-        given="mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt",
+        given="mkfs.ext4 -q /dev/vdb && mount -o ro /dev/vdb /mnt",
         says="/dev/vdb is mounted on /mnt",
         after="umount /mnt",
     ),
@@ -104,7 +104,7 @@ USED = {
     "LVM carries a file system of the system": Case(
         given="wipefs -qa /dev/vdb && pvcreate -qy /dev/vdb && vgcreate -qy data /dev/vdb && "
         "lvcreate -qy -L 200M -n srv data && mkfs.ext4 -q /dev/data/srv && "
-        "mount /dev/data/srv /mnt",
+        "mount -o ro /dev/data/srv /mnt",
         command="rescue prepare /dev/vdc --yes --expect-serial SPARE001",
         says="/mnt is on /dev/mapper/data-srv: not on a plain partition",
         code=11,

@@ -261,7 +261,7 @@ class Guest:
         port = next(port for port in range(PORTS) if port not in used)
         plugged = Plugged(disk, port)
         self.qmp.execute("blockdev-add", **plugged.blockdev())
-        self.qmp.execute("device_add", **plugged.device())
+        self.qmp.add_device(plugged.device())
         self.plugged.append(plugged)
         self.run(f"until lsblk -dno SERIAL | grep -qxF '{disk.serial}'; do sleep 0.1; done")
         self.run("udevadm settle")

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,16 @@ class Qmp:
 
     def execute(self, command: str, **arguments: object) -> Any:
         """Run a command, return its `return` value; underscores in names stand for dashes."""
-        named = {name.replace("_", "-"): value for name, value in arguments.items()}
-        request = {"execute": command, "arguments": named}
+        return self._ask(
+            command, {name.replace("_", "-"): value for name, value in arguments.items()}
+        )
+
+    def add_device(self, properties: Mapping[str, object]) -> None:
+        """Plug a device in; its properties are called as QEMU calls them, with either stroke."""
+        self._ask("device_add", properties)
+
+    def _ask(self, command: str, arguments: Mapping[str, object]) -> Any:
+        request = {"execute": command, "arguments": dict(arguments)}
         self._stream.write(json.dumps(request).encode() + b"\n")
         self._stream.flush()
         while True:
