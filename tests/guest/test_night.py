@@ -9,12 +9,13 @@ import pytest
 
 from rescue.medium.build import Contents, build_image
 from tests.guest import postman
-from tests.guest.test_main_story import mounts_of, unequal
+from tests.guest.test_main_story import mounts_of
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, UEFI, Firmware
 from tests.lab.lab import Lab, tree
 from tests.lab.layout import MIB
+from tests.lab.manifest import differences
 from tests.lab.medium import STICK, as_stick
 from tests.lab.stock import MIRROR
 
@@ -121,7 +122,7 @@ def it_is_home(lab: Lab, new: Disk, mirror: Disk) -> None:
         machine.run("rescue mirror", check=False).expect(75)
         machine.attach(mirror)
         assert "audit passed" in machine.run("rescue mirror").stdout
-        assert unequal(machine, "gpt") == []
+        assert differences(tree(machine, "/home"), tree(machine, "/dev/vdb5")) == []
 
 
 def deliver(guest: Guest, numbers: range) -> None:
