@@ -66,12 +66,13 @@ def test_a_mirror_is_attached_that_is_not_enrolled(server: Guest) -> None:
     assert "(MIRROR01) is a mirror of this machine, 'MIRROR01', that is not enrolled here" in said
 
 
-def test_no_mirror_is_attached_and_none_is_due_then_one_is(server: Guest) -> None:
-    server.detach(MIRROR)
-    server.run("rescue mirror", check=False).expect(75)
-    assert "skipped: no mirror is attached" in in_the_log(server)
-    server.run("sed -i 's/overdue_hours = .*/overdue_hours = 0.0001/' /etc/rescue/rescue.toml")
-    assert "overdue after" in server.run("rescue mirror", check=False).expect(1).stderr
+def test_no_mirror_is_attached_and_none_is_due_then_one_is(lab: Lab) -> None:
+    with lab.prepared_server() as server:
+        server.detach(MIRROR)
+        server.run("rescue mirror", check=False).expect(75)
+        assert "skipped: no mirror is attached" in in_the_log(server)
+        server.run("sed -i 's/overdue_hours = .*/overdue_hours = 0.0001/' /etc/rescue/rescue.toml")
+        assert "overdue after" in server.run("rescue mirror", check=False).expect(1).stderr
 
 
 def test_nothing_was_ever_enrolled(server: Guest) -> None:
