@@ -146,7 +146,8 @@ def test_a_run_that_is_stopped_leaves_a_mirror_that_is_known_to_be_incomplete(
 ) -> None:
     server.run("head -c 300M /dev/urandom > /home/anna/large && sync")
     server.run("systemd-run --quiet --unit stopped rescue mirror --accept-changes")
-    server.run(f"until grep -q running {STATE} || pgrep -f delay-updates; do sleep 0.1; done")
+    # In brackets, or the waiting shell would find itself.
+    server.run("until pgrep --full '[d]elay-updates'; do sleep 0.1; done")
     server.run("systemctl stop stopped")
     assert "stopped by SIGTERM" in in_the_log(server)
     assert state(server) == "failed 1"
