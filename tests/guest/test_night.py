@@ -72,14 +72,15 @@ def test_the_first_disk_dies_and_no_mail_is_lost(
 
 
 def a_stick_is_written(server: Guest, image: Path) -> Disk:
-    blank = server.attach_blank_disk(STICK, size=64 * MIB)
+    server.attach_blank_disk(STICK, size=64 * MIB)
     server.put(image, "/var/tmp/medium.img")
     write = f"rescue media write {STICK} --image /var/tmp/medium.img --yes --expect-serial {STICK}"
     refused = server.run(write, check=False).expect(10).stderr
     assert f"--accept-fixed {STICK}" in refused  # the lab's small kernel drives no USB
     server.run(f"{write} --accept-fixed {STICK}")
-    assert blank.read(0, image.stat().st_size) == image.read_bytes()
-    return as_stick(server.detach(STICK))
+    written = server.detach(STICK)
+    assert written.read(0, image.stat().st_size) == image.read_bytes()
+    return as_stick(written)
 
 
 def it_knows_that_it_runs_from_its_mirror(machine: Guest) -> None:
