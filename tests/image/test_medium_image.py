@@ -127,7 +127,7 @@ def test_the_installed_package_carries_menu_and_recipe(tmp_path: Path) -> None:
 
 
 def rescue(*arguments: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-c", "from rescue.cli import main; main()", *arguments]
+    argv = [sys.executable, "-c", "from rescue.cli.main import main; main()", *arguments]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 

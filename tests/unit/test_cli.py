@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from rescue.cli import cli
+from rescue.cli.main import cli
 from rescue.errors import ExitCode
 
 

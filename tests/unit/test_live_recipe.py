@@ -52,7 +52,7 @@ def test_the_overlay_is_the_same_every_time_and_belongs_to_root() -> None:
     }
     assert entries["usr/local/sbin/rescue"].mode == 0o755
     assert entries["etc/profile.d/rescue-mode.sh"].mode == 0o644
-    assert "usr/lib/rescue/rescue/cli.py" in entries
+    assert "usr/lib/rescue/rescue/cli/main.py" in entries
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

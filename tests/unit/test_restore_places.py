@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from rescue.cli import cli
+from rescue.cli.main import cli
 from rescue.discover.deadtable import Candidate, DeadTable, candidates
 from rescue.model.disk import PartitionTable, TableKind
 from rescue.model.finding import Finding, Severity

@@ -1,0 +1,86 @@
+"""The verbs that make a mirror, keep it and look at it, and the way home from it."""
+
+import click
+
+from rescue.cli.options import carry_out, expect_a_name, writes_a_disk
+from rescue.commands import audit as audit_command
+from rescue.commands import failback as failback_command
+from rescue.commands import mirror as mirror_command
+from rescue.commands import prepare as prepare_command
+
+
+@click.command()
+@click.argument("target")
+@writes_a_disk
+@click.option("--name", default="", help="What to call the mirror (default: its serial).")
+def prepare(
+    *,
+    target: str,
+    dry_run: bool,
+    as_json: bool,
+    yes: bool,
+    expect_serial: str,
+    erase: str,
+    name: str,
+) -> None:
+    """Make TARGET (a device, by-id name or serial) a mirror of this system that boots."""
+    expect_a_name(yes=yes, serial=expect_serial)
+    options = prepare_command.PrepareOptions(
+        target=target, name=name, erase=erase, expected=expect_serial, ask=not yes
+    )
+    if dry_run:
+        carry_out(lambda screen: prepare_command.show(options, screen, as_json=as_json))
+    else:
+        carry_out(lambda screen: prepare_command.prepare(options, screen))
+
+
+@click.command()
+@click.argument("name", default="")
+@click.option("--checksum", is_flag=True, help="Compare the content of every file.")
+@click.option(
+    "--scheduled",
+    is_flag=True,
+    help="Compare every content on the day of the week that the configuration says.",
+)
+@click.option("--accept-changes", is_flag=True, help="Release the brake for this run.")
+@click.option(
+    "--accept-booted",
+    is_flag=True,
+    help="Overwrite a mirror that was started as the running system since its last run.",
+)
+def mirror(
+    *, name: str, checksum: bool, scheduled: bool, accept_changes: bool, accept_booted: bool
+) -> None:
+    """Make the mirror NAME (default: the attached one that waited longest) equal again."""
+    options = mirror_command.MirrorOptions(
+        name=name,
+        checksum=checksum,
+        scheduled=scheduled,
+        accept_changes=accept_changes,
+        accept_booted=accept_booted,
+    )
+    carry_out(lambda screen: mirror_command.mirror(options, screen), loud=True)
+
+
+@click.command()
+@click.argument("name", default="")
+def audit(*, name: str) -> None:
+    """Follow the boot chain of the mirror NAME in files, without booting it."""
+    carry_out(lambda screen: audit_command.audit(name, screen))
+
+
+@click.command()
+@click.argument("target")
+@writes_a_disk
+def failback(
+    *, target: str, dry_run: bool, as_json: bool, yes: bool, expect_serial: str, erase: str
+) -> None:
+    """Make TARGET (a new or repaired disk) the first disk again, from the running mirror."""
+    expect_a_name(yes=yes, serial=expect_serial)
+    options = failback_command.FailbackOptions(
+        target=target, erase=erase, expected=expect_serial, ask=not yes
+    )
+    if dry_run:
+        carry_out(lambda screen: failback_command.show(options, screen, as_json=as_json))
+    else:
+        carry_out(lambda screen: failback_command.failback(options, screen))

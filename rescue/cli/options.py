@@ -1,0 +1,45 @@
+"""What the verbs share: the options of those that write to a disk, and how each one ends."""
+
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from rescue import ending
+from rescue.ui.screen import Screen
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool = False) -> NoReturn:
+    """Run a command and end the process with its exit code; the only place that does."""
+    sys.exit(ending.carry_out(command, loud=loud))
+
+
+def writes_a_disk(verb: Verb) -> Verb:
+    """Give a verb that overwrites a disk the options that all of them have."""
+    options = (
+        click.option("--dry-run", is_flag=True, help="Show the plan and stop there."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON."
+        ),
+        click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial."),
+        click.option("--expect-serial", default="", help="The identity that the disk must have."),
+        click.option(
+            "--erase",
+            default="",
+            metavar="IDENTITY",
+            help="Give up what the disk of this identity holds now.",
+        ),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
+
+
+def expect_a_name(*, yes: bool, serial: str) -> None:
+    """Raise click's UsageError where nobody is asked and no disk is named."""
+    if yes and not serial:
+        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")

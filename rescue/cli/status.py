@@ -1,0 +1,26 @@
+"""`rescue status`, and what tells people of a failure."""
+
+import click
+
+from rescue.cli.options import carry_out
+from rescue.commands import notify as notify_command
+from rescue.commands import status as status_command
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--log", is_flag=True, help="Write what is not well to the system's log, too.")
+def status(*, as_json: bool, log: bool) -> None:
+    """Say from which disk this machine runs, how its mirrors are, and what to do next.
+
+    Ends with 0 where all is well, 1 for a warning, 2 where it is critical, as plugins of
+    monitoring systems do.
+    """
+    carry_out(lambda screen: status_command.status(screen, as_json=as_json, log=log), loud=log)
+
+
+@click.command(hidden=True)
+@click.argument("unit")
+def notify(*, unit: str) -> None:
+    """Tell people that a unit of the schedule failed; started by OnFailure= of that unit."""
+    carry_out(lambda screen: notify_command.tell_of_failure(unit, screen), loud=True)
