@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue acl attr cpio zstd \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
-    mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf openssh-client uidmap
+    mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap
 
-.PHONY: help packages lint test test-fast test-live medium demo bench clean
+.PHONY: help packages lint test test-fast test-long medium demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,8 +36,8 @@ test: $(VENV)/ready ## everything: unit, property, image and guest tests
 test-fast: $(VENV)/ready ## what needs no virtual machine
 	$(BIN)/python -m pytest -m 'not guest'
 
-test-live: $(VENV)/ready ## the medium's rescue system: built, and started on both firmwares
-	RESCUE_LAB_LIVE=1 $(BIN)/python -m pytest tests/guest/test_rescue_system.py
+test-long: $(VENV)/ready ## and the long stories: the rescue system, firmwares, kernel upgrades
+	$(BIN)/python -m pytest --long
 
 medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 	mkdir -p build && rm -f build/rescue.img

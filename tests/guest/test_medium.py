@@ -1,6 +1,7 @@
 """From the USB stick to a running system, and what its menu does with the disks it finds."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from rescue.medium.build import Contents, build_image
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
-from tests.lab.hardware import Hardware
+from tests.lab.hardware import BIOS, UEFI, Firmware, Hardware
 from tests.lab.lab import Lab
 from tests.lab.medium import Note, small_mirror, stick
 
@@ -110,3 +111,45 @@ def test_without_a_mirror_the_menu_says_so_and_offers_the_rest(
         shown = entries(machine)
         assert shown[:2] == ["No mirror is attached (Enter looks again)", "Boot the first disk"]
         machine.wait_for_console(re.compile("No other disk has a boot loader"), MENU_SECONDS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("firmware", [BIOS, UEFI])
+def test_without_a_mirror_the_first_disk_is_started(
+    lab: Lab, medium: Disk, tmp_path: Path, firmware: Firmware
+) -> None:
+    disks = [medium.copy(tmp_path / "stick.qcow2"), lab.server_disk()]
+    with lab.machine(disks, firmware=firmware) as machine:
+        machine.wait_for_console(re.compile(r"Starting \("))
+        machine.wait_for_ssh()
+        assert machine.failed_units() == []
+
+
+def test_the_firmware_s_setup_is_offered_where_there_is_one(
+    lab: Lab, medium: Disk, tmp_path: Path
+) -> None:
+    disks = [medium.copy(tmp_path / "stick.qcow2")]
+    hardware = Hardware(firmware=UEFI, memory=256, processors=1)
+    with lab.machine(disks, hardware=hardware) as machine:
+        entries(machine)
+        press(machine, NEXT, r"\*Firmware setup")
+        press(machine, ENTER, "Boot Maintenance Manager")
+
+
+def test_the_memory_is_tested(lab: Lab, medium: Disk, tmp_path: Path) -> None:
+    with menu(lab, medium, [], tmp_path) as machine:
+        entries(machine)
+        press(machine, NEXT, r"\*Memory test")
+        machine.type_on_console(ENTER)
+        wait_for_screen(machine, "Memtest86+", tmp_path / "screen")
+
+
+def wait_for_screen(machine: Guest, text: str, memory: Path) -> None:
+    """Wait for a text on the screen in VGA's text mode: each character, then its colour."""
+    deadline = time.monotonic() + MENU_SECONDS
+    shown = ""
+    while text not in shown:
+        assert time.monotonic() < deadline, shown
+        time.sleep(1)
+        machine.qmp.execute("pmemsave", val=0xB8000, size=80 * 25 * 2, filename=str(memory))
+        shown = memory.read_bytes()[::2].decode("cp437")

@@ -14,7 +14,7 @@ from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, UEFI, Firmware
 from tests.lab.lab import Lab, tree
-from tests.lab.layout import MIB
+from tests.lab.layout import GPT, MIB
 from tests.lab.manifest import differences
 from tests.lab.medium import STICK, as_stick
 from tests.lab.stock import MIRROR
@@ -31,6 +31,11 @@ def table_zeroed(disk: Disk) -> None:
     disk.zero(0, MIB)
 
 
+def root_destroyed(disk: Disk) -> None:
+    root = next(part for part in GPT.partitions if part.mount_point == "/")
+    disk.zero(root.start * MIB, 4096)
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("medium") / "medium.img"
@@ -39,10 +44,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("firmware", "dies"), [(BIOS, boot_sector_overwritten), (UEFI, table_zeroed)]
+    ("firmware", "dies", "home_again"),
+    [
+        (BIOS, boot_sector_overwritten, True),
+        (UEFI, table_zeroed, False),
+        pytest.param(UEFI, root_destroyed, True, marks=pytest.mark.long),
+    ],
 )
 def test_the_first_disk_dies_and_no_mail_is_lost(
-    lab: Lab, image: Path, firmware: Firmware, dies: Callable[[Disk], None]
+    lab: Lab, image: Path, firmware: Firmware, dies: Callable[[Disk], None], home_again: bool
 ) -> None:
     with lab.prepared_server(firmware=firmware) as server:
         stick = a_stick_is_written(server, image)
@@ -62,13 +72,13 @@ def test_the_first_disk_dies_and_no_mail_is_lost(
         assert json.loads(machine.run("cat /root/report.json").stdout)["complete"]
         assert missing(machine, range(450)) == []
         assert machine.written("SOURCE01") == 0
-        if firmware is BIOS:
+        if home_again:
             new = it_moves_to_a_new_disk(machine, size=dead.size)
         machine.poweroff()
     assert dead.digest() == before, "the dead disk was written to"
 
-    if firmware is BIOS:
-        it_is_home(lab, new, mirror)
+    if home_again:
+        it_is_home(lab, new, mirror, firmware)
 
 
 def a_stick_is_written(server: Guest, image: Path) -> Disk:
@@ -111,8 +121,8 @@ def it_moves_to_a_new_disk(machine: Guest, *, size: int) -> Disk:
     return new
 
 
-def it_is_home(lab: Lab, new: Disk, mirror: Disk) -> None:
-    with lab.machine([new]) as machine:
+def it_is_home(lab: Lab, new: Disk, mirror: Disk, firmware: Firmware) -> None:
+    with lab.machine([new], firmware=firmware) as machine:
         machine.wait_for_ssh()
         assert "runs from its MIRROR" not in machine.console_text
         assert machine.failed_units() == []

@@ -1,7 +1,6 @@
 """The rescue system on the medium: in memory, with its menu, and with ssh only by key."""
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -17,10 +16,8 @@ from tests.lab.lab import Lab
 from tests.lab.medium import stick
 from tests.lab.stock import Stock
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("RESCUE_LAB_LIVE"),
-    reason="installs and packs a whole Debian, over 3 minutes: 'make test-live' runs it",
-)
+# It installs and packs a whole Debian first.
+pytestmark = pytest.mark.long
 
 BOOT_SECONDS = 500.0
 
