@@ -45,7 +45,7 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
 
 
 def _look(step: SyncTree, workspace: Workspace) -> rsync.Tally:
-    listener = Listener(lambda size, share, rate: None)
+    listener = Listener(lambda _: None)
     job = job_of(step, workspace)
     result = stream(rsync.estimate_argv(job), on_line=listener.line)
     ending, words = rsync.meaning(result.returncode)

@@ -179,7 +179,15 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
     dead, here = work.dead[piece.mount_point], work.here(piece)
     job = ReturnJob(source=dead, target=here, names=listed, fresh=growing, aside=aside)
     listener = Listener(
-        lambda size, share, rate: work.emit(Progress(bytes_done=size, share=share, rate=rate))
+        lambda seen: work.emit(
+            Progress(
+                bytes_done=seen.bytes_done,
+                share=seen.share,
+                rate=seen.rate,
+                files_done=seen.files_seen,
+                files_total=len(names),
+            )
+        )
     )
     done = stream(rsync.return_argv(job), on_line=listener.line)
     ending, words = rsync.meaning(done.returncode)

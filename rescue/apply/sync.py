@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rescue.apply.initramfs import drop_old
 from rescue.apply.ownfiles import OWN_PATHS
+from rescue.apply.pace import pacer
 from rescue.apply.work import TreeWork
 from rescue.apply.workspace import Workspace
 from rescue.errors import RescueError
-from rescue.model.event import Notice, Progress
+from rescue.model.event import Notice
 from rescue.model.step import PruneTree, SyncTree
 from rescue.system import rsync
 from rescue.system.files import sync_filesystem
@@ -78,9 +79,7 @@ def remove_partial(root: Path) -> int:
 def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
     # Asked again right before writing: a disk that went away leaves an empty folder.
     work.workspace.check_mounted(mount_point)
-    listener = Listener(
-        lambda size, share, rate: work.emit(Progress(bytes_done=size, share=share, rate=rate))
-    )
+    listener = Listener(pacer(job, emit=work.emit))
     result = stream(rsync.sync_argv(job), on_line=listener.line)
     judge(result, job, mount_point, work)
     # What names a file by its content (a boot entry) is written only when that is on the disk.

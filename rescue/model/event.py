@@ -25,11 +25,18 @@ class StepDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a long step stands: bytes sent, files looked at, share of the whole (0 to 1)."""
+    """Where a long step stands: bytes sent, files looked at, share of the whole (0 to 1).
+
+    `files_total` is 0 where nobody knows how many there are; `seconds_left` is None where it
+    would be a guess.
+    """
 
     bytes_done: int
     share: float
     rate: str = ""
+    files_done: int = 0
+    files_total: int = 0
+    seconds_left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

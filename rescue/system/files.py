@@ -103,6 +103,15 @@ def free_on(path: Path) -> tuple[int, int]:
     return info.f_bavail * info.f_frsize, info.f_favail if info.f_files else -1
 
 
+def used_on(path: Path) -> tuple[int, int]:
+    """Return what the file system at `path` holds: bytes and inodes.
+
+    0 for inodes where it does not count them (btrfs, vfat).
+    """
+    info = os.statvfs(path)
+    return (info.f_blocks - info.f_bfree) * info.f_frsize, info.f_files - info.f_ffree
+
+
 def digest(paths: Iterable[Path]) -> str:
     """Return one SHA-256 over names and contents of regular files, in sorted order."""
     total = hashlib.sha256()

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rescue.errors import RescueError
 from rescue.model.event import Event, Notice, StepDone, StepStarted
 from rescue.model.event import Progress as Advance
 from rescue.model.finding import Refusal
 from rescue.model.record import RunSummary
+from rescue.ui import terminal
+from rescue.ui.progress import StepProgress
 from rescue.units import human_bytes
 
 MOST_PATHS = 20
@@ -20,10 +21,9 @@ class Screen:
     """The terminal (or the journal) that one command writes to."""
 
     def __init__(self, *, console: Console | None = None, errors: Console | None = None) -> None:
-        # Without a terminal nothing may be folded: each line is one record for the journal.
-        self.out = console or Console(highlight=False, soft_wrap=True)
-        self.err = errors or Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar: Progress | None = None
+        self.out = console or terminal.console()
+        self.err = errors or terminal.console(errors=True)
+        self._bar: StepProgress | None = None
 
     def show(self, what: RenderableType) -> None:
         """Print something a command was asked for."""
@@ -46,8 +46,9 @@ class Screen:
         """Print an event of a running plan."""
         match event:
             case StepStarted():
+                self._stop_bar()
                 if self.out.is_terminal:
-                    self._start_bar(event)
+                    self._bar = StepProgress(event, self.out)
             case StepDone():
                 self._stop_bar()
                 detail = f": {event.detail}" if event.detail else ""
@@ -57,8 +58,7 @@ class Screen:
                 )
             case Advance():
                 if self._bar:
-                    rate = f"{human_bytes(event.bytes_done)} {event.rate}"
-                    self._bar.update(self._bar.task_ids[0], completed=event.share, rate=rate)
+                    self._bar.advance(event)
             case Notice():
                 self.out.print(f"note: {event.message}", style="yellow", markup=False)
             case _:
@@ -67,19 +67,6 @@ class Screen:
     def close(self) -> None:
         """Take the progress bar off the terminal, in whatever way the command ends."""
         self._stop_bar()
-
-    def _start_bar(self, event: StepStarted) -> None:
-        self._stop_bar()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            console=self.out,
-            transient=True,
-        )
-        self._bar.add_task(f"[{event.number}/{event.total}] {event.title}", total=1.0, rate="")
-        self._bar.start()
 
     def _stop_bar(self) -> None:
         if self._bar:

@@ -5,6 +5,7 @@ import pytest
 
 from rescue.model.filesystem import FsKind
 from rescue.system.rsync import (
+    Advance,
     Ending,
     Listener,
     SyncJob,
@@ -123,11 +124,12 @@ def test_full_mirror_is_no_unreadable_source() -> None:
 
 
 def test_output_is_counted() -> None:
-    far: list[tuple[int, float, str]] = []
-    listener = Listener(lambda *told: far.append(told))
+    far: list[Advance] = []
+    listener = Listener(far.append)
     for line in (
         "          32768   1%    0.00kB/s    0:00:00  ",
         "        3000000  99%  943.26MB/s    0:00:00 (xfr#1, to-chk=9/12)",
+        "        3000005 100%    1.00MB/s    0:00:01  ",
         ">f+++++++++|3000000|Number of files: 99",
         ">f.st......|9|a",
         ".f...p.....|2|sub/b",
@@ -142,7 +144,12 @@ def test_output_is_counted() -> None:
         "Total transferred file size: 3000012 bytes",
     ):
         listener.line(line)
-    assert far == [(32768, 0.01, "0.00kB/s"), (3000000, 0.99, "943.26MB/s")]
+    assert far == [
+        Advance(bytes_done=32768, share=0.01, rate="0.00kB/s"),
+        Advance(bytes_done=3000000, share=0.99, rate="943.26MB/s", files_seen=3, files_listed=12),
+        # In the middle of a file rsync does not say how many there are: it stays what it was.
+        Advance(bytes_done=3000005, share=1.0, rate="1.00MB/s", files_seen=3, files_listed=12),
+    ]
     tally = listener.tally
     assert (tally.files_total, tally.created, tally.changed) == (12, 11, 1)
     assert (tally.bytes_changed, tally.deletions) == (3000012, 3)
