@@ -75,7 +75,8 @@ class MirrorRecord:
 
     `generation` grows with every complete run and is kept on both disks; `last_checksum` is when
     the last complete run began that compared every content, in seconds since the epoch (UTC), 0.0
-    where none did; `grub_digest` is of the
+    where none did; `last_tried` is when the last run began, whatever became of it (0.0: an older
+    rescue did not note it); `grub_digest` is of the
     GRUB files that grub-install last used, so that an upgrade is noticed; `initramfs_digests`
     are of the source's initramfs that each of the mirror's was made after.
     """
@@ -96,6 +97,7 @@ class MirrorRecord:
     last_complete: float = 0.0
     last_run: RunSummary | None = None
     last_checksum: float = 0.0
+    last_tried: float = 0.0
     last_error: str = ""
     grub_digest: str = ""
     initramfs_digests: tuple[tuple[str, str], ...] = ()
