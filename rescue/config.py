@@ -11,8 +11,11 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
 from rescue.errors import UsageError
+from rescue.model.identity import DiskId
 from rescue.model.record import DiskRef, MirrorRecord
+from rescue.model.rotation import RotationSettings
 from rescue.model.schedule import ScheduleSettings
+from rescue.plan.rotation import interval_hours
 from rescue.system.files import write_atomic
 
 CONFIG_PATH = Path("/etc/rescue/rescue.toml")
@@ -31,13 +34,25 @@ class DiskEntry:
     serial: str = ""
     wwn: str = ""
 
+    def is_same_disk(self, other: "DiskEntry") -> bool:
+        """Whether both entries name one piece of hardware."""
+        return DiskId(serial=self.serial, wwn=self.wwn).same_disk(
+            DiskId(serial=other.serial, wwn=other.wwn)
+        )
+
 
 @dataclass(frozen=True)
 class MirrorEntry:
-    """One enrolled mirror; `name` is what commands and state files call it."""
+    """One enrolled mirror; `name` is what commands and state files call it.
+
+    A mirror whose last complete run is older than `interval_hours` is overdue, however young the
+    others are: a disk that comes from the safe once a week has 200. 0 stands for
+    `run.overdue_hours`, and a day more for each other mirror.
+    """
 
     name: str
     disk: DiskEntry
+    interval_hours: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +60,8 @@ class RunLimits:
     """What a nightly run is trusted with.
 
     A run that would delete or change more than `brake_share` of all files (0 to 1) and more than
-    `brake_count` files stops. A mirror whose last complete run is older than `overdue_hours` is
-    overdue: its absence is then a failure and no longer a skipped run. A run that takes longer
+    `brake_count` files stops. Where no mirror's last complete run is younger than `overdue_hours`,
+    the absence of all mirrors is a failure and no longer a skipped run. A run that takes longer
     than `time_limit_hours` is stopped; `bandwidth_kib` limits what it copies (KiB a second), and
     0 is no limit.
     """
@@ -67,11 +82,36 @@ class Config:
     mirror: tuple[MirrorEntry, ...] = ()
     run: RunLimits = field(default_factory=RunLimits)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    rotation: RotationSettings = field(default_factory=RotationSettings)
 
     def with_mirror(self, entry: MirrorEntry) -> "Config":
-        """Return the same configuration with this mirror added, or put in its old place."""
-        others = tuple(each for each in self.mirror if each.name != entry.name)
-        return replace(self, mirror=(*others, entry))
+        """Return the same configuration with this mirror added, or put in its old place.
+
+        Its interval stays. What the same disk was called before is forgotten.
+        """
+        before = next((each for each in self.mirror if each.name == entry.name), entry)
+        others = tuple(
+            each
+            for each in self.mirror
+            if each.name != entry.name and not each.disk.is_same_disk(entry.disk)
+        )
+        return replace(self, mirror=(*others, replace(entry, interval_hours=before.interval_hours)))
+
+    def without_mirror(self, name: str) -> "Config":
+        """Return the same configuration without the mirror of that name."""
+        return replace(self, mirror=tuple(each for each in self.mirror if each.name != name))
+
+    @property
+    def intervals(self) -> dict[str, float]:
+        """Each mirror's interval in hours, by its name."""
+        return {
+            entry.name: interval_hours(
+                entry.interval_hours,
+                overdue_hours=self.run.overdue_hours,
+                mirrors=len(self.mirror),
+            )
+            for entry in self.mirror
+        }
 
 
 def parse(text: str, *, where: str) -> Config:
@@ -116,15 +156,20 @@ def save(config: Config, path: Path = CONFIG_PATH) -> None:
     write_atomic(path, tomli_w.dumps(plain).encode(), mode=0o600)
 
 
-def enrol(record: MirrorRecord, path: Path = CONFIG_PATH) -> None:
-    """Write the mirror of this record into the configuration, keeping every other key."""
+def enrol(record: MirrorRecord, path: Path = CONFIG_PATH) -> Config:
+    """Write the mirror of this record into the configuration, keeping every other key.
+
+    Returns the configuration that holds from now on.
+    """
     entry = MirrorEntry(name=record.name, disk=_entry(record.mirror))
     source = _entry(record.source)
     if path.exists():
         config = replace(load(path), source=source)
     else:
         config = Config(version=CONFIG_VERSION, source=source)
-    save(config.with_mirror(entry), path)
+    enrolled = config.with_mirror(entry)
+    save(enrolled, path)
+    return enrolled
 
 
 def _entry(disk: DiskRef) -> DiskEntry:
@@ -157,6 +202,11 @@ def check(config: Config, *, where: str) -> None:
     ):
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")
+    for entry in config.mirror:
+        if entry.interval_hours < 0:
+            raise UsageError(
+                f"{where}: key 'interval_hours' of mirror '{entry.name}' must be 0 or more"
+            )
     names = [entry.name for entry in config.mirror]
     if len(set(names)) != len(names):
         raise UsageError(f"{where}: key 'mirror': two mirrors have the same name")

@@ -1,5 +1,6 @@
 """`rescue audit`: follow the mirror's boot chain in files, without booting it."""
 
+from rescue import config
 from rescue.commands.enrolled import choose
 from rescue.commands.runs import look
 from rescue.discover.machine import discover
@@ -13,7 +14,8 @@ from rescue.ui.screen import Screen
 def audit(name: str, screen: Screen) -> ExitCode:
     """Print every link of the chain. Returns DONE, or AUDIT_FAILED where one is broken."""
     with only_one_run():
-        findings = look(choose(discover(), name=name))
+        machine = discover()
+        findings = look(machine, choose(machine, config.load(), name=name))
     for line in finding_lines(findings):
         screen.show(line)
     broken = any(finding.severity is Severity.ERROR for finding in findings)

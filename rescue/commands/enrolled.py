@@ -1,47 +1,68 @@
 """Which of the enrolled mirrors is meant, and what to say when it is not there."""
 
 import contextlib
+from math import isfinite
 from time import time
 
 from rescue import config
+from rescue.config import Config
 from rescue.discover.marker import read_marker
 from rescue.errors import RefusedError, RescueError, SkippedError, UsageError
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
+from rescue.plan.rotation import HOUR, Turn, Wait, age, next_turn, waited_since
 from rescue.state import load_record
 
-HOUR = 3600.0
 
-
-def choose(machine: Machine, *, name: str) -> MirrorRecord:
+def choose(machine: Machine, settings: Config, *, name: str) -> MirrorRecord:
     """Return the record of the named mirror, or of the attached one that waited longest.
 
     Raises UsageError for an unknown name; where no enrolled mirror is attached: RefusedError if
     another disk is there in its place, RescueError if a mirror is overdue, else SkippedError.
     """
-    settings = config.load()
-    names = [entry.name for entry in settings.mirror]
-    if name and name not in names:
-        raise UsageError(
-            f"no mirror is called '{name}'", hint=f"enrolled are: {', '.join(names) or 'none'}"
-        )
-    records = [load_record(each) for each in ([name] if name else names)]
+    records = _records(settings, name=name)
     attached = [record for record in records if is_attached(machine, record)]
-    if attached:
-        return min(attached, key=lambda record: record.last_complete)
-    raise _why_none(machine, records, overdue_hours=settings.run.overdue_hours)
+    if not attached:
+        raise _why_none(machine, records, settings)
+    now = time()
+    return min(attached, key=lambda record: waited_since(record, now=now))
 
 
-def known_records() -> tuple[MirrorRecord, ...]:
+def choose_for_run(machine: Machine, settings: Config, *, name: str) -> Turn:
+    """Return the mirror that a run goes to: the named one, or the one whose turn it is.
+
+    Raises what `choose` raises, and SkippedError where the mirror whose turn it is is away and
+    none of the others is overdue.
+    """
+    if name:
+        return Turn(record=choose(machine, settings, name=name))
+    records = _records(settings)
+    found = next_turn(
+        records,
+        [record.name for record in records if is_attached(machine, record)],
+        order=settings.rotation.order,
+        now=time(),
+        overdue_hours=settings.run.overdue_hours,
+        intervals=settings.intervals,
+    )
+    if found is None:
+        raise _why_none(machine, records, settings)
+    if isinstance(found, Wait):
+        raise _not_its_turn(found)
+    return found
+
+
+def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
     """Return the records of all mirrors enrolled here; without a configuration there are none.
 
     A mirror whose record is missing or not readable is left out: `choose` complains of it.
     """
+    if settings is None and config.CONFIG_PATH.exists():
+        settings = config.load()
     found = []
-    names = [entry.name for entry in config.load().mirror] if config.CONFIG_PATH.exists() else []
-    for name in names:
+    for entry in settings.mirror if settings else ():
         with contextlib.suppress(UsageError):
-            found.append(load_record(name))
+            found.append(load_record(entry.name))
     return tuple(found)
 
 
@@ -50,9 +71,28 @@ def is_attached(machine: Machine, record: MirrorRecord) -> bool:
     return any(disk.id.same_disk(record.mirror.id) for disk in machine.disks)
 
 
-def _why_none(
-    machine: Machine, records: list[MirrorRecord], *, overdue_hours: float
-) -> RescueError:
+def _records(settings: Config, *, name: str = "") -> list[MirrorRecord]:
+    """Return the records of all mirrors, or of the named one. Raises UsageError for no name."""
+    names = [entry.name for entry in settings.mirror]
+    if name and name not in names:
+        raise UsageError(
+            f"no mirror is called '{name}'", hint=f"enrolled are: {', '.join(names) or 'none'}"
+        )
+    return [load_record(each) for each in ([name] if name else names)]
+
+
+def _not_its_turn(found: Wait) -> SkippedError:
+    due = found.due
+    there = ", ".join(f"'{record.name}'" for record in found.attached)
+    return SkippedError(
+        f"it is the turn of mirror '{due.name}' ({due.mirror.id.name}), which is not attached; "
+        f"attached is {there}, and it is young enough to wait for its own day",
+        hint=f"nothing was done; attach '{due.name}', or name the mirror that shall have the "
+        f"run: 'rescue mirror {found.attached[0].name}'",
+    )
+
+
+def _why_none(machine: Machine, records: list[MirrorRecord], settings: Config) -> RescueError:
     """Return what is the matter where none of the enrolled mirrors is attached."""
     wanted = ", ".join(f"'{record.name}' ({record.mirror.id.name})" for record in records)
     strangers = [
@@ -66,12 +106,16 @@ def _why_none(
             + "; ".join(strangers),
             hint="attach the enrolled disk, or enrol this one with 'rescue prepare'",
         )
-    newest = max((record.last_complete for record in records), default=0.0)
-    hours = (time() - newest) / HOUR
-    if hours > overdue_hours:
+    hours = age(records, now=time()) / HOUR
+    limit = min(
+        (settings.intervals[record.name] for record in records),
+        default=settings.run.overdue_hours,
+    )
+    if hours > limit:
+        old = f"{hours:.0f} h old" if isfinite(hours) else "not there yet"
         return RescueError(
-            f"no mirror is attached, and the last complete run is {hours:.0f} h old "
-            f"(overdue after {overdue_hours:.0f} h): expected {wanted or 'none'}",
+            f"no mirror is attached, and the last complete run is {old} "
+            f"(overdue after {limit:.0f} h): expected {wanted or 'none'}",
             hint="attach the mirror and run 'rescue mirror'",
         )
     return SkippedError(

@@ -1,12 +1,15 @@
 """`rescue mirror`: one run, from the running system onto its enrolled mirror."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from datetime import date
+from time import time
 
 from rescue import config
 from rescue.apply.estimate import estimate
-from rescue.commands.enrolled import choose
+from rescue.commands.enrolled import choose_for_run
 from rescue.commands.runs import finish, perform
+from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
@@ -18,7 +21,9 @@ from rescue.model.schedule import ChecksumDay
 from rescue.plan.brake import check_brake
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.refuse import machine_refusals
+from rescue.plan.rotation import Turn
 from rescue.plan.schedule import checksum_due
+from rescue.state import save_record
 from rescue.system.deadline import deadline
 from rescue.system.lock import only_one_run
 from rescue.ui.screen import Screen
@@ -48,19 +53,43 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
         # Asked first: what is configured here may be about another machine's disks by now.
         if refusals := machine_refusals(machine):
             raise GuardRefusedError(tuple(refusals))
-        with deadline(config.load().run.time_limit_hours):
-            record = choose(machine, name=options.name)
-            day = config.load().schedule.checksum_day
-            if options.scheduled and compares(record, day=day, today=date.today()):
-                options = replace(options, checksum=True)
-                screen.show("note: every content is compared in this run, as once a week")
-            plan = _plan(machine, record, options)
-            for note in plan.notes:
+        settings = config.load()
+        with deadline(settings.run.time_limit_hours):
+            turn = choose_for_run(machine, settings, name=options.name)
+            record = _tried(turn.record)
+            options = _as_scheduled(options, record, settings)
+            plan = _plan(machine, record, options, settings)
+            for note in _notes(turn, options, plan):
                 screen.show(f"note: {note}")
             if not options.accept_changes:
-                _brake(plan)
+                _brake(plan, settings)
             leave = grant(plan, named=record.mirror.id.name)
-            return finish(plan, perform(plan, leave, screen), leave, screen)
+            return finish(plan, perform(plan, leave, screen), leave, screen, settings=settings)
+
+
+def _tried(record: MirrorRecord) -> MirrorRecord:
+    """Note that a run onto this mirror begins: where it is refused, the others get their turn."""
+    tried = replace(record, last_tried=time())
+    # A source that is full is no reason not to mirror it.
+    with contextlib.suppress(OSError):
+        save_record(tried)
+    return tried
+
+
+def _as_scheduled(options: MirrorOptions, record: MirrorRecord, settings: Config) -> MirrorOptions:
+    """Return the options with what a scheduled run decides by itself."""
+    day = settings.schedule.checksum_day
+    due = options.scheduled and compares(record, day=day, today=date.today())
+    return replace(options, checksum=options.checksum or due)
+
+
+def _notes(turn: Turn, options: MirrorOptions, plan: Plan) -> tuple[str, ...]:
+    once_a_week = options.scheduled and options.checksum
+    return (
+        *((turn.note,) if turn.note else ()),
+        *(("every content is compared in this run, as once a week",) if once_a_week else ()),
+        *plan.notes,
+    )
 
 
 def compares(record: MirrorRecord, *, day: ChecksumDay, today: date) -> bool:
@@ -69,7 +98,7 @@ def compares(record: MirrorRecord, *, day: ChecksumDay, today: date) -> bool:
     return checksum_due(day, today=today, last=last, whole=record.state is MirrorState.COMPLETE)
 
 
-def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions) -> Plan:
+def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions, settings: Config) -> Plan:
     disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
     marker = read_marker(disk)
     return unless_refused(
@@ -80,16 +109,16 @@ def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions) -> Pla
             MirrorRequest(
                 checksum=options.checksum,
                 accept_booted=options.accept_booted,
-                bandwidth_kib=config.load().run.bandwidth_kib,
+                bandwidth_kib=settings.run.bandwidth_kib,
             ),
             boots=marker.boots if marker else (),
         )
     )
 
 
-def _brake(plan: Plan) -> None:
+def _brake(plan: Plan, settings: Config) -> None:
     """Look at what the run would do before it does it. Raises GuardRefusedError (13)."""
-    limits = config.load().run
+    limits = settings.run
     ahead = estimate(plan)
     refusal = check_brake(
         files_total=ahead.files_total,

@@ -49,8 +49,8 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
         outcome = perform(plan, leave, screen)
-        config.enrol(outcome.record)
-        return finish(plan, outcome, leave, screen)
+        settings = config.enrol(outcome.record)
+        return finish(plan, outcome, leave, screen, settings=settings)
 
 
 def _plan(options: PrepareOptions) -> Plan:

@@ -8,11 +8,13 @@ from rescue.apply.engine import Outcome, apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
 from rescue.commands.enrolled import known_records
+from rescue.config import Config
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
 from rescue.errors import AuditError, ExitCode, RescueError
 from rescue.model.event import Event
 from rescue.model.finding import Finding, Severity
+from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.recovery import recovery_page
@@ -60,12 +62,9 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
         screen.close()
 
 
-def look(record: MirrorRecord) -> tuple[Finding, ...]:
+def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
     """Mount the mirror read-only and follow its boot chain. Raises RescueError if it is gone."""
-    disk = next(
-        (disk for disk in discover().disks if disk.id.same_disk(record.mirror.id)),
-        None,
-    )
+    disk = next((disk for disk in machine.disks if disk.id.same_disk(record.mirror.id)), None)
     if disk is None:
         raise RescueError(
             f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",
@@ -75,12 +74,14 @@ def look(record: MirrorRecord) -> tuple[Finding, ...]:
         return audit(tree=workspace.tree(), disk=disk, record=record)
 
 
-def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> ExitCode:
+def finish(
+    plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen, *, settings: Config
+) -> ExitCode:
     """Audit what was written; only then is the mirror complete, one generation further.
 
     Returns DONE or DEGRADED. Raises AuditError that names the first broken link.
     """
-    expect_to_boot(outcome, leave, screen)
+    machine = expect_to_boot(outcome, leave, screen)
     complete = replace(
         outcome.record,
         generation=plan.record.generation + 1,
@@ -90,7 +91,7 @@ def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> E
             outcome.summary.started if outcome.summary.checksum else outcome.record.last_checksum
         ),
     )
-    page = recovery_page(discover(), complete, others=known_records())
+    page = recovery_page(machine, complete, others=known_records(settings))
     _settle(complete, leave, state=MirrorState.COMPLETE, error="", papers=page.papers())
     return tell_end(
         outcome,
@@ -99,10 +100,14 @@ def finish(plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen) -> E
     )
 
 
-def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> None:
-    """Audit what was written. Raises AuditError that names the first broken link."""
+def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machine:
+    """Audit what was written, on the machine as it is after that, which is returned.
+
+    Raises AuditError that names the first broken link.
+    """
     try:
-        findings = look(outcome.record)
+        machine = discover()
+        findings = look(machine, outcome.record)
         broken = [finding for finding in findings if finding.severity is Severity.ERROR]
     except BaseException as error:
         _settle(outcome.record, leave, state=MirrorState.FAILED, error=str(error))
@@ -116,6 +121,7 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> None:
             f"the {_WRITTEN[leave.plan.kind]} would not boot: {said}",
             hint=_AFTER_AUDIT[leave.plan.kind],
         )
+    return machine
 
 
 def tell_end(outcome: Outcome, done: str, screen: Screen) -> ExitCode:

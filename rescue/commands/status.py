@@ -1,20 +1,24 @@
 """`rescue status`: from which disk this machine runs, how its mirrors are, and what to do next."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import time
 
 from rescue import config
 from rescue.codec import to_json
-from rescue.commands.enrolled import HOUR, is_attached
+from rescue.commands.enrolled import is_attached
 from rescue.discover.machine import discover
 from rescue.errors import UsageError
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
+from rescue.model.rotation import Order
 from rescue.model.status import Health, MirrorStatus, Status
 from rescue.plan.failback import is_normal_source
 from rescue.plan.guard import is_disk
+from rescue.plan.rotation import HOUR, age, whose_day
 from rescue.plan.table import sectors_needed
 from rescue.state import load_boots, load_record
 from rescue.system import journal
@@ -36,10 +40,12 @@ def status(screen: Screen, *, as_json: bool, log: bool = False) -> Health:
         found = on_mirror(machine, machine.running_mirror, now=time(), boots=load_boots(Path("/")))
     else:
         settings = config.load() if config.CONFIG_PATH.exists() else None
-        names = [entry.name for entry in settings.mirror] if settings else []
+        intervals = settings.intervals if settings else {}
         overdue = settings.run.overdue_hours if settings else 0.0
-        records = tuple(load_record(name) for name in names)
-        found = on_source(machine, records, now=time(), overdue_hours=overdue)
+        records = tuple(load_record(name) for name in intervals)
+        found = on_source(machine, records, now=time(), overdue_hours=overdue, intervals=intervals)
+        if settings and settings.rotation.order is Order.ALTERNATE and len(records) > 1:
+            found = replace(found, turn=whose_day(records, now=time()).name)
     lines = status_lines(found)
     if as_json:
         screen.show(to_json(found))
@@ -53,19 +59,35 @@ def status(screen: Screen, *, as_json: bool, log: bool = False) -> Health:
 
 
 def on_source(
-    machine: Machine, records: tuple[MirrorRecord, ...], *, now: float, overdue_hours: float
+    machine: Machine,
+    records: tuple[MirrorRecord, ...],
+    *,
+    now: float,
+    overdue_hours: float,
+    intervals: Mapping[str, float] | None = None,
 ) -> Status:
-    """Given the records of the enrolled mirrors, say how a machine on its first disk stands."""
+    """Given the records of the enrolled mirrors, say how a machine on its first disk stands.
+
+    `intervals` are hours by name: each mirror has its own, and is overdue however young the others
+    are. The machine as a whole is, where its youngest mirror is older than `overdue_hours`.
+    """
+    limits = intervals or {}
     mirrors = tuple(
-        _mirror(machine, record, now=now, overdue_hours=overdue_hours) for record in records
+        _mirror(machine, record, now=now, overdue_hours=limits.get(record.name, overdue_hours))
+        for record in records
     )
     root = machine.root_disk
     own = [record for record in records if root is not None and is_disk(root, record.source)]
     strange = bool(records) and not own
+    old = age(records, now=now) > overdue_hours * HOUR
     steps = _source_steps(mirrors)
+    if old and records and not steps:
+        steps = (f"rescue mirror   # no mirror is younger than {overdue_hours:.0f} h",)
     if strange:
         steps = ("rescue disks   # this disk is not the one that any mirror was made from", *steps)
     bad = Health.CRITICAL if strange or not mirrors else Health.GOOD
+    if old:
+        bad = max(bad, Health.WARNING)
     return Status(
         host=machine.host,
         health=max((bad, *(each.health for each in mirrors))),
@@ -100,10 +122,11 @@ def on_mirror(
 def _mirror(
     machine: Machine, record: MirrorRecord, *, now: float, overdue_hours: float
 ) -> MirrorStatus:
-    age = max(0.0, now - record.last_complete) if record.last_complete else 0.0
+    old = max(0.0, now - record.last_complete) if record.last_complete else 0.0
+    overdue = age([record], now=now) > overdue_hours * HOUR
     if not record.last_complete or record.state is not MirrorState.COMPLETE:
         health = Health.CRITICAL
-    elif age > overdue_hours * HOUR or record.last_error:
+    elif overdue or record.last_error:
         health = Health.WARNING
     else:
         health = Health.GOOD
@@ -114,7 +137,8 @@ def _mirror(
         state=record.state,
         generation=record.generation,
         last_complete=record.last_complete,
-        age=age,
+        age=old,
+        overdue_after=overdue_hours * HOUR if overdue else 0.0,
         last_error=record.last_error,
         attached=is_attached(machine, record),
     )

@@ -19,7 +19,10 @@ class Health(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorStatus:
-    """One enrolled mirror. Times are seconds since the epoch (UTC); `age` is in seconds."""
+    """One enrolled mirror. Times are seconds since the epoch (UTC); `age` is in seconds.
+
+    `overdue_after` is the interval in seconds that a mirror has exceeded, 0 where it has not.
+    """
 
     name: str
     disk: str
@@ -30,6 +33,7 @@ class MirrorStatus:
     age: float
     last_error: str
     attached: bool
+    overdue_after: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,8 @@ class Status:
     `runs_from` is SOURCE or MIRROR, or NONE where the running disk plays no recorded part.
     `own` is the running mirror, `since` are the times of its starts since its last run (UTC);
     `handed_over_to` is the disk that took over in this session. `next_steps` are what to do,
-    with the names of this machine filled in.
+    with the names of this machine filled in. `turn` is the mirror whose day it is, where the
+    mirrors alternate.
     """
 
     version: int = STATUS_VERSION
@@ -53,4 +58,5 @@ class Status:
     since: tuple[str, ...] = ()
     handed_over_to: str = ""
     mirrors: tuple[MirrorStatus, ...] = ()
+    turn: str = ""
     next_steps: tuple[str, ...] = ()

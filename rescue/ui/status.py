@@ -20,6 +20,8 @@ def status_lines(status: Status) -> tuple[Text, ...]:
     lines += [
         Text(f"    last error: {each.last_error}") for each in status.mirrors if each.last_error
     ]
+    if status.turn:
+        lines.append(Text(f"  it is the day of mirror '{status.turn}'"))
     if status.next_steps:
         lines.append(Text("next:"))
         lines += [Text(f"  {step}") for step in status.next_steps]
@@ -65,6 +67,8 @@ def _own(status: Status, own: MirrorStatus) -> tuple[str, ...]:
 
 def _mirror(each: MirrorStatus) -> str:
     age = f"{age_words(each.age)} old" if each.last_complete else "never complete"
+    if each.overdue_after:
+        age += f" (OVERDUE: its limit is {age_words(each.overdue_after)})"
     attached = "attached" if each.attached else "not attached"
     return (
         f"mirror '{each.name}' ({each.disk}): {each.state}, generation {each.generation}, {age}, "

@@ -41,6 +41,8 @@ def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
         ("brake_share = 0.5", "[schedule]\nchecksum_day = 'caturday'", "schedule.checksum_day"),
         ("brake_share = 0.5", "[schedule]\nnotify = 'a b'", "schedule.notify"),
         ('name = "attic"', "", "name"),
+        ('name = "attic"', 'name = "attic"\ninterval_hours = -1', "interval_hours"),
+        ("brake_share = 0.5", "[rotation]\norder = 'random'", "rotation.order"),
         ("version = 1", "version = 99", "version"),
     ],
 )
@@ -73,3 +75,29 @@ def test_enrolling_a_mirror_again_replaces_it() -> None:
     first = config.parse(GOOD, where="a test")
     moved = config.MirrorEntry(name="attic", disk=config.DiskEntry(table_uuid="new"))
     assert first.with_mirror(moved).mirror == (moved,)
+
+
+def test_a_mirror_s_interval_outlives_its_new_preparation() -> None:
+    given = GOOD.replace('name = "attic"', 'name = "attic"\ninterval_hours = 200')
+    settings = config.parse(given, where="a test")
+    assert settings.intervals == {"attic": 200}
+    again = config.MirrorEntry(name="attic", disk=settings.mirror[0].disk)
+    assert settings.with_mirror(again).intervals == {"attic": 200}
+
+
+def test_with_two_mirrors_each_has_a_day_more() -> None:
+    settings = config.parse(GOOD, where="a test")
+    assert settings.intervals == {"attic": 36}
+    second = config.MirrorEntry(
+        name="vault", disk=config.DiskEntry(table_uuid="x", serial="MIR0002")
+    )
+    both = settings.with_mirror(second)
+    assert both.intervals == {"attic": 60, "vault": 60}
+    assert both.without_mirror("vault") == settings
+
+
+def test_a_disk_that_is_enrolled_under_a_new_name_loses_the_old_one() -> None:
+    settings = config.parse(GOOD, where="a test")
+    disk = config.DiskEntry(table_uuid="new", serial="MIR0001")
+    renamed = settings.with_mirror(config.MirrorEntry(name="cellar", disk=disk))
+    assert [entry.name for entry in renamed.mirror] == ["cellar"]

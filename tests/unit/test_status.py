@@ -75,6 +75,38 @@ def test_the_worst_mirror_counts() -> None:
     assert on_first_disk(record(), record(hours=40)).health is Health.WARNING
 
 
+def test_a_mirror_beyond_its_own_interval_is_a_warning_though_the_other_is_fine() -> None:
+    far = replace(record(hours=201), name="vault")
+    machine = enrolled().machine
+    limits = {"MIR0001": 60.0, "vault": 200.0}
+    status = on_source(machine, (record(), far), now=NOW, overdue_hours=36, intervals=limits)
+    assert status.health is Health.WARNING
+    assert [each.health for each in status.mirrors] == [Health.GOOD, Health.WARNING]
+    assert "'vault' (MIR0001): complete, generation 3, 8 days old (OVERDUE: its limit is" in text(
+        status
+    )
+    assert status.next_steps == ("rescue mirror vault",)
+    younger = replace(far, last_complete=NOW - 199 * HOUR)
+    status = on_source(machine, (record(), younger), now=NOW, overdue_hours=36, intervals=limits)
+    assert status.health is Health.GOOD
+
+
+def test_no_mirror_is_young_enough_though_each_is_within_its_interval() -> None:
+    limits = {"MIR0001": 200.0}
+    old = record(hours=50)
+    status = on_source(enrolled().machine, (old,), now=NOW, overdue_hours=36, intervals=limits)
+    assert status.health is Health.WARNING
+    assert status.next_steps == ("rescue mirror   # no mirror is younger than 36 h",)
+
+
+def test_whose_day_it_is_is_said() -> None:
+    assert "it is the day of mirror 'vault'" in text(replace(on_first_disk(record()), turn="vault"))
+
+
+def test_a_time_that_is_yet_to_come_is_a_warning() -> None:
+    assert on_first_disk(record(hours=-500)).health is Health.WARNING
+
+
 def test_without_any_mirror_it_is_critical() -> None:
     status = on_first_disk()
     assert status.health is Health.CRITICAL
