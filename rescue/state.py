@@ -52,6 +52,13 @@ def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
     return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
 
 
+def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
+    """Remove the record of the mirror of that name, where there is one."""
+    (directory / f"{name}.json").unlink(missing_ok=True)
+    if directory.is_dir():
+        sync_directory(directory)
+
+
 def save_marker(root: Path, record: MirrorRecord) -> None:
     """Write the record to the mirror whose root is mounted at `root`, readable by root alone.
 

@@ -9,6 +9,7 @@ from rescue.cli.disks import disks
 from rescue.cli.media import media
 from rescue.cli.mirrors import audit, failback, mirror, prepare
 from rescue.cli.restore import restore, salvage
+from rescue.cli.rotation import mirrors
 from rescue.cli.schedule import schedule
 from rescue.cli.status import notify, status
 
@@ -25,6 +26,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
 cli.add_command(disks)
 cli.add_command(prepare)
 cli.add_command(mirror)
+cli.add_command(mirrors)
 cli.add_command(audit)
 cli.add_command(status)
 cli.add_command(schedule)

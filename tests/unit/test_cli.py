@@ -14,7 +14,7 @@ def test_a_script_names_its_disk_too(verb: str) -> None:
     assert "--yes needs --expect-serial" in done.output
 
 
-@pytest.mark.parametrize("verb", ["failback", "status"])
+@pytest.mark.parametrize("verb", ["failback", "mirrors", "status"])
 def test_every_verb_says_what_it_does(verb: str) -> None:
     done = CliRunner().invoke(cli, [verb, "--help"])
     assert done.exit_code == ExitCode.DONE

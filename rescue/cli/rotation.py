@@ -1,0 +1,18 @@
+"""`rescue mirrors`: the verbs about several mirrors."""
+
+import click
+
+from rescue.cli.options import carry_out
+from rescue.commands import mirrors as mirrors_command
+
+
+@click.group()
+def mirrors() -> None:
+    """The mirrors that are enrolled here; 'rescue status' lists them."""
+
+
+@mirrors.command("forget")
+@click.argument("name")
+def mirrors_forget(*, name: str) -> None:
+    """Take the mirror NAME out of configuration and records; its disk is not touched."""
+    carry_out(lambda screen: mirrors_command.forget(name, screen))
