@@ -11,7 +11,7 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
     mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap
 
-.PHONY: help packages lint test test-fast test-long medium demo bench clean
+.PHONY: help packages lint test test-fast test-long medium reference demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,10 @@ test-long: $(VENV)/ready ## and the long stories: the rescue system, firmwares, 
 medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 	mkdir -p build && rm -f build/rescue.img
 	$(BIN)/rescue media image build/rescue.img
+
+reference: $(VENV)/ready ## what is made from the code: the example configuration, in build/reference
+	mkdir -p build/reference
+	$(BIN)/python -m scripts.example > build/reference/rescue.toml
 
 demo: $(VENV)/ready ## the whole story in disposable virtual machines
 	$(BIN)/python -m scripts.demo

@@ -28,7 +28,11 @@ _LONGEST_DELAY = 12 * 60
 
 @dataclass(frozen=True)
 class DiskEntry:
-    """A disk as the configuration names it: at least one of serial and wwn, and its table id."""
+    """A disk as the configuration names it, never by its kernel name or its size.
+
+    `serial` and `wwn` are what the disk itself says (`rescue disks` shows them); at least one of
+    them is there. `table_uuid` is the identifier of its partition table.
+    """
 
     table_uuid: str
     serial: str = ""
@@ -43,11 +47,12 @@ class DiskEntry:
 
 @dataclass(frozen=True)
 class MirrorEntry:
-    """One enrolled mirror; `name` is what commands and state files call it.
+    """One enrolled mirror, as `rescue prepare` writes it.
 
-    A mirror whose last complete run is older than `interval_hours` is overdue, however young the
-    others are: a disk that comes from the safe once a week has 200. 0 stands for
-    `run.overdue_hours`, and a day more for each other mirror.
+    `name` is what commands and state files call it; `disk` is what it is recognised by. A mirror
+    whose last complete run is older than `interval_hours` is overdue, however young the others are:
+    a disk that comes from the safe once a week has 200. 0 stands for `run.overdue_hours`, and a day
+    more for each other mirror.
     """
 
     name: str
@@ -75,7 +80,7 @@ class RunLimits:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole configuration."""
+    """The whole configuration. `version` is the version of the file's format."""
 
     version: int
     source: DiskEntry

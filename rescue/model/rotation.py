@@ -17,6 +17,10 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class RotationSettings:
-    """How the mirrors take turns; it matters only where several are enrolled."""
+    """How the mirrors take turns; it matters only where several are enrolled.
+
+    `order` is `attached` (whichever is plugged in, the one that waited longest first) or
+    `alternate` (a day for each mirror in turn).
+    """
 
     order: Order = Order.ATTACHED

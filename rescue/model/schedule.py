@@ -35,10 +35,11 @@ class Starter(StrEnum):
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """When the runs are, as the configuration says it.
+    """When the runs are; `rescue schedule install` puts it into force.
 
     `at` is the local time of the day, 'HH:MM'; a run begins up to `random_delay_minutes` later, so
-    that many machines do not begin as one. `notify` is the address that failures are mailed to.
+    that many machines do not begin as one. On `checksum_day` every content is compared. `notify`
+    is the address that failures are mailed to.
     """
 
     at: str = "03:15"
