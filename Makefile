@@ -9,7 +9,8 @@ BIN := $(VENV)/bin
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue acl attr cpio zstd \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
-    mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap
+    mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap \
+    scdoc man-db
 
 .PHONY: help packages lint test test-fast test-long medium reference demo bench clean
 
@@ -43,9 +44,8 @@ medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 	mkdir -p build && rm -f build/rescue.img
 	$(BIN)/rescue media image build/rescue.img
 
-reference: $(VENV)/ready ## what is made from the code: the example configuration, in build/reference
-	mkdir -p build/reference
-	$(BIN)/python -m scripts.example > build/reference/rescue.toml
+reference: $(VENV)/ready ## what is made from the code: man pages, completion, example configuration, in build/reference
+	scripts/build-reference build/reference $(abspath $(BIN))/python
 
 demo: $(VENV)/ready ## the whole story in disposable virtual machines
 	$(BIN)/python -m scripts.demo
