@@ -11,6 +11,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
 from rescue.errors import UsageError
+from rescue.model.hook import Hook, hook_faults
 from rescue.model.identity import DiskId
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.rotation import RotationSettings
@@ -88,6 +89,7 @@ class Config:
     run: RunLimits = field(default_factory=RunLimits)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     rotation: RotationSettings = field(default_factory=RotationSettings)
+    hook: tuple[Hook, ...] = ()
 
     def with_mirror(self, entry: MirrorEntry) -> "Config":
         """Return the same configuration with this mirror added, or put in its old place.
@@ -182,7 +184,16 @@ def _entry(disk: DiskRef) -> DiskEntry:
 
 
 def _converter() -> Converter:
-    return Converter(forbid_extra_keys=True)
+    converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _words)
+    return converter
+
+
+def _words(value: object, _: type) -> tuple[str, ...]:
+    """Return a list of texts as it is; one text is not taken for a list of its letters."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError('expected a list of texts, like ["sync", "--file-system"]')
+    return tuple(value)
 
 
 def _by_key(line: str) -> str:
@@ -212,6 +223,8 @@ def check(config: Config, *, where: str) -> None:
             raise UsageError(
                 f"{where}: key 'interval_hours' of mirror '{entry.name}' must be 0 or more"
             )
+    for key, wanted in hook_faults(config.hook):
+        raise UsageError(f"{where}: key '{key}' must be {wanted}")
     names = [entry.name for entry in config.mirror]
     if len(set(names)) != len(names):
         raise UsageError(f"{where}: key 'mirror': two mirrors have the same name")

@@ -85,6 +85,7 @@ def apply_plan(
         deletions=work.done.deletions,
         vanished=len(work.vanished),
         unreadable=tuple(dict.fromkeys(work.unreadable)),
+        live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
     )
     return Outcome(record=work.record, summary=summary)
 

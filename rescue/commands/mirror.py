@@ -7,13 +7,16 @@ from time import time
 
 from rescue import config
 from rescue.apply.estimate import estimate
+from rescue.apply.hooks import Attendant
 from rescue.commands.enrolled import choose_for_run
+from rescue.commands.hooks import Hooked
 from rescue.commands.runs import finish, perform
 from rescue.config import Config
-from rescue.confirm import GuardRefusedError, grant, unless_refused
+from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
+from rescue.model.event import Notice
 from rescue.model.machine import Machine
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.model.record import MirrorRecord, MirrorState
@@ -26,6 +29,7 @@ from rescue.plan.schedule import checksum_due
 from rescue.state import save_record
 from rescue.system.deadline import deadline
 from rescue.system.lock import only_one_run
+from rescue.system.mountns import Outside
 from rescue.ui.screen import Screen
 
 
@@ -48,7 +52,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
 
     Raises a RescueError with the exit code of what stood against it.
     """
-    with only_one_run():
+    with only_one_run(), Outside() as outside:
         machine = discover()
         # Asked first: what is configured here may be about another machine's disks by now.
         if refusals := machine_refusals(machine):
@@ -64,7 +68,19 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             if not options.accept_changes:
                 _brake(plan, settings)
             leave = grant(plan, named=record.mirror.id.name)
-            return finish(plan, perform(plan, leave, screen), leave, screen, settings=settings)
+            attendant = Attendant(
+                outside=outside, say=lambda said: screen.emit(Notice(message=said))
+            )
+            hooked = Hooked(hooks=settings.hook, record=record, attendant=attendant)
+            return hooked.carry_out(lambda warned: _run(plan, leave, screen, settings, warned))
+
+
+def _run(
+    plan: Plan, leave: WriteGrant, screen: Screen, settings: Config, warned: tuple[str, ...]
+) -> ExitCode:
+    outcome = perform(plan, leave, screen)
+    summary = replace(outcome.summary, hooks_failed=warned)
+    return finish(plan, replace(outcome, summary=summary), leave, screen, settings=settings)
 
 
 def _tried(record: MirrorRecord) -> MirrorRecord:

@@ -12,7 +12,7 @@ from rescue.discover.machine import discover
 from rescue.errors import UsageError
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.record import MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
 from rescue.model.rotation import Order
 from rescue.model.status import Health, MirrorStatus, Status
@@ -124,9 +124,10 @@ def _mirror(
 ) -> MirrorStatus:
     old = max(0.0, now - record.last_complete) if record.last_complete else 0.0
     overdue = age([record], now=now) > overdue_hours * HOUR
+    troubles = run_troubles(record.last_run) if record.last_run else ()
     if not record.last_complete or record.state is not MirrorState.COMPLETE:
         health = Health.CRITICAL
-    elif overdue or record.last_error:
+    elif overdue or record.last_error or troubles:
         health = Health.WARNING
     else:
         health = Health.GOOD
@@ -141,7 +142,18 @@ def _mirror(
         overdue_after=overdue_hours * HOUR if overdue else 0.0,
         last_error=record.last_error,
         attached=is_attached(machine, record),
+        vanished=record.last_run.vanished if record.last_run else 0,
+        troubles=troubles,
     )
+
+
+def run_troubles(run: RunSummary) -> tuple[str, ...]:
+    """Return what was not as it should be in a run that came to its end."""
+    troubles = list(run.hooks_failed)
+    if run.unreadable:
+        more = f" and {len(run.unreadable) - 1} more" if len(run.unreadable) > 1 else ""
+        troubles.append(f"could not be read: {run.unreadable[0]}{more}")
+    return tuple(troubles)
 
 
 def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:

@@ -56,7 +56,11 @@ class SwapPair:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What one run did. Times are seconds since the epoch (UTC) and seconds of duration."""
+    """What one run did. Times are seconds since the epoch (UTC) and seconds of duration.
+
+    `live` are the file systems that were copied as they were, in use and without a snapshot;
+    `hooks_failed` are sentences on hooks before the run that failed without ending it.
+    """
 
     started: float
     seconds: float
@@ -67,6 +71,8 @@ class RunSummary:
     deletions: int
     vanished: int = 0
     unreadable: tuple[str, ...] = ()
+    live: tuple[str, ...] = ()
+    hooks_failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,8 @@ class MirrorStatus:
     """One enrolled mirror. Times are seconds since the epoch (UTC); `age` is in seconds.
 
     `overdue_after` is the interval in seconds that a mirror has exceeded, 0 where it has not.
+    `vanished` is how many files vanished while the last run copied them; `troubles` are sentences
+    on what else was not as it should be in that run, though it came to its end.
     """
 
     name: str
@@ -34,6 +36,8 @@ class MirrorStatus:
     last_error: str
     attached: bool
     overdue_after: float = 0.0
+    vanished: int = 0
+    troubles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

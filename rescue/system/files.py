@@ -5,8 +5,9 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from rescue.system.run import run
 
@@ -41,6 +42,41 @@ def write_atomic(
         fresh.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def fresh_file(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """Give an empty file that takes the place of `path` when the block ends well.
+
+    Raises OSError; where the block raises, what was at `path` stays, and nothing else is left.
+    """
+    fresh = path.with_name(path.name + TEMPORARY_SUFFIX)
+    fresh.unlink(missing_ok=True)
+    try:
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(fd, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(fd)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def own_folder(path: Path) -> None:
+    """Make a folder that only this user can read or change, parents too; what exists is checked.
+
+    Raises PermissionError where somebody else could put another file, or a link, in the place of
+    what is written there.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (path, *path.parents):
+        info = each.lstat()
+        others = info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX
+        if not stat.S_ISDIR(info.st_mode) or info.st_uid not in (0, os.geteuid()) or others:
+            raise PermissionError(f"{each} is a link, or can be changed by others than root")
 
 
 def copy_metadata(source: Path, target: Path) -> None:

@@ -30,6 +30,14 @@ def report_alarm(message: str) -> None:
     syslog.syslog(syslog.LOG_ERR, message)
 
 
+def report_output(who: str, line: str) -> None:
+    """Write to the system's log one line that a program printed which is not ours."""
+    syslog.openlog("rescue", syslog.LOG_PID, syslog.LOG_DAEMON)
+    # A zero byte ends a line for syslog, and what is not text is none.
+    text = line.replace("\0", "").encode("utf-8", "backslashreplace").decode("utf-8")
+    syslog.syslog(syslog.LOG_INFO, f"{who}: {text}")
+
+
 def last_lines_argv(unit: str, count: int) -> list[str]:
     """Return the command that prints the end of a unit's journal (man 1 journalctl)."""
     return [

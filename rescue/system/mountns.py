@@ -17,6 +17,7 @@ from rescue.system.run import CommandError, run
 
 _CLONE_NEWNS = 0x00020000
 _ATTEMPTS = 10
+_OWN_NAMESPACE = Path("/proc/self/ns/mnt")
 _SAFE = "noatime,nodev,nosuid"
 
 
@@ -46,6 +47,23 @@ class Mounted:
     device: str
     uuid: str
     fstype: str
+
+
+class Outside:
+    """The mount namespace that this process is in now, kept for children after it has left it."""
+
+    def __enter__(self) -> "Outside":
+        self._fd = os.open(_OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def prefix(self) -> list[str]:
+        """Return the words before a command by which it sees what everybody sees (nsenter)."""
+        if os.fstat(self._fd).st_ino == _OWN_NAMESPACE.stat().st_ino:
+            return []
+        return ["nsenter", f"--mount=/proc/{os.getpid()}/fd/{self._fd}", "--"]
 
 
 def enter_private() -> None:

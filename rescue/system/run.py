@@ -3,10 +3,12 @@
 import os
 import selectors
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -14,6 +16,8 @@ from rescue.errors import RescueError
 
 # cron gives a PATH without sbin; what we call must not depend on who called us.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+_LONGEST_LINE = 65536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +47,9 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {"PATH": PATH, "LC_ALL": "C", "HOME": "/root", **(extra or {})}
 
 
-def which(program: str) -> str | None:
-    """Return the path of a program on our own PATH, or None."""
-    return shutil.which(program, path=PATH)
+def which(program: str, *, path: str = "") -> str | None:
+    """Return the path of a program on our own PATH (or that one), or None."""
+    return shutil.which(program, path=path or PATH)
 
 
 def run(
@@ -108,6 +112,107 @@ def stream(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
                 child.kill()
             raise
     return _ended(argv, child.returncode, "", _text(stderr))
+
+
+def attend(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    on_line: Callable[[str], None],
+    output: BinaryIO | None = None,
+    extra_env: Mapping[str, str] | None = None,
+    grace: float = 10.0,
+) -> Result:
+    """Run somebody else's program as a process group of its own, and return how it ended.
+
+    Each line it prints is handed on as it comes; standard output goes to `output` where that is
+    given. After `timeout` seconds the whole group gets SIGTERM, and SIGKILL `grace` seconds
+    later; so it does when `on_line` or a signal handler raises. What it leaves running when it
+    ends by itself is let be. Returns whatever the exit code; raises CommandError (127 where it
+    cannot be started, 124 where it did not end in time).
+    """
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output or subprocess.PIPE,
+            stderr=subprocess.PIPE if output else subprocess.STDOUT,
+            env=environment(extra_env),
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        said = f"{argv[0]}: {error.strerror}"
+        raise CommandError(_ended(argv, 127, "", said)) from error
+    pipe = cast(BinaryIO, child.stdout or child.stderr)
+    with pipe:
+        try:
+            in_time = _follow(child, pipe, on_line, until=time.monotonic() + timeout)
+        except BaseException:
+            _end_group(child, grace)
+            raise
+    if not in_time:
+        # Not waited for: a process that hangs in the kernel cannot be ended by anybody.
+        _end_group(child, grace)
+        raise CommandError(_ended(argv, 124, "", f"not done after {timeout:g} s"))
+    return _ended(argv, child.wait(), "", "")
+
+
+def _follow(
+    child: "subprocess.Popen[bytes]",
+    pipe: BinaryIO,
+    on_line: Callable[[str], None],
+    *,
+    until: float,
+) -> bool:
+    """Hand on what the child prints until it ends, or return False at that time.
+
+    Its end is what counts, not that of the pipe, which a child of its own may keep open.
+    """
+    rest = b""
+    ended = os.pidfd_open(child.pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(pipe, selectors.EVENT_READ)
+            selector.register(ended, selectors.EVENT_READ)
+            while ready := selector.select(max(0.0, until - time.monotonic())):
+                if pipe.fileno() not in [key.fd for key, _ in ready]:
+                    break
+                data = os.read(pipe.fileno(), 65536)
+                if not data:
+                    selector.unregister(pipe)
+                *lines, rest = (rest + data).split(b"\n")
+                if len(rest) > _LONGEST_LINE:
+                    lines, rest = [*lines, rest], b""
+                for line in lines:
+                    on_line(_text(line))
+        if rest:
+            on_line(_text(rest))
+        return bool(ready)
+    finally:
+        os.close(ended)
+
+
+def _end_group(child: "subprocess.Popen[bytes]", grace: float) -> None:
+    """End a child and all that it started, those that ignore SIGTERM too."""
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        if _group_is_gone(child, seconds):
+            return
+
+
+def _group_is_gone(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        # Reaped first: a dead leader that nobody asked for keeps its group alive.
+        child.poll()
+        try:
+            os.killpg(child.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @contextmanager

@@ -82,8 +82,11 @@ def summary_lines(summary: RunSummary) -> list[str]:
         f"{summary.files_changed} changed ({human_bytes(summary.bytes_changed)}), "
         f"{summary.deletions} deleted, {summary.seconds:.0f} s"
     ]
+    if summary.live:
+        lines.append(f"copied while in use, without a snapshot: {', '.join(summary.live)}")
     if summary.vanished:
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
+    lines += [f"failed: {said}" for said in summary.hooks_failed]
     lines += [f"could not be read: {path}" for path in summary.unreadable[:MOST_PATHS]]
     if len(summary.unreadable) > MOST_PATHS:
         lines.append(f"... and {len(summary.unreadable) - MOST_PATHS} more")

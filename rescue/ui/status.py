@@ -22,6 +22,10 @@ def status_lines(status: Status) -> tuple[Text, ...]:
     ]
     if status.turn:
         lines.append(Text(f"  it is the day of mirror '{status.turn}'"))
+    for each in status.mirrors:
+        lines += [Text(f"    last run: {said}") for said in each.troubles]
+        if each.vanished:
+            lines.append(Text(f"    {each.vanished} files vanished while the last run copied them"))
     if status.next_steps:
         lines.append(Text("next:"))
         lines += [Text(f"  {step}") for step in status.next_steps]

@@ -8,9 +8,10 @@ from rescue.codec import from_json, to_json
 from rescue.commands.status import on_mirror as status_on_mirror
 from rescue.commands.status import on_source
 from rescue.model.disk import TableKind
-from rescue.model.record import Handover, MirrorRecord, MirrorState
+from rescue.model.record import Handover, MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
 from rescue.model.status import STATUS_VERSION, Health, Status
+from rescue.ui.screen import summary_lines
 from rescue.ui.status import age_words, status_lines
 from tests.builders import bare_disk, enrolled, on_mirror, server, unplugged
 
@@ -183,3 +184,44 @@ def test_it_is_printed_as_json_and_read_again() -> None:
 )
 def test_ages_are_said_as_people_say_them(seconds: float, words: str) -> None:
     assert age_words(seconds) == words
+
+
+def test_what_was_not_as_it_should_be_in_the_last_run_is_a_warning() -> None:
+    run = RunSummary(
+        started=NOW,
+        seconds=60,
+        checksum=False,
+        files_total=10,
+        files_changed=1,
+        bytes_changed=1,
+        deletions=0,
+        vanished=3,
+        unreadable=("/home/ann/lost", "/home/ann/too"),
+        hooks_failed=("hook 'dump' (before the run) failed with exit code 1: no room",),
+    )
+    status = on_first_disk(replace(record(), last_run=run))
+    assert status.health is Health.WARNING
+    said = text(status)
+    assert "last run: hook 'dump' (before the run) failed" in said
+    assert "last run: could not be read: /home/ann/lost and 1 more" in said
+    assert "3 files vanished while the last run copied them" in said
+
+
+def test_files_that_vanished_are_counted_and_are_no_warning() -> None:
+    run = RunSummary(
+        started=NOW,
+        seconds=60,
+        checksum=False,
+        files_total=10,
+        files_changed=1,
+        bytes_changed=1,
+        deletions=0,
+        vanished=3,
+        live=("/", "/home"),
+    )
+    status = on_first_disk(replace(record(), last_run=run))
+    assert status.health is Health.GOOD
+    assert "3 files vanished" in text(status)
+    said = "\n".join(summary_lines(run))
+    assert "note: 3 files vanished while they were copied" in said
+    assert "copied while in use, without a snapshot: /, /home" in said

@@ -1,0 +1,78 @@
+"""What is run before and after a run, and what becomes of a run whose hooks fail."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rescue.apply.hooks import Attendant, HookError
+from rescue.errors import ExitCode, RescueError
+from rescue.model.hook import Hook
+from rescue.model.record import MirrorRecord
+from rescue.plan.hooks import calls_after, calls_before
+from rescue.state import load_record, save_record
+from rescue.system import journal
+from rescue.system.run import which
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooked:
+    """A run onto the mirror of a record, with hooks around it."""
+
+    hooks: tuple[Hook, ...]
+    record: MirrorRecord
+    attendant: Attendant
+
+    def carry_out(self, run: Callable[[tuple[str, ...]], ExitCode]) -> ExitCode:
+        """Run the hooks before, the run, and in every case the hooks after it.
+
+        `run` is given what went wrong with hooks that only warn. Raises HookError, and whatever
+        the run raises; what goes wrong after a run that raised is in the system's log alone.
+        """
+        try:
+            code = run(self._before())
+        except BaseException as error:
+            said = error.message if isinstance(error, RescueError) else repr(error)
+            ended = error.code if isinstance(error, RescueError) else ExitCode.FAILED
+            try:
+                self._after(ended, said)
+            except HookError as later:
+                self._warn((later.message,))
+            raise
+        try:
+            warned = self._after(code, "")
+        except HookError as error:
+            self._note(error.message)
+            raise
+        if warned:
+            self._note("; ".join(warned))
+        return code
+
+    def _before(self) -> tuple[str, ...]:
+        try:
+            warned = self.attendant.carry_out(
+                calls_before(self.hooks, self.record, is_there=_is_there)
+            )
+        except RescueError as error:
+            save_record(replace(self.record, last_error=error.message))
+            raise
+        self._warn(warned)
+        return warned
+
+    def _after(self, code: ExitCode, error: str) -> tuple[str, ...]:
+        warned = self.attendant.carry_out(
+            calls_after(self.hooks, self.record, code=code, error=error, is_there=_is_there)
+        )
+        self._warn(warned)
+        return warned
+
+    def _warn(self, failures: tuple[str, ...]) -> None:
+        for said in failures:
+            self.attendant.say(said)
+            journal.report_alarm(said)
+
+    def _note(self, said: str) -> None:
+        """Write it into what the source knows of the mirror, which is as good as it was."""
+        save_record(replace(load_record(self.record.name), last_error=said))
+
+
+def _is_there(program: str) -> bool:
+    return which(program) is not None
