@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass
 from enum import Enum
 from typing import Any, TypeGuard
@@ -90,7 +90,7 @@ def in_words(kind: type[Any]) -> str:
         return " or ".join(in_words(each) for each in choices if each is not types.NoneType)
     if typing.get_origin(kind) in (tuple, list):
         return f"list of {in_words(choices[0])}"
-    if typing.get_origin(kind) is dict:
+    if typing.get_origin(kind) in (dict, Mapping):
         return f"table of {in_words(choices[1])}"
     # A NewType says what it is made of.
     kind = getattr(kind, "__supertype__", kind)

@@ -37,7 +37,12 @@ class OnFailure(StrEnum):
 
 @dataclass(frozen=True)
 class Hook:
-    """One hook.
+    """One hook: what runs around `rescue mirror`.
+
+    `when` is `before` the first file is copied, or `after` the run, however it ended. `kind` is a
+    `command` of one's own, or a ready dump of `postgresql` or `mysql`; `name` is what messages call
+    it. `on_failure` is `abort` (the run has failed; before the copy: there is none) or `warn` (it
+    is said, and the run goes on).
 
     `command` is a program and its arguments, no shell. The ready kinds have none: they write a
     dump into `directory` (of root's, readable by root alone), where the run copies it. `user` is
