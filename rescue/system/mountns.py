@@ -3,9 +3,12 @@
 It ends with its last process, and every mount in it too: a run that dies leaves nothing mounted.
 """
 
+import contextlib
 import ctypes
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -94,6 +97,24 @@ def mount_argv(device: str, target: Path, kind: FsKind, access: Access) -> list[
 def tmpfs_argv(target: Path, *, size: str, mode: str) -> list[str]:
     """Return the command that mounts an empty file system in memory."""
     return ["mount", "-t", "tmpfs", "-o", f"mode={mode},size={size}", "rescue", str(target)]
+
+
+@contextmanager
+def vanishing_folder(target: Path, *, size: str) -> Iterator[Path]:
+    """Make a folder in memory that nobody else sees, gone at the block's end or with us.
+
+    `size` is what it may hold, as mount takes it ('64m'). Takes this process into a private mount
+    namespace for good. Raises RescueError where the kernel refuses.
+    """
+    enter_private()
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mount(tmpfs_argv(target, size=size, mode="0700"))
+    try:
+        yield target
+    finally:
+        # Where it is still held, it goes with the last process of the namespace.
+        with contextlib.suppress(CommandError):
+            unmount_all(target)
 
 
 def bind_argv(source: Path, target: Path) -> list[str]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from rescue.errors import RescueError
@@ -213,6 +214,52 @@ def _group_is_gone(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A program that runs beside us, for as long as the block in which it was started."""
+
+    process: "subprocess.Popen[bytes]"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not come to its end."""
+        return self.process.poll() is None
+
+    def stop(self, *, seconds: float) -> None:
+        """Tell it to end, and kill it when it has not within this time."""
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def running(argv: Sequence[str], *, log: Path) -> Iterator[Child]:
+    """Run a program beside the block; what it says goes to the file `log`.
+
+    It is killed at the block's end, and by the kernel when this process dies in whatever way.
+    Raises CommandError (127) where it is missing.
+    """
+    if which(argv[0]) is None:
+        raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found"))
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            env=environment(),
+        ) as process,
+    ):
+        try:
+            yield Child(process=process)
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rescue.system.qmp import Qmp, QmpError
 from tests.lab.disk import Disk
 from tests.lab.hardware import PORTS, Hardware, Plugged, command_line
-from tests.lab.qmp import Qmp, QmpError
 from tests.lab.ssh import Result, Ssh
 
 BOOT_SECONDS = 300.0

@@ -1,23 +1,32 @@
-"""QEMU's monitor protocol (docs/interop/qmp-spec): commands, answers, events."""
+"""QEMU's monitor protocol (docs/interop/qmp-spec): commands, answers, events.
 
+Lines of JSON over a socket. The library `qemu.qmp` speaks it from an event loop of asyncio; nothing
+here has one, and these few lines need no dependency.
+"""
+
+import contextlib
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rescue.errors import RescueError
 
-class QmpError(Exception):
+
+class QmpError(RescueError):
     """QEMU refused a command, or went away."""
 
 
 class Qmp:
     """One connection to a QEMU process."""
 
-    def __init__(self, path: Path, timeout: float = 20.0) -> None:
-        """Connect and negotiate; wait for the socket to appear."""
-        self._socket = _connect(path, timeout)
+    def __init__(
+        self, path: Path, timeout: float = 20.0, *, alive: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Connect and negotiate; wait for the socket to appear, while QEMU is `alive`."""
+        self._socket = _connect(path, timeout, alive)
         self._socket.settimeout(120.0)
         self._stream = self._socket.makefile("rwb")
         self._events: list[dict[str, Any]] = []
@@ -36,7 +45,7 @@ class Qmp:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def execute(self, command: str, **arguments: object) -> Any:
+    def execute(self, command: str, **arguments: object) -> Any:  # noqa: ANN401
         """Run a command, return its `return` value; underscores in names stand for dashes."""
         return self._ask(
             command, {name.replace("_", "-"): value for name, value in arguments.items()}
@@ -46,7 +55,7 @@ class Qmp:
         """Plug a device in; its properties are called as QEMU calls them, with either stroke."""
         self._ask("device_add", properties)
 
-    def _ask(self, command: str, arguments: Mapping[str, object]) -> Any:
+    def _ask(self, command: str, arguments: Mapping[str, object]) -> Any:  # noqa: ANN401
         request = {"execute": command, "arguments": dict(arguments)}
         self._stream.write(json.dumps(request).encode() + b"\n")
         self._stream.flush()
@@ -63,6 +72,12 @@ class Qmp:
         """Run a command of the human monitor, return what it printed."""
         answer: str = self.execute("human-monitor-command", command_line=line)
         return answer
+
+    def events(self) -> tuple[dict[str, Any], ...]:
+        """Return the events that came until now and were not waited for; also after the end."""
+        with contextlib.suppress(QmpError, OSError):
+            self.execute("query-status")  # collects what came meanwhile
+        return tuple(self._events)
 
     def wait_event(self, name: str, timeout: float, **data: object) -> dict[str, Any]:
         """Wait for an event with these data, also if it came before; raise after `timeout` s."""
@@ -94,7 +109,7 @@ class Qmp:
             raise QmpError(f"{command}: {state['error']}")
 
 
-def _connect(path: Path, timeout: float) -> socket.socket:
+def _connect(path: Path, timeout: float, alive: Callable[[], bool]) -> socket.socket:
     deadline = time.monotonic() + timeout
     while True:
         connection = socket.socket(socket.AF_UNIX)
@@ -102,7 +117,7 @@ def _connect(path: Path, timeout: float) -> socket.socket:
             connection.connect(str(path))
         except OSError:
             connection.close()
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not alive():
                 raise QmpError(f"nothing answers at {path}") from None
             time.sleep(0.05)
         else:

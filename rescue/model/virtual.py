@@ -1,0 +1,69 @@
+"""A virtual machine as it is described before it is switched on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rescue.model.boot import Firmware
+from rescue.model.disk import Disk
+
+
+class ImageFormat(StrEnum):
+    """What lies in the file or device of a virtual disk, in QEMU's words."""
+
+    RAW = "raw"
+    QCOW2 = "qcow2"
+
+
+class DiskBus(StrEnum):
+    """How a virtual disk is attached: the drivers for it must be in the system that boots."""
+
+    VIRTIO = "virtio"
+    SATA = "sata"
+    NVME = "nvme"
+    USB = "usb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualDisk:
+    """One disk; the firmware tries disks in their order.
+
+    `path` is a file, a device, or what `system.overlay` gives. What a guest writes goes there,
+    unless the disk is `read_only`.
+    """
+
+    path: str
+    format: ImageFormat
+    serial: str
+    bus: DiskBus = DiskBus.SATA
+    read_only: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualMachine:
+    """A PC without any network.
+
+    `memory_mib` and `cpus` are what it takes at most of the real one. COM1 is its console; what
+    is written to COM2 (/dev/ttyS1) is its report, to be read outside. `channels` are names of
+    virtio-serial ports, /dev/virtio-ports/NAME inside and a socket of that name outside.
+    """
+
+    firmware: Firmware
+    memory_mib: int
+    cpus: int
+    disks: tuple[VirtualDisk, ...]
+    channels: tuple[str, ...] = ()
+
+
+def bus_like(disk: Disk) -> DiskBus:
+    """Return the bus on which a guest sees a disk as the machine itself does.
+
+    An initramfs may hold the drivers of its own machine alone (`MODULES=dep`), and a cloud's
+    kernel has no others.
+    """
+    match disk.transport:
+        case "virtio":
+            return DiskBus.VIRTIO
+        case "nvme":
+            return DiskBus.NVME
+        case _:
+            return DiskBus.VIRTIO if disk.path.startswith("/dev/vd") else DiskBus.SATA

@@ -1,0 +1,177 @@
+"""QEMU: a described machine switched on, watched, and gone with us (man 1 qemu-system-x86_64).
+
+Nothing stays when this process dies, however it does: the kernel kills QEMU with it, and what
+QEMU needs lies in a folder that the caller lets go (`mountns.vanishing_folder`).
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rescue.errors import UsageError
+from rescue.model.boot import Firmware
+from rescue.model.virtual import DiskBus, VirtualDisk, VirtualMachine
+from rescue.system.accelerator import QEMU, accelerator
+from rescue.system.qmp import Qmp, QmpError
+from rescue.system.run import Child, running, which
+
+OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+_CONSOLE = "console.log"
+_REPORT = "report.log"
+_VARIABLES = "variables.fd"
+_SERCON = "sercon"
+_MONITOR = "qmp"
+
+# SeaBIOS shows what the BIOS and GRUB print on a serial port, too: the number is the port's.
+_COM2 = (0x2F8).to_bytes(2, "little")
+
+_DEVICES = {
+    DiskBus.VIRTIO: {"driver": "virtio-blk-pci"},
+    DiskBus.SATA: {"driver": "ide-hd"},
+    DiskBus.NVME: {"driver": "nvme"},
+    DiskBus.USB: {"driver": "usb-storage", "bus": "usb.0"},
+}
+
+
+def expect_installed(firmware: Firmware) -> None:
+    """Raise UsageError that names the packages, where this machine cannot run the guest."""
+    missing = [] if which(QEMU) else ["qemu-system-x86"]
+    missing += [] if which("qemu-img") else ["qemu-utils"]
+    if firmware is Firmware.UEFI and not (OVMF_CODE.exists() and OVMF_VARIABLES.exists()):
+        missing.append("ovmf")
+    if missing:
+        raise UsageError(
+            f"no virtual machine can be started: {' and '.join(missing)} not installed",
+            hint=f"apt install --no-install-recommends {' '.join(missing)}",
+        )
+
+
+def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...]) -> list[str]:
+    """Return QEMU's command line; its logs, sockets and variables lie in `folder`."""
+    argv = [
+        *("nice", "-n", "19", QEMU, *accelerator),
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"),
+        *("-machine", "q35", "-nodefaults", "-no-user-config", "-no-reboot"),
+        *("-display", "none", "-vga", "std", "-nic", "none", "-rtc", "base=utc"),
+        *("-m", str(machine.memory_mib), "-smp", str(machine.cpus)),
+        *("-chardev", f"file,id=console,path={folder / _CONSOLE}", "-serial", "chardev:console"),
+        *("-chardev", f"file,id=report,path={folder / _REPORT}", "-serial", "chardev:report"),
+        *("-chardev", f"socket,id=monitor,path={folder / _MONITOR},server=on,wait=off"),
+        *("-mon", "chardev=monitor,mode=control"),
+        *("-device", "virtio-rng-pci"),
+    ]
+    argv += _firmware(machine.firmware, folder)
+    if any(disk.bus is DiskBus.USB for disk in machine.disks):
+        argv += ["-device", "qemu-xhci,id=usb"]
+    for number, disk in enumerate(machine.disks):
+        argv += ["-blockdev", json.dumps(_block_node(disk, number))]
+        argv += ["-device", json.dumps(_disk_device(disk, number))]
+    if machine.channels:
+        argv += ["-device", "virtio-serial-pci"]
+    for name in machine.channels:
+        argv += ["-chardev", f"socket,id={name},path={folder / name},server=on,wait=off"]
+        argv += ["-device", f"virtserialport,chardev={name},name={name}"]
+    return argv
+
+
+def _firmware(firmware: Firmware, folder: Path) -> list[str]:
+    if firmware is Firmware.BIOS:
+        return ["-fw_cfg", f"name=etc/sercon-port,file={folder / _SERCON}"]
+    drive = "if=pflash,format=raw"
+    return [
+        *("-drive", f"{drive},unit=0,readonly=on,file={OVMF_CODE}"),
+        *("-drive", f"{drive},unit=1,file={folder / _VARIABLES}"),
+    ]
+
+
+def _block_node(disk: VirtualDisk, number: int) -> dict[str, Any]:
+    # Nothing a guest writes has to outlive a power cut of the real machine.
+    cache = {"no-flush": True, "direct": False}
+    kind = "host_device" if disk.path.startswith("/dev/") else "file"
+    return {
+        "driver": disk.format.value,
+        "node-name": f"disk{number}",
+        "read-only": disk.read_only,
+        "cache": cache,
+        "file": {"driver": kind, "filename": disk.path, "cache": cache},
+    }
+
+
+def _disk_device(disk: VirtualDisk, number: int) -> dict[str, Any]:
+    device: dict[str, Any] = {"drive": f"disk{number}", "bootindex": number, "serial": disk.serial}
+    if disk.bus is DiskBus.SATA:
+        device["bus"] = f"ide.{number}"
+    return _DEVICES[disk.bus] | device
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoweredOn:
+    """A machine that was switched on."""
+
+    folder: Path
+    child: Child
+    qmp: Qmp
+    started: float
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it has power: a guest that switches itself off, or starts anew, has not."""
+        return self.child.is_running
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it was switched on."""
+        return time.monotonic() - self.started
+
+    @property
+    def console(self) -> str:
+        """What it printed on its serial console, firmware and GRUB included where they use it."""
+        return _text(self.folder / _CONSOLE)
+
+    @property
+    def report(self) -> str:
+        """What was written to COM2; with BIOS also what the firmware and GRUB show on screen."""
+        return _text(self.folder / _REPORT)
+
+    def channel(self, name: str) -> Path:
+        """Return the socket that a virtio-serial port ends in."""
+        return self.folder / name
+
+    def screendump(self, path: Path) -> None:
+        """Write a picture of the screen as PNG; QEMU writes it. Raises QmpError."""
+        self.qmp.execute("screendump", filename=str(path), format="png")
+
+
+@contextmanager
+def powered_on(machine: VirtualMachine, folder: Path) -> Iterator[PoweredOn]:
+    """Switch a machine on, and pull its plug at the end of the block if it is still on.
+
+    `folder` is an existing one of the caller's; no path in it may be longer than 107 bytes (man 7
+    unix). Raises UsageError where QEMU is not installed, QmpError where it does not start.
+    """
+    expect_installed(machine.firmware)
+    if machine.firmware is Firmware.UEFI:
+        (folder / _VARIABLES).write_bytes(OVMF_VARIABLES.read_bytes())
+    else:
+        (folder / _SERCON).write_bytes(_COM2)
+    started = time.monotonic()
+    log = folder / "qemu.log"
+    with running(qemu_argv(machine, folder, accelerator()), log=log) as child:
+        try:
+            qmp = Qmp(folder / _MONITOR, alive=lambda: child.is_running)
+        except QmpError as error:
+            raise QmpError(f"QEMU does not start: {_text(log).strip() or error}") from error
+        try:
+            yield PoweredOn(folder=folder, child=child, qmp=qmp, started=started)
+        finally:
+            qmp.close()
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
