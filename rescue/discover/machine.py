@@ -13,6 +13,7 @@ from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
+from rescue.model.mount import Mount
 from rescue.state import load_handover, load_marker
 from rescue.system import blockinfo, udev
 from rescue.system.nodes import DiskNode
@@ -28,7 +29,7 @@ def discover() -> Machine:
     """
     nodes = udev.list_disks()
     names = Names(numbers=_numbers(nodes))
-    mounts = tuple(names.of_mount(mount) for mount in blockinfo.mounts())
+    mounts = tuple(_measured(names.of_mount(mount)) for mount in blockinfo.mounts())
     swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
     usage = Usage(mounts=mounts, swaps=swaps)
     disks = tuple(read_disk(node, usage) for node in nodes)
@@ -46,6 +47,12 @@ def discover() -> Machine:
         running_mirror=load_marker(Path("/")),
         handover=load_handover(Path("/")),
     )
+
+
+def _measured(mount: Mount) -> Mount:
+    """Return a mount with what its files take; the network's are not asked, they may not answer."""
+    used = blockinfo.used(mount.target) if mount.device.startswith("/dev/") else 0
+    return replace(mount, used=used)
 
 
 def kinds_in_use(disks: Sequence[Disk]) -> frozenset[FsKind]:

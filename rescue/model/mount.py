@@ -8,7 +8,8 @@ class Mount:
     """One mounted file system of the running system, from /proc/self/mountinfo (man 5 proc).
 
     `root` is the part of the file system that is seen ('/' for the whole); `device` is the
-    block device's node or the name the kernel gives ('tmpfs').
+    block device's node or the name the kernel gives ('tmpfs'); `used` are the bytes that its
+    files take (man 3 statvfs), 0 where that was not asked for.
     """
 
     device: str
@@ -17,6 +18,7 @@ class Mount:
     options: tuple[str, ...] = ()
     root: str = "/"
     major_minor: str = ""
+    used: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

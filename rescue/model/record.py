@@ -84,7 +84,8 @@ class MirrorRecord:
     where none did; `last_tried` is when the last run began, whatever became of it (0.0: an older
     rescue did not note it); `grub_digest` is of the
     GRUB files that grub-install last used, so that an upgrade is noticed; `initramfs_digests`
-    are of the source's initramfs that each of the mirror's was made after.
+    are of the source's initramfs that each of the mirror's was made after. `fstab` are the lines of
+    the source's as the last run saw them, so that the next one can say what is new.
     """
 
     version: int = RECORD_VERSION
@@ -107,6 +108,7 @@ class MirrorRecord:
     last_error: str = ""
     grub_digest: str = ""
     initramfs_digests: tuple[tuple[str, str], ...] = ()
+    fstab: tuple[str, ...] = ()
 
     @property
     def root(self) -> FilesystemPair:

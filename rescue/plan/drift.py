@@ -1,5 +1,7 @@
 """Whether the source is still what the mirror was made from; else nothing may be deleted."""
 
+from dataclasses import replace
+
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem
@@ -9,41 +11,121 @@ from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.plan.bootfiles import made_on_the_mirror, whole_tree_patterns
 from rescue.plan.contents import describe
 from rescue.plan.exclude import excluded
-from rescue.plan.survey import Survey
+from rescue.plan.follow import size_of
+from rescue.plan.grub import BOOTED_BY
+from rescue.plan.survey import Member, Survey
+from rescue.units import human_bytes
 
-_AGAIN = "if the change is meant, prepare the mirror again: 'rescue prepare DISK'"
+_UNDO = "mount it as it was, or "
 
 
 def drift_refusals(
-    machine: Machine, found: Survey, record: MirrorRecord, *, esp: str
+    machine: Machine, found: Survey, record: MirrorRecord, mirror: Disk | None, *, esp: str
 ) -> list[Refusal]:
     """Compare the surveyed source with the record.
 
-    Every recorded file system must be mounted where it was, with the recorded UUID; no other
-    file system or swap area may have joined the system. What the survey calls unsupported has
-    joined since the mirror was prepared, and is drift here. `esp` is the recorded mount point
-    of the EFI system partition, or ''.
+    Every recorded file system must be mounted where it was, on the partition where it was, with
+    the recorded UUID, and fit onto its twin; no other file system or swap area may have joined the
+    system. What the survey calls unsupported has joined since the mirror was prepared, and is
+    drift here. `mirror` is the mirror's disk, None where it is not attached; `esp` is the recorded
+    mount point of the EFI system partition, or ''.
     """
-    refusals = [
-        Refusal(code=ExitCode.DRIFTED, reason=refusal.reason, hint=refusal.hint)
-        if refusal.code is ExitCode.DRIFTED
-        else Refusal(code=ExitCode.DRIFTED, reason=f"new here: {refusal.reason}", hint=_AGAIN)
-        for refusal in found.refusals
-    ]
+    refusals = [_joined(refusal) for refusal in found.refusals]
+    refusals += _firmware_refusals(machine, record)
     skipped = left_out(machine, record, esp=esp)
+    moved = _moved(found, record)
     for pair in record.filesystems:
-        if pair.mount_point not in skipped:
-            refusals += _mount_refusals(machine, found.disk, pair)
-    known = {pair.mount_point for pair in record.filesystems}
+        if pair.source_uuid in moved:
+            refusals.append(
+                _drifted(
+                    record,
+                    f"{pair.mount_point} (UUID {pair.source_uuid}) is mounted on "
+                    f"{moved[pair.source_uuid]} now",
+                    but_first=_UNDO,
+                )
+            )
+        elif pair.mount_point not in skipped:
+            refusals += _mount_refusals(machine, found.disk, record, pair)
+            refusals += _size_refusals(machine, record, pair, mirror)
     refusals += [
         _drifted(
+            record,
             f"{member.mount_point} ({describe(member.filesystem)}) is new: "
-            f"mirror '{record.name}' does not have it"
+            f"mirror '{record.name}' does not have it",
         )
-        for member in found.mounted
-        if member.mount_point not in known
+        for member in found.members
+        if _is_new(member, record) and member.filesystem.uuid not in moved
     ]
     return refusals + _swap_refusals(machine, found, record)
+
+
+def again(record: MirrorRecord) -> str:
+    """Return the command that makes a mirror anew, of the system as it is now."""
+    disk = record.mirror.id.name
+    return f"rescue prepare {disk} --name {record.name} --erase {disk}"
+
+
+def _joined(refusal: Refusal) -> Refusal:
+    """Return what the survey says as drift. What is unsupported is not adapted by preparing anew:
+    its own hint says what to do."""
+    if refusal.code is ExitCode.DRIFTED:
+        return refusal
+    return replace(refusal, code=ExitCode.DRIFTED, reason=f"new here: {refusal.reason}")
+
+
+def _is_new(member: Member, record: MirrorRecord) -> bool:
+    """Whether the mirror has no place for a file system.
+
+    One that was not mounted when the mirror was prepared is on the mirror, empty, and is known by
+    its identifiers alone.
+    """
+    if member.mounted:
+        return member.mount_point not in {pair.mount_point for pair in record.filesystems}
+    return member.filesystem.uuid.lower() not in {
+        pair.old.uuid.lower() for pair in record.identifiers.pairs
+    }
+
+
+def _moved(found: Survey, record: MirrorRecord) -> dict[str, str]:
+    """Return where recorded file systems are mounted now, if not where they were, by UUID."""
+    places = {pair.source_uuid: pair.mount_point for pair in record.filesystems}
+    return {
+        member.filesystem.uuid: member.mount_point
+        for member in found.mounted
+        if places.get(member.filesystem.uuid, member.mount_point) != member.mount_point
+    }
+
+
+def _firmware_refusals(machine: Machine, record: MirrorRecord) -> list[Refusal]:
+    needed = BOOTED_BY[machine.boot.firmware]
+    if needed in record.platforms:
+        return []
+    return [
+        _drifted(
+            record,
+            f"this machine starts by {machine.boot.firmware.upper()} now, and mirror "
+            f"'{record.name}' has no GRUB for it",
+        )
+    ]
+
+
+def _size_refusals(
+    machine: Machine, record: MirrorRecord, pair: FilesystemPair, mirror: Disk | None
+) -> list[Refusal]:
+    """Refuse where the files need more than the mirror's whole partition."""
+    mount = machine.mount_at(pair.mount_point)
+    twin = (
+        next((p for p in mirror.partitions if p.number == pair.partition), None) if mirror else None
+    )
+    if mount is None or mirror is None or twin is None or mount.used <= size_of(mirror, twin):
+        return []
+    return [
+        _drifted(
+            record,
+            f"the files of {pair.mount_point} take {human_bytes(mount.used)}, and its partition on "
+            f"mirror '{record.name}' has {human_bytes(size_of(mirror, twin))}",
+        )
+    ]
 
 
 def left_out(machine: Machine, record: MirrorRecord, *, esp: str) -> frozenset[str]:
@@ -66,7 +148,9 @@ def left_out(machine: Machine, record: MirrorRecord, *, esp: str) -> frozenset[s
     )
 
 
-def _mount_refusals(machine: Machine, disk: Disk, pair: FilesystemPair) -> list[Refusal]:
+def _mount_refusals(
+    machine: Machine, disk: Disk, record: MirrorRecord, pair: FilesystemPair
+) -> list[Refusal]:
     """Refuse where a recorded file system is not mounted, or another one is in its place."""
     mount = machine.mount_at(pair.mount_point)
     if mount is None:
@@ -81,16 +165,25 @@ def _mount_refusals(machine: Machine, disk: Disk, pair: FilesystemPair) -> list[
     held = machine.holder_of(mount.device)
     content = held[1].content if held is not None and held[0].path == disk.path else None
     if not isinstance(content, FileSystem) or mount.root != "/":
-        return [_drifted(f"{pair.mount_point} is {mount.fstype} on {mount.device} now")]
+        return [_drifted(record, f"{pair.mount_point} is {mount.fstype} on {mount.device} now")]
     if content.uuid != pair.source_uuid:
         return [
             _drifted(
+                record,
                 f"{pair.mount_point} has UUID {content.uuid}, and the mirror was made from "
-                f"{pair.source_uuid}"
+                f"{pair.source_uuid}",
             )
         ]
     if content.kind is not pair.kind:
-        return [_drifted(f"{pair.mount_point} is {content.kind} now, it was {pair.kind}")]
+        return [_drifted(record, f"{pair.mount_point} is {content.kind} now, it was {pair.kind}")]
+    if held is not None and held[1].number != pair.partition:
+        return [
+            _drifted(
+                record,
+                f"{pair.mount_point} is on partition {held[1].number} now, it was on partition "
+                f"{pair.partition}",
+            )
+        ]
     return []
 
 
@@ -100,11 +193,12 @@ def _swap_refusals(machine: Machine, found: Survey, record: MirrorRecord) -> lis
     used = {entry.device for entry in machine.fstab if entry.fstype == "swap"}
     used |= {swap.path for swap in machine.swaps if not swap.is_file}
     return [
-        _drifted(f"the swap area on partition {part.number} (UUID {area.uuid}) is new")
+        _drifted(record, f"the swap area on partition {part.number} (UUID {area.uuid}) is new")
         for part, area in found.swaps
         if area.uuid not in known and part.path in used
     ]
 
 
-def _drifted(reason: str) -> Refusal:
-    return Refusal(code=ExitCode.DRIFTED, reason=reason, hint=_AGAIN)
+def _drifted(record: MirrorRecord, reason: str, *, but_first: str = "") -> Refusal:
+    hint = f"{but_first}if the change is meant, prepare the mirror again: '{again(record)}'"
+    return Refusal(code=ExitCode.DRIFTED, reason=reason, hint=hint)

@@ -15,7 +15,7 @@ from rescue.model.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
 from rescue.plan.contents import names
-from rescue.plan.drift import drift_refusals, left_out
+from rescue.plan.drift import again, drift_refusals, left_out
 from rescue.plan.grub import choose_platforms
 from rescue.plan.guard import direction_refusals, find_mirror, is_disk
 from rescue.plan.mirror import recorded_esp
@@ -134,7 +134,10 @@ def _again(
     refusals += direction_refusals(machine, source, record) + tool_refusals(machine, _NO_KINDS)
     esp = recorded_esp(record, source)
     found = survey(machine, source, but_not=target.path)
-    refusals += drift_refusals(machine, found, record, esp=esp)
+    refusals += [
+        replace(each, hint=anew) if again(record) in each.hint else each
+        for each in drift_refusals(machine, found, record, target, esp=esp)
+    ]
     if refusals:
         return in_order(refusals)
     absent = left_out(machine, record, esp=esp)

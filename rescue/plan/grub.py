@@ -12,7 +12,7 @@ from rescue.model.record import SwapPair
 from rescue.plan.contents import is_bios_boot, is_esp, names
 from rescue.plan.survey import Survey
 
-_BOOTED_BY = {Firmware.BIOS: GrubPlatform.I386_PC, Firmware.UEFI: GrubPlatform.X86_64_EFI}
+BOOTED_BY = {Firmware.BIOS: GrubPlatform.I386_PC, Firmware.UEFI: GrubPlatform.X86_64_EFI}
 _NAME = {GrubPlatform.I386_PC: "BIOS", GrubPlatform.X86_64_EFI: "UEFI"}
 _NEEDS = {
     GrubPlatform.I386_PC: "a BIOS boot partition",
@@ -42,7 +42,7 @@ def choose_platforms(machine: Machine, found: Survey) -> GrubChoice:
     """
     esp = esp_mount_point(found)
     places = {GrubPlatform.I386_PC: _has_bios_place(found.disk), GrubPlatform.X86_64_EFI: bool(esp)}
-    needed = _BOOTED_BY[machine.boot.firmware]
+    needed = BOOTED_BY[machine.boot.firmware]
     chosen, refusals, notes = [], [], []
     for platform, place in places.items():
         installed = platform in machine.boot.platforms

@@ -18,20 +18,26 @@ def identifier_map(
     The first pair is the disks themselves; then one for each partition, in the table's order.
     """
     disk = DevicePair(
-        old=DeviceNames(
-            table_uuid=source.table.uuid if source.table else "",
-            paths=(source.path, *_disk_links(source)),
-        ),
+        old=disk_names(source),
         new=DeviceNames(table_uuid=table.uuid, paths=_stable_paths(target)),
     )
     pairs = (
-        DevicePair(old=_old(source, twin.part), new=_new(target, part, twin))
+        DevicePair(old=partition_names(source, twin.part), new=_new(target, part, twin))
         for part, twin in zip(table.partitions, all_twins, strict=True)
     )
     return IdentifierMap(pairs=(disk, *pairs))
 
 
-def _old(source: Disk, part: Partition) -> DeviceNames:
+def disk_names(source: Disk) -> DeviceNames:
+    """Return everything that a whole disk can be named by."""
+    return DeviceNames(
+        table_uuid=source.table.uuid if source.table else "",
+        paths=(source.path, *_disk_links(source)),
+    )
+
+
+def partition_names(source: Disk, part: Partition) -> DeviceNames:
+    """Return everything that a partition of a disk can be named by."""
     uuid, label = names(part.content)
     links = {link for link in part.links if not link.startswith(_DERIVED)}
     links |= {f"{_BY_ID}{name}-part{part.number}" for name in source.id.by_id}

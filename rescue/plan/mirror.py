@@ -8,6 +8,7 @@ from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.contents import is_esp
 from rescue.plan.drift import drift_refusals, left_out
+from rescue.plan.follow import follow, size_notes
 from rescue.plan.guard import (
     booted_refusals,
     direction_refusals,
@@ -44,7 +45,9 @@ def plan_mirror(
         return in_order([*refusals, unsupported_root(machine)])
     found = survey(machine, source, but_not=mirror.path if mirror is not None else "")
     esp = recorded_esp(record, source)
-    refusals += drift_refusals(machine, found, record, esp=esp)
+    followed = follow(machine, source, record)
+    record = followed.record
+    refusals += drift_refusals(machine, found, record, mirror, esp=esp)
     if refusals or mirror is None:
         return in_order(refusals)
     absent = left_out(machine, record, esp=esp)
@@ -63,7 +66,12 @@ def plan_mirror(
         kind=PlanKind.MIRROR,
         record=record,
         steps=run.steps,
-        notes=(*run.notes, *_notes(machine, record, absent)),
+        notes=(
+            *run.notes,
+            *followed.notes,
+            *size_notes(source, mirror, record),
+            *_notes(machine, record, absent),
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
 from rescue.model.role import Role
 from rescue.model.step import WipeSignatures, WriteTable
 from rescue.plan.filesystems import Twin, make_steps, twins
+from rescue.plan.follow import fstab_lines
 from rescue.plan.fresh import Fresh, taken_ids, taken_labels
 from rescue.plan.grub import GrubChoice, choose_platforms
 from rescue.plan.identifiers import identifier_map
@@ -101,6 +102,7 @@ def whole_copy(
         swaps=_swap_pairs(made),
         identifiers=identifier_map(found.disk, target, table, made),
         platforms=grub.platforms,
+        fstab=fstab_lines(machine),
     )
     run = run_steps(machine, found.disk, record, esp=grub.esp, first=True, role=role)
     return Plan.on(

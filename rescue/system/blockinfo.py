@@ -130,6 +130,15 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     )
 
 
+def used(target: str) -> int:
+    """Return the bytes that the files of a mounted file system take; 0 where it does not say."""
+    try:
+        told = os.statvfs(target)
+    except OSError:
+        return 0
+    return (told.f_blocks - told.f_bfree) * told.f_frsize
+
+
 def fstab_argv(path: str = FSTAB, *, evaluate: bool = False) -> list[str]:
     """Return the command that lists an fstab in its own order.
 
