@@ -1,0 +1,112 @@
+"""What the wizard leads through, as values: what is offered, which disks, which commands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rescue.model.disk import Disk
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.model.record import MirrorRecord
+from rescue.model.schedule import Installed, ScheduleSettings
+
+
+class Task(StrEnum):
+    """One thing that the wizard does; each is a command that can be run without it."""
+
+    PREPARE = "prepare"
+    MIRROR = "mirror"
+    SCHEDULE = "schedule"
+    MEDIUM = "medium"
+    PROVE = "prove"
+    HOMES = "homes"
+    FAILBACK = "failback"
+    STATUS = "status"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """All that the wizard knows when it decides what to offer.
+
+    `verbs` are the commands that this rescue has; `did` are the tasks that came to a good end
+    since the wizard was started.
+    """
+
+    machine: Machine
+    records: tuple[MirrorRecord, ...] = ()
+    schedule: Installed = Installed.NO
+    settings: ScheduleSettings = field(default_factory=ScheduleSettings)
+    verbs: frozenset[str] = frozenset()
+    did: frozenset[Task] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """One line of the menu: what it does, why or how it stands, and the command that it is."""
+
+    task: Task
+    title: str
+    why: str = ""
+    command: str = ""
+    done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The menu at one moment: what to know first, what can be done, and what comes next."""
+
+    head: tuple[str, ...]
+    offers: tuple[Offer, ...]
+    suggested: Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A disk that could be written to, with all that can be said of it.
+
+    `against` are the refusals of the command itself. `choosable` is true where none is left once
+    the person gives up what the disk holds now (`loses`); `notes` speak neither way.
+    """
+
+    disk: Disk
+    speaks_for: tuple[str, ...]
+    notes: tuple[str, ...]
+    against: tuple[Refusal, ...]
+    loses: tuple[str, ...]
+    choosable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """All disks of a machine for one task, and what stands against the task whatever disk it is."""
+
+    task: Task
+    candidates: tuple[Candidate, ...]
+    against: tuple[Refusal, ...] = ()
+
+    @property
+    def choosable(self) -> tuple[Candidate, ...]:
+        """The disks that can be chosen, those that hold nothing first."""
+        good = [each for each in self.candidates if each.choosable]
+        return tuple(sorted(good, key=lambda each: bool(each.loses)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What a step runs: words after `rescue` for a person, and the same for a script."""
+
+    attended: tuple[str, ...]
+    scripted: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskHealth:
+    """What a disk says of itself: whether it is well, in a sentence."""
+
+    good: bool
+    said: str
+
+
+HealthOf = Mapping[str, DiskHealth]
+"""By the disk's path; a disk that was not asked, or does not know, is not in it."""

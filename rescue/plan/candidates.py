@@ -1,0 +1,165 @@
+"""Which disk a task can be given, with all that speaks for and against each of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rescue.model.disk import Disk
+from rescue.model.finding import Refusal
+from rescue.model.identity import DiskId
+from rescue.model.machine import Machine
+from rescue.model.medium import MediumRequest
+from rescue.model.plan import FailbackRequest, Plan, PrepareRequest
+from rescue.model.record import MirrorRecord
+from rescue.model.wizard import Candidate, Choice, Command, HealthOf, Task
+from rescue.plan.failback import plan_failback
+from rescue.plan.guard import is_disk
+from rescue.plan.medium import is_removable, medium_refusals
+from rescue.plan.prepare import plan_prepare
+from rescue.plan.refuse import find_target, what_is_lost
+from rescue.plan.table import sectors_needed
+from rescue.units import human_bytes, to_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Verdict:
+    """What the command itself says of a target: why not, or what would be lost."""
+
+    refusals: tuple[Refusal, ...] = ()
+    loses: tuple[str, ...] = ()
+
+
+_Judge = Callable[[str, str], _Verdict]
+"""Given a target, and the identity of the disk whose content is given up."""
+
+
+def mirror_choice(
+    machine: Machine,
+    records: Sequence[MirrorRecord],
+    *,
+    fresh: tuple[str, ...],
+    health: HealthOf | None = None,
+) -> Choice:
+    """Return the disks as `rescue prepare` sees them."""
+
+    def judge(target: str, give_up: str) -> _Verdict:
+        request = PrepareRequest(target=target, fresh=fresh, give_up_content_of=give_up)
+        return _verdict(plan_prepare(machine, request))
+
+    return _choice(Task.PREPARE, machine, judge, records=records, health=health)
+
+
+def first_disk_choice(
+    machine: Machine,
+    enrolled: tuple[str, ...],
+    *,
+    fresh: tuple[str, ...],
+    health: HealthOf | None = None,
+) -> Choice:
+    """Return the disks as `rescue failback` sees them, on a machine that runs from its mirror."""
+
+    def judge(target: str, give_up: str) -> _Verdict:
+        request = FailbackRequest(
+            target=target, fresh=fresh, give_up_content_of=give_up, enrolled=enrolled
+        )
+        return _verdict(plan_failback(machine, request))
+
+    return _choice(Task.FAILBACK, machine, judge, health=health)
+
+
+def stick_choice(
+    machine: Machine, records: Sequence[MirrorRecord], *, health: HealthOf | None = None
+) -> Choice:
+    """Return the disks as `rescue media write` sees them, before an image is built."""
+
+    def judge(target: str, give_up: str) -> _Verdict:
+        request = MediumRequest(target=target, give_up_content_of=give_up)
+        refusals = medium_refusals(machine, request, None, known=tuple(records))
+        disk, _ = find_target(machine, target)
+        return _Verdict(refusals=refusals, loses=what_is_lost(disk) if disk is not None else ())
+
+    return _choice(Task.MEDIUM, machine, judge, health=health)
+
+
+def command_for(task: Task, disk: DiskId, *, erase: bool, more: tuple[str, ...] = ()) -> Command:
+    """Return the command of a task that writes to this disk; `more` are its other options."""
+    verb = {
+        Task.PREPARE: ("prepare",),
+        Task.FAILBACK: ("failback",),
+        Task.MEDIUM: ("media", "write"),
+    }[task]
+    attended = (*verb, disk.name, *(("--erase", disk.name) if erase else ()), *more)
+    return Command(attended=attended, scripted=(*attended, "--yes", "--expect-serial", disk.name))
+
+
+def _verdict(answer: Plan | tuple[Refusal, ...]) -> _Verdict:
+    if isinstance(answer, Plan):
+        return _Verdict(loses=answer.loses)
+    return _Verdict(refusals=answer)
+
+
+def _choice(
+    task: Task,
+    machine: Machine,
+    judge: _Judge,
+    *,
+    records: Sequence[MirrorRecord] = (),
+    health: HealthOf | None = None,
+) -> Choice:
+    unknown = find_target(machine, "")[1]
+    common = tuple(each for each in judge("", "").refusals if each not in unknown)
+    candidates = []
+    for disk in machine.disks:
+        given_up = judge(disk.path, disk.id.name)
+        left = _only(given_up.refusals, common)
+        choosable = not common and not left
+        candidates.append(
+            Candidate(
+                disk=disk,
+                speaks_for=_for(disk, machine, task, health or {}),
+                notes=_notes(disk, task, records, health or {}),
+                against=left,
+                loses=given_up.loses if choosable else (),
+                choosable=choosable,
+            )
+        )
+    return Choice(task=task, candidates=tuple(candidates), against=common)
+
+
+def _only(refusals: tuple[Refusal, ...], common: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+    return tuple(each for each in refusals if each not in common)
+
+
+def _for(disk: Disk, machine: Machine, task: Task, health: HealthOf) -> tuple[str, ...]:
+    source = machine.root_disk
+    words = []
+    if task is not Task.MEDIUM and source is not None and disk.path != source.path:
+        needed = sectors_needed(source)
+        if disk.logical_sector == source.logical_sector and disk.sectors >= needed:
+            size = to_bytes(needed, logical_sector=source.logical_sector)
+            words.append(f"large enough (needs {human_bytes(size)})")
+    if task is Task.MEDIUM and is_removable(disk):
+        words.append("removable")
+    if not disk.all_uses:
+        words.append("not in use")
+    if not what_is_lost(disk):
+        words.append("empty")
+    known = health.get(disk.path)
+    if known is not None and known.good:
+        words.append(known.said)
+    return tuple(words)
+
+
+def _notes(
+    disk: Disk, task: Task, records: Sequence[MirrorRecord], health: HealthOf
+) -> tuple[str, ...]:
+    notes = [
+        f"it is the mirror '{record.name}' already: it would be made anew"
+        for record in records
+        if is_disk(disk, record.mirror)
+    ]
+    if task is not Task.MEDIUM and is_removable(disk) and not disk.all_uses:
+        notes.append("removable: each run needs it attached")
+    known = health.get(disk.path)
+    if known is not None and not known.good:
+        notes.append(known.said)
+    return tuple(notes)
