@@ -1,16 +1,21 @@
 """A plan as a person reads it before confirming."""
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from rescue.model.disk import Partition, PartitionTable
-from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
 from rescue.model.title import title
 from rescue.units import human_bytes
+
+_PLACE = ("#", "start", "length", "size")
+_KIND = ("type", "name", "flags")
+_HOLDS = ("holds", "label", "mount point")
+_WIDE = 140
+"""In fewer columns a type's GUID would be folded into a pillar."""
 
 
 def render_plan(plan: Plan) -> RenderableType:
@@ -24,10 +29,12 @@ def render_plan(plan: Plan) -> RenderableType:
         Text(f"  source    {plan.record.source.id.name or plan.record.source.table_uuid}"),
     ]
     parts += [Text(f"  lost      {sentence}", style="bold red") for sentence in plan.loses]
-    parts += [_partitions(plan, step.table) for step in plan.steps if isinstance(step, WriteTable)]
+    parts += [_Partitions(plan, step.table) for step in plan.steps if isinstance(step, WriteTable)]
     parts.append(Text("Steps:", style="bold"))
     parts += [Text(f"  {n}. {title(step)}") for n, step in enumerate(plan.steps, start=1)]
     parts += [Text(f"Note: {note}", style="yellow") for note in plan.notes]
+    # Said once more: on a screen of 24 lines the beginning is gone.
+    parts.append(Text(f"Disk: {plan.target_path}, identity {disk.name}", style="bold"))
     return Group(*parts)
 
 
@@ -45,43 +52,52 @@ def render_medium(plan: MediumPlan) -> RenderableType:
     return Group(*parts)
 
 
-def _partitions(plan: Plan, table: PartitionTable) -> Table:
-    """Every partition with start, length, type, name, flags, file system, label, mount point."""
-    grid = Table(
-        title=f"{table.kind} table {table.uuid}",
-        title_justify="left",
-        show_edge=False,
-        pad_edge=True,
-    )
-    for heading in ("#", "start", "length", "size", "type", "name", "flags", "holds", "label"):
-        grid.add_column(heading, overflow="fold")
-    grid.add_column("mount point", overflow="fold")
-    made = {
-        step.partition: step for step in plan.steps if isinstance(step, MakeFilesystem | MakeSwap)
-    }
-    for part in table.partitions:
-        grid.add_row(*_cells(part, made.get(part.number), plan))
-    return grid
+class _Partitions:
+    """Every partition of a plan: in one table where there is room, else its type and name below."""
 
+    def __init__(self, plan: Plan, table: PartitionTable) -> None:
+        self._plan = plan
+        self._table = table
+        self._made = {
+            step.partition: step
+            for step in plan.steps
+            if isinstance(step, MakeFilesystem | MakeSwap)
+        }
 
-def _cells(part: Partition, made: MakeFilesystem | MakeSwap | None, plan: Plan) -> tuple[str, ...]:
-    holds: FileSystem | SwapArea | None = None
-    kind, where = "", ""
-    if isinstance(made, MakeFilesystem):
-        holds, kind, where = made.filesystem, str(made.filesystem.kind), made.mount_point
-    elif isinstance(made, MakeSwap):
-        holds, kind = made.swap, "swap"
-    flags = (*part.flags, *(("boot",) if part.bootable and "boot" not in part.flags else ()))
-    sector = plan.logical_sector
-    return (
-        str(part.number),
-        str(part.start),
-        str(part.length),
-        human_bytes(part.length * sector),
-        part.type,
-        part.name,
-        " ".join((*flags, *part.attrs.split())),
-        kind or str(part.kind),
-        holds.label if holds else "",
-        where,
-    )
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it for this terminal."""
+        wide = options.max_width >= _WIDE
+        grid = Table(
+            title=f"{self._table.kind} table {self._table.uuid}",
+            title_justify="left",
+            show_edge=False,
+            pad_edge=True,
+        )
+        for heading in (*_PLACE, *(_KIND if wide else ()), *_HOLDS):
+            grid.add_column(heading, overflow="fold")
+        for part in self._table.partitions:
+            kind = self._kind(part) if wide else ()
+            grid.add_row(*(Text(cell) for cell in (*self._place(part), *kind, *self._holds(part))))
+        yield grid
+        if not wide:
+            for part in self._table.partitions:
+                words = " ".join(filter(None, self._kind(part)))
+                yield Text(f"  {part.number}: type {words}")
+
+    def _place(self, part: Partition) -> tuple[str, ...]:
+        size = human_bytes(part.length * self._plan.logical_sector)
+        return str(part.number), str(part.start), str(part.length), size
+
+    def _kind(self, part: Partition) -> tuple[str, ...]:
+        boot = ("boot",) if part.bootable and "boot" not in part.flags else ()
+        name = f"'{part.name}'" if part.name else ""
+        return part.type, name, " ".join((*part.flags, *boot, *part.attrs.split()))
+
+    def _holds(self, part: Partition) -> tuple[str, ...]:
+        match self._made.get(part.number):
+            case MakeFilesystem(filesystem=holds, mount_point=where):
+                return str(holds.kind), holds.label, where
+            case MakeSwap(swap=swap):
+                return "swap", swap.label, ""
+            case _:
+                return str(part.kind), "", ""
