@@ -10,7 +10,7 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue acl attr cpio zstd \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
     mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap \
-    scdoc man-db
+    scdoc man-db tmux
 
 .PHONY: help packages lint test test-fast test-long medium reference demo bench clean
 

@@ -202,6 +202,11 @@ def _by_key(line: str) -> str:
     return f"key '{where.removeprefix('$.').removeprefix('$')}': {what}" if where else what
 
 
+def is_time_of_day(text: str) -> bool:
+    """Whether a text is a time as the schedule takes it: '03:15'."""
+    return _TIME_OF_DAY.fullmatch(text) is not None
+
+
 def check(config: Config, *, where: str) -> None:
     """Raise UsageError that names the first key whose value cannot be meant."""
     when = config.schedule
@@ -212,7 +217,7 @@ def check(config: Config, *, where: str) -> None:
         ("run.overdue_hours", config.run.overdue_hours > 0, "above 0"),
         ("run.time_limit_hours", config.run.time_limit_hours > 0, "above 0"),
         ("run.bandwidth_kib", config.run.bandwidth_kib >= 0, "0 or more"),
-        ("schedule.at", _TIME_OF_DAY.fullmatch(when.at), "a time from 00:00 to 23:59"),
+        ("schedule.at", is_time_of_day(when.at), "a time from 00:00 to 23:59"),
         ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
         ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
     ):

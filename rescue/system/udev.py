@@ -63,6 +63,28 @@ def partition_paths(path: str) -> dict[int, str]:
     return {int(number): node for number, node in numbered if number.isdecimal() and node}
 
 
+class DiskWatch:
+    """Notices that disks come and go, from the moment it is made on; for a `select` loop."""
+
+    def __init__(self) -> None:
+        """Begin to listen. Without udev nothing is ever heard."""
+        self._monitor = pyudev.Monitor.from_netlink(pyudev.Context())
+        self._monitor.filter_by("block", "disk")
+        self._monitor.start()
+
+    def fileno(self) -> int:
+        """Return what becomes readable when there may be news."""
+        return int(self._monitor.fileno())
+
+    def changed(self) -> bool:
+        """Take what was heard, and return whether a disk came or went (or a card in its reader)."""
+        news = False
+        while (device := self._monitor.poll(timeout=0)) is not None:
+            media = "DISK_MEDIA_CHANGE" in device.properties
+            news |= device.action in ("add", "remove") or media
+        return news
+
+
 def settle(timeout: int = 60) -> None:
     """Wait until udev has worked off its events, `timeout` seconds at most.
 

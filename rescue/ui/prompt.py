@@ -1,19 +1,34 @@
 """The one place that asks questions."""
 
+import os
 import sys
-from enum import StrEnum
+from asyncio import get_running_loop
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, Protocol
 
-from rescue.errors import UsageError
+from rescue.errors import TerminatedError, UsageError
 from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.restore import RestorePlan
+
+# questionary is half of a command's start, which a nightly run that asks nothing does without:
+# it is imported where a question is asked.
+
+
+def at_a_terminal() -> bool:
+    """Whether there is a person to ask: both directions are a terminal that can be drawn on."""
+    kind = os.environ.get("TERM", "")
+    return sys.stdin.isatty() and sys.stdout.isatty() and kind not in ("", "dumb")
 
 
 def ask_identity(plan: Plan | MediumPlan) -> str:
     """Ask the person to type the identity of the disk that the plan would write to.
 
-    Returns what was typed ('' when the question was left). Raises UsageError where standard
-    input is no terminal: a program that runs without a person never asks.
+    Returns what was typed. Raises TerminatedError where the question was left with Ctrl-C, and
+    UsageError where standard input is no terminal: a program that runs without a person never
+    asks.
     """
     disk = plan.disk if isinstance(plan, MediumPlan) else plan.record.mirror.id
     if not sys.stdin.isatty():
@@ -21,14 +36,127 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
             "writing to a disk needs a person's confirmation, and standard input is no terminal",
             hint=f"for scripts: --yes --expect-serial {disk.name}",
         )
-    # Half of a command's start, which a nightly run that asks nothing does without.
     import questionary
 
-    answer = questionary.text(
+    question = questionary.text(
         f"Everything on {plan.target_path} will be lost. Type its identity to go on:",
-        instruction="(as shown above; nothing else continues) ",
-    ).ask()
-    return str(answer or "")
+        **_drawn(),
+    )
+    try:
+        return str(question.unsafe_ask())
+    except KeyboardInterrupt:
+        raise TerminatedError(
+            f"left at the question: nothing was written to {plan.target_path}",
+            hint="run the same command again when you are ready",
+        ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One answer to choose: what is returned, what is shown, what is said when pointed at."""
+
+    value: str
+    title: str
+    hint: str | None = None
+
+
+class Instead(Enum):
+    """What came instead of an answer: Ctrl-C, or news of the disks."""
+
+    LEFT = "left"
+    NEWS = "news"
+
+
+class Watch(Protocol):
+    """What can end a question by itself: a descriptor to wait for, and whether that matters."""
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable."""
+
+    def changed(self) -> bool:
+        """Take what came, and return whether the question has to be asked anew."""
+
+
+def choose(
+    message: str,
+    options: Sequence[Option],
+    *,
+    suggested: str | None = None,
+    watch: Watch | None = None,
+) -> str | Instead:
+    """Let the person choose with arrow keys or by a number; the question is gone afterwards.
+
+    `suggested` is the value that Enter takes. Returns the value, or what came instead.
+    """
+    import questionary
+
+    choices = [
+        questionary.Choice(title=each.title, value=each.value, description=each.hint)
+        for each in options
+    ]
+    question = questionary.select(
+        message,
+        choices=choices,
+        default=suggested,
+        pointer=">",
+        use_shortcuts=True,
+        use_indicator=False,
+        instruction="(arrows or number, Enter)",
+        erase_when_done=True,
+        **_drawn(),
+    )
+
+    def listen() -> None:
+        if watch is not None:
+            get_running_loop().add_reader(watch.fileno(), heard, watch)
+
+    def heard(there: Watch) -> None:
+        if there.changed() and not question.application.is_done:
+            question.application.exit(result=Instead.NEWS)
+
+    try:
+        answer: str | Instead = question.application.run(pre_run=listen)
+    except KeyboardInterrupt:
+        return Instead.LEFT
+    return answer
+
+
+def confirm(message: str) -> bool | Instead:
+    """Ask yes or no; Enter alone is no."""
+    import questionary
+
+    try:
+        return bool(questionary.confirm(message, default=False, **_drawn()).unsafe_ask())
+    except KeyboardInterrupt:
+        return Instead.LEFT
+
+
+def ask_text(message: str, *, default: str, wrong: Callable[[str], str]) -> str | Instead:
+    """Ask for a text. `wrong` says what is the matter with one, '' where nothing is."""
+    import questionary
+
+    question = questionary.text(
+        message, default=default, validate=lambda text: wrong(text) or True, **_drawn()
+    )
+    try:
+        return str(question.unsafe_ask())
+    except KeyboardInterrupt:
+        return Instead.LEFT
+
+
+def _drawn() -> dict[str, Any]:
+    """Return how questions are drawn: without asking the terminal where its cursor is.
+
+    A serial line may answer late or never, and what comes late is taken for typed.
+    """
+    from prompt_toolkit.output.color_depth import ColorDepth
+    from prompt_toolkit.output.vt100 import Vt100_Output
+
+    kind = os.environ.get("TERM", "")
+    output = Vt100_Output.from_pty(sys.stdout, term=kind)
+    output.enable_cpr = False
+    plain = kind.startswith("vt") or "NO_COLOR" in os.environ
+    return {"output": output, "color_depth": ColorDepth.DEPTH_1_BIT if plain else None}
 
 
 class RestoreChoice(StrEnum):

@@ -58,6 +58,10 @@ class Ssh:
         )
         return Result(command, stdout, stderr, done.returncode, time.monotonic() - start)
 
+    def terminal(self, command: str) -> list[str]:
+        """Return the command line that runs a shell command line as root on a terminal there."""
+        return ["ssh", *self._options, "-tt", "-p", str(self._port), "root@127.0.0.1", command]
+
     def copy(self, source: str, target: str, *, timeout: float) -> None:
         """Copy with scp; the guest's side is written `:path`."""
         sides = [f"root@127.0.0.1{each}" if each[:1] == ":" else each for each in (source, target)]
