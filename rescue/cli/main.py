@@ -12,17 +12,24 @@ from rescue.cli.restore import restore, salvage
 from rescue.cli.rotation import mirrors
 from rescue.cli.schedule import schedule
 from rescue.cli.status import notify, status
+from rescue.cli.wizard import without_a_verb, wizard
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(rescue.__version__, prog_name="rescue")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.pass_context
 def cli(context: click.Context, *, debug: bool) -> None:
-    """Keep a second disk that boots: prepare it once, mirror onto it every night."""
+    """Keep a second disk that boots: prepare it once, mirror onto it every night.
+
+    On a terminal, without a command: the wizard.
+    """
     context.obj = debug
+    if context.invoked_subcommand is None:
+        without_a_verb(context)
 
 
+cli.add_command(wizard)
 cli.add_command(disks)
 cli.add_command(prepare)
 cli.add_command(mirror)

@@ -81,6 +81,14 @@ def show(screen: Screen) -> ExitCode:
     return ExitCode.DONE
 
 
+def how_it_stands(settings: config.Config) -> Installed:
+    """Return whether what is installed is what the configuration asks for."""
+    plan = _plan(settings.schedule)
+    if isinstance(plan, tuple):
+        return Installed.NO
+    return installed(plan, read_files(PATHS))
+
+
 def remove(screen: Screen) -> ExitCode:
     """Remove exactly what an installation wrote; the settings stay in the configuration."""
     _expect_root()

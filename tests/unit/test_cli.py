@@ -26,3 +26,17 @@ def test_a_checksum_day_and_none_contradict_each_other() -> None:
     done = CliRunner().invoke(cli, argv)
     assert done.exit_code == ExitCode.USAGE
     assert "contradict" in done.output
+
+
+def test_without_a_verb_and_without_a_terminal_there_is_help_and_no_question() -> None:
+    done = CliRunner().invoke(cli, [])
+    assert done.exit_code == ExitCode.USAGE
+    assert "Usage:" in done.output
+    assert "prepare" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_wizard_needs_a_terminal() -> None:
+    done = CliRunner().invoke(cli, ["wizard"])
+    assert done.exit_code == ExitCode.USAGE
+    assert "no terminal" in done.output

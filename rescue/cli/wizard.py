@@ -1,0 +1,34 @@
+"""`rescue wizard`, and what `rescue` does when no verb is given."""
+
+import sys
+
+import click
+
+from rescue.cli.options import carry_out
+from rescue.commands import wizard as wizard_command
+from rescue.errors import ExitCode
+from rescue.ui.prompt import at_a_terminal
+
+
+@click.command()
+@click.pass_context
+def wizard(context: click.Context) -> None:
+    """Lead through everything with questions: from a bare disk to a mirror every night.
+
+    On a machine that runs from its mirror it leads the way back. Each step says the command that
+    does the same without questions.
+    """
+    group = context.find_root().command
+    verbs = frozenset(group.commands) if isinstance(group, click.Group) else frozenset()
+    carry_out(lambda screen: wizard_command.wizard(screen, verbs=verbs))
+
+
+def without_a_verb(context: click.Context) -> None:
+    """Start the wizard for a person; for a script, say what there is, and that it was no command.
+
+    Nobody is ever asked without a terminal.
+    """
+    if at_a_terminal():
+        context.invoke(wizard)
+    click.echo(context.get_help(), err=True)
+    sys.exit(ExitCode.USAGE)

@@ -1,0 +1,251 @@
+"""`rescue wizard`: every step from a bare disk to a mirror each night, and the way back.
+
+Each step is a command of its own, run in a process of its own, as the person could have typed it:
+it asks for the identity itself, and mounts in a namespace that ends with it. The wizard itself
+reads, and never writes.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from rescue import config
+from rescue.commands import schedule as schedule_command
+from rescue.commands.enrolled import known_records
+from rescue.commands.prepare import FRESH_IDENTIFIERS
+from rescue.confirm import GuardRefusedError
+from rescue.discover.machine import discover
+from rescue.errors import ExitCode, UsageError
+from rescue.model.machine import Machine
+from rescue.model.record import MirrorRecord
+from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings
+from rescue.model.wizard import Candidate, Choice, Command, Here, Task
+from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
+from rescue.plan.refuse import root_refusals
+from rescue.plan.wizard import page
+from rescue.system import udev
+from rescue.system.run import on_terminal
+from rescue.ui.prompt import Instead, Option, ask_text, at_a_terminal, choose, confirm
+from rescue.ui.screen import Screen
+from rescue.ui.wizard import (
+    QUESTIONS,
+    changes,
+    choice_line,
+    command_lines,
+    menu_hint,
+    menu_line,
+    render_choice,
+    render_losses,
+    render_machine,
+    render_page,
+    shell,
+)
+
+_BACK = "back"
+
+
+@dataclass(kw_only=True)
+class _Session:
+    """One run of the wizard: what it draws on, what it starts steps with, what came of them."""
+
+    screen: Screen
+    start: Callable[[Sequence[str]], int]
+    verbs: frozenset[str]
+    did: set[Task] = field(default_factory=set)
+    begun: bool = False
+
+
+def wizard(screen: Screen, *, verbs: frozenset[str]) -> ExitCode:
+    """Lead through everything. `verbs` are the commands that this rescue has.
+
+    Raises UsageError without a terminal, GuardRefusedError without root.
+    """
+    if not at_a_terminal():
+        raise UsageError(
+            "the wizard asks, and this is no terminal", hint="see 'rescue --help' for its commands"
+        )
+    if refusals := root_refusals(discover()):
+        raise GuardRefusedError(tuple(refusals))
+    session = _Session(screen=screen, start=_start, verbs=verbs)
+    while (task := _menu(session)) is not Task.LEAVE:
+        _carry_out(task, session)
+    screen.show("Left. Come back at any time with 'rescue'; every step can be done again.")
+    return ExitCode.DONE
+
+
+def _start(words: Sequence[str]) -> int:
+    """Run this very rescue again with other words, on the terminal."""
+    return on_terminal([str(Path(sys.argv[0]).absolute()), *words])
+
+
+def _menu(session: _Session) -> Task:
+    """Show how things stand, and return what the person wants next."""
+    show_disks = not session.begun
+    before: Machine | None = None
+    while True:
+        watch = udev.DiskWatch()
+        here = _look(session)
+        news = changes(before, here.machine) if before else ()
+        if before is None or news:
+            _show_page(here, session, news=news, disks=show_disks or bool(news))
+        shown = page(here)
+        options = [
+            Option(value=each.task, title=menu_line(each), hint=menu_hint(each))
+            for each in shown.offers
+        ]
+        answer = choose("What next?", options, suggested=shown.suggested.value, watch=watch)
+        if answer is Instead.LEFT:
+            return Task.LEAVE
+        if isinstance(answer, str):
+            return Task(answer)
+        before = here.machine
+        udev.settle(timeout=10)
+
+
+def _show_page(here: Here, session: _Session, *, news: tuple[str, ...], disks: bool) -> None:
+    screen = session.screen
+    screen.show("")
+    for line in news:
+        screen.show(f"* {line}")
+    if disks:
+        screen.show(render_machine(here.machine))
+    if not session.begun and here.machine.running_mirror is not None:
+        session.start(("status",))
+    screen.show(render_page(page(here)))
+    session.begun = True
+
+
+def _look(session: _Session) -> Here:
+    settings = config.load() if config.CONFIG_PATH.exists() else None
+    machine = discover()
+    asked = settings is not None and machine.running_mirror is None
+    return Here(
+        machine=machine,
+        records=known_records(),
+        schedule=schedule_command.how_it_stands(settings) if settings and asked else Installed.NO,
+        settings=settings.schedule if settings else ScheduleSettings(),
+        verbs=session.verbs,
+        did=frozenset(session.did),
+    )
+
+
+def _carry_out(task: Task, session: _Session) -> None:
+    """Find out what the step needs, say its command, run it, and say how it ended."""
+    screen = session.screen
+    command = _command(task, session)
+    if command is None:
+        screen.show("nothing was done")
+        return
+    screen.show("")
+    for line in command_lines(command):
+        screen.out.print(line, soft_wrap=True, markup=False)
+    screen.show("")
+    code = session.start(command.attended)
+    if code == ExitCode.DONE:
+        session.did.add(task)
+    elif task is not Task.STATUS:
+        screen.show("")
+        screen.show(f"'{shell(command.attended)}' ended with {code}: the menu offers it again.")
+
+
+def _command(task: Task, session: _Session) -> Command | None:
+    """Return what shall be run, None where the person left a question."""
+    match task:
+        case Task.PREPARE | Task.FAILBACK | Task.MEDIUM:
+            return _command_on_a_disk(task, session)
+        case Task.SCHEDULE:
+            return _schedule()
+        case Task.MIRROR:
+            return _same(("mirror",))
+        case Task.PROVE:
+            return _same(("prove",))
+        case Task.HOMES:
+            return _same(("restore",))
+        case _:
+            return _same(("status",))
+
+
+def _same(words: tuple[str, ...]) -> Command:
+    return Command(attended=words, scripted=words)
+
+
+def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
+    last = discover().handed_over
+    if task is Task.FAILBACK and last is not None:
+        return command_for(task, last.record.mirror.id, erase=False)
+    chosen = _choose_disk(task, session)
+    if chosen is None:
+        return None
+    if chosen.loses:
+        session.screen.show(render_losses(chosen))
+        if confirm("Give all of it up?") is not True:
+            return None
+    more: tuple[str, ...] = ()
+    if task is Task.MEDIUM and shutil.which("mmdebstrap"):
+        larger = confirm("Add the rescue system, a small Debian? (building it takes minutes)")
+        if isinstance(larger, Instead):
+            return None
+        more = ("--with-rescue-system",) if larger else ()
+    return command_for(task, chosen.disk.id, erase=bool(chosen.loses), more=more)
+
+
+def _choose_disk(task: Task, session: _Session) -> Candidate | None:
+    """Show the disks, anew whenever one comes or goes, until one is chosen or the person goes."""
+    before: Machine | None = None
+    while True:
+        watch = udev.DiskWatch()
+        machine = discover()
+        choice = _choice(task, machine)
+        news = changes(before, machine) if before else ()
+        if before is None or news:
+            session.screen.show("")
+            for line in news:
+                session.screen.show(f"* {line}")
+            session.screen.show(render_choice(choice))
+        good = {each.disk.path: each for each in choice.choosable}
+        options = [Option(value=path, title=choice_line(each)) for path, each in good.items()]
+        wait = "Back (or plug a disk in: the list is renewed by itself)"
+        answer = choose(
+            QUESTIONS[task] if good else "No disk can be chosen now.",
+            [*options, Option(value=_BACK, title=wait)],
+            watch=watch,
+        )
+        if isinstance(answer, str):
+            return good.get(answer)
+        if answer is Instead.LEFT:
+            return None
+        before = machine
+        udev.settle(timeout=10)
+
+
+def _choice(task: Task, machine: Machine) -> Choice:
+    records: tuple[MirrorRecord, ...] = known_records()
+    if task is Task.MEDIUM:
+        return stick_choice(machine, records)
+    fresh = tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS))
+    if task is Task.FAILBACK:
+        return first_disk_choice(machine, tuple(each.name for each in records), fresh=fresh)
+    return mirror_choice(machine, records, fresh=fresh)
+
+
+def _schedule() -> Command | None:
+    settings = config.load().schedule
+    at = ask_text("At what time each day (HH:MM)?", default=settings.at, wrong=_wrong_time)
+    if isinstance(at, Instead):
+        return None
+    day = choose(
+        "On which day is every content compared?",
+        [Option(value=each, title=each.title()) for each in ChecksumDay],
+        suggested=settings.checksum_day.value,
+    )
+    if isinstance(day, Instead):
+        return None
+    compared = ("--no-checksum",) if day == ChecksumDay.NEVER else ("--checksum-day", day)
+    return _same(("schedule", "install", "--at", at, *compared))
+
+
+def _wrong_time(text: str) -> str:
+    return "" if config.is_time_of_day(text) else "a time from 00:00 to 23:59"
