@@ -132,8 +132,10 @@ def test_the_firmware_s_setup_is_offered_where_there_is_one(
     hardware = Hardware(firmware=UEFI, memory=256, processors=1)
     with lab.machine(disks, hardware=hardware) as machine:
         entries(machine)
-        press(machine, NEXT, r"\*Firmware setup")
-        press(machine, ENTER, "Boot Maintenance Manager")
+        # The firmware's terminal drops a part of what is drawn quickly: of the entry that is chosen
+        # now there may be nothing to see, of the one that was there is.
+        press(machine, NEXT, r"H Boot the first disk")
+        press(machine, ENTER, "Boot Maintenance Manager|Device Manager|Boot Manager")
 
 
 def test_the_memory_is_tested(lab: Lab, medium: Disk, tmp_path: Path) -> None:
