@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 # What the lab and the tests need from Debian; rescue itself needs those of the README.
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
-    parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue acl attr cpio zstd \
+    parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue smartmontools acl attr cpio zstd \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
     mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap \
     scdoc man-db tmux

@@ -1,0 +1,62 @@
+"""How a disk is: what its own SMART says, and which read errors the kernel met on it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SmartState(StrEnum):
+    """What is known of a disk's own verdict; only the first three are one.
+
+    SUSPECT has passed, and yet counts sectors that it could not read. The others say why there is
+    no verdict: the disk has no SMART (virtual disks, many USB bridges), it sleeps and was not
+    woken, smartctl is not installed, or smartctl could not read it.
+    """
+
+    PASSED = "passed"
+    SUSPECT = "suspect"
+    FAILING = "failing"
+    UNSUPPORTED = "unsupported"
+    ASLEEP = "asleep"
+    NO_TOOL = "no tool"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmartVerdict:
+    """What a disk says of itself; `said` are sentences: what speaks against it, or why nothing."""
+
+    state: SmartState
+    said: tuple[str, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the disk gave a verdict at all."""
+        return self.state in (SmartState.PASSED, SmartState.SUSPECT, SmartState.FAILING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiskHealth:
+    """Everything that was seen of a disk without reading its content.
+
+    `read_errors` are lines of the kernel's log about this disk, not older than two days, oldest
+    first; `unseen` says what could not be looked at, '' where everything could.
+    """
+
+    smart: SmartVerdict
+    read_errors: tuple[str, ...] = ()
+    unseen: str = ""
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether what is read from this disk may be missing: SMART says so, or the kernel did."""
+        return self.smart.state is SmartState.FAILING or bool(self.read_errors)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What speaks against the disk, in sentences; nothing where nothing does."""
+        bad = self.smart.state in (SmartState.FAILING, SmartState.SUSPECT)
+        counted = f"{len(self.read_errors)} read errors in the kernel's log in the last two days"
+        return (
+            *(self.smart.said if bad else ()),
+            *((f"{counted}, the last: {self.read_errors[-1]}",) if self.read_errors else ()),
+        )
