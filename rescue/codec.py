@@ -35,6 +35,11 @@ def to_json(value: object) -> str:
     return json.dumps(_converter().unstructure(value), indent=2, sort_keys=True) + "\n"
 
 
+def to_line(value: object) -> str:
+    """Given one of our frozen values, return it as one line of JSON, newline included."""
+    return json.dumps(_converter().unstructure(value), sort_keys=True) + "\n"
+
+
 def from_json(text: str, kind: type[T], *, known_version: int, where: str) -> T:
     """Given JSON text and the class it should hold, return the value.
 

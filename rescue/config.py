@@ -11,6 +11,7 @@ from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
 from rescue.errors import UsageError
+from rescue.model.alarm import AlarmSettings
 from rescue.model.hook import Hook, hook_faults
 from rescue.model.identity import DiskId
 from rescue.model.record import DiskRef, MirrorRecord
@@ -90,6 +91,7 @@ class Config:
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     rotation: RotationSettings = field(default_factory=RotationSettings)
     hook: tuple[Hook, ...] = ()
+    alarm: AlarmSettings = field(default_factory=AlarmSettings)
 
     def with_mirror(self, entry: MirrorEntry) -> "Config":
         """Return the same configuration with this mirror added, or put in its old place.
@@ -220,6 +222,8 @@ def check(config: Config, *, where: str) -> None:
         ("schedule.at", is_time_of_day(when.at), "a time from 00:00 to 23:59"),
         ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
         ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
+        ("alarm.critical_hours", config.alarm.critical_hours > 0, "above 0"),
+        ("alarm.history_runs", config.alarm.history_runs > 0, "above 0"),
     ):
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")

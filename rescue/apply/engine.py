@@ -19,7 +19,7 @@ from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.event import Event, StepDone, StepStarted
 from rescue.model.plan import Plan, PlanKind
-from rescue.model.record import MirrorRecord, MirrorState, RunSummary
+from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
 from rescue.model.step import (
     BuildInitramfs,
     InstallGrub,
@@ -35,7 +35,7 @@ from rescue.model.step import (
 )
 from rescue.model.title import title
 from rescue.state import load_marker
-from rescue.system.files import sync_filesystem
+from rescue.system.files import room_on, sync_filesystem
 
 DiskStep = WipeSignatures | WriteTable | MakeFilesystem | MakeSwap
 TreeStep = SyncTree | PruneTree | MakeSwapFile | WriteBootFiles | BuildInitramfs | InstallGrub
@@ -86,6 +86,7 @@ def apply_plan(
         vanished=len(work.vanished),
         unreadable=tuple(dict.fromkeys(work.unreadable)),
         live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
+        free=work.free,
     )
     return Outcome(record=work.record, summary=summary)
 
@@ -132,6 +133,16 @@ def _in_tree(plan: Plan, steps: list[TreeStep], work: TreeWork, *, first_number:
             if isinstance(step, WriteBootFiles | MakeSwapFile | BuildInitramfs):
                 sync_filesystem(work.workspace.mirror(pair.mount_point))
     write_marker(work.workspace.mirror("/"), work.record, work.grant)
+    work.free = _room(work)
+
+
+def _room(work: TreeWork) -> tuple[FreeSpace, ...]:
+    """Return what is left on the mirror: nobody mounts it between the runs to look."""
+    found = []
+    for pair in work.record.filesystems:
+        size, free = room_on(work.workspace.mirror(pair.mount_point))
+        found.append(FreeSpace(mount_point=pair.mount_point, size=size, free=free))
+    return tuple(found)
 
 
 def _told(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.model.event import Event
-from rescue.model.record import MirrorRecord
+from rescue.model.record import FreeSpace, MirrorRecord
 from rescue.system.rsync import Tally
 
 
@@ -25,6 +25,7 @@ class Work:
     done: Tally = field(default_factory=Tally)
     vanished: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    free: tuple[FreeSpace, ...] = ()
 
     @property
     def device(self) -> str:

@@ -10,6 +10,7 @@ from rescue.apply.estimate import estimate
 from rescue.apply.hooks import Attendant
 from rescue.commands.enrolled import choose_for_run
 from rescue.commands.hooks import Hooked
+from rescue.commands.logbook import Logbook, noted
 from rescue.commands.runs import finish, perform
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
@@ -18,7 +19,7 @@ from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
 from rescue.model.event import Notice
 from rescue.model.machine import Machine
-from rescue.model.plan import MirrorRequest, Plan
+from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.schedule import ChecksumDay
 from rescue.plan.brake import check_brake
@@ -61,26 +62,35 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
         with deadline(settings.run.time_limit_hours):
             turn = choose_for_run(machine, settings, name=options.name)
             record = _tried(turn.record)
-            options = _as_scheduled(options, record, settings)
-            plan = _plan(machine, record, options, settings)
-            for note in _notes(turn, options, plan):
-                screen.show(f"note: {note}")
-            if not options.accept_changes:
-                _brake(plan, settings)
-            leave = grant(plan, named=record.mirror.id.name)
-            attendant = Attendant(
-                outside=outside, say=lambda said: screen.emit(Notice(message=said))
-            )
-            hooked = Hooked(hooks=settings.hook, record=record, attendant=attendant)
-            return hooked.carry_out(lambda warned: _run(plan, leave, screen, settings, warned))
+            with noted(machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
+                options = _as_scheduled(options, record, settings)
+                plan = _plan(machine, record, options, settings)
+                for note in _notes(turn, options, plan):
+                    screen.show(f"note: {note}")
+                if not options.accept_changes:
+                    _brake(plan, settings)
+                leave = grant(plan, named=record.mirror.id.name)
+                attendant = Attendant(
+                    outside=outside, say=lambda said: screen.emit(Notice(message=said))
+                )
+                hooked = Hooked(hooks=settings.hook, record=record, attendant=attendant)
+                return hooked.carry_out(
+                    lambda warned: _run(plan, leave, screen, settings, warned, book)
+                )
 
 
 def _run(
-    plan: Plan, leave: WriteGrant, screen: Screen, settings: Config, warned: tuple[str, ...]
+    plan: Plan,
+    leave: WriteGrant,
+    screen: Screen,
+    settings: Config,
+    warned: tuple[str, ...],
+    book: Logbook,
 ) -> ExitCode:
-    outcome = perform(plan, leave, screen)
-    summary = replace(outcome.summary, hooks_failed=warned)
-    return finish(plan, replace(outcome, summary=summary), leave, screen, settings=settings)
+    done = perform(plan, leave, screen)
+    outcome = replace(done, summary=replace(done.summary, hooks_failed=warned))
+    book.outcome = outcome
+    return finish(plan, outcome, leave, screen, settings=settings, book=book)
 
 
 def _tried(record: MirrorRecord) -> MirrorRecord:

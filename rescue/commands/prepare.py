@@ -5,10 +5,12 @@ from uuid import uuid4
 
 from rescue import config
 from rescue.codec import to_json
+from rescue.commands.logbook import noted
 from rescue.commands.runs import finish, perform
 from rescue.confirm import grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
+from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PrepareRequest
 from rescue.plan.prepare import plan_prepare
 from rescue.system.lock import only_one_run
@@ -33,7 +35,7 @@ class PrepareOptions:
 
 def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
-    plan = _plan(options)
+    plan = _plan(discover(), options)
     screen.show(to_json(plan) if as_json else render_plan(plan))
     return ExitCode.DONE
 
@@ -44,20 +46,22 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise.
     """
     with only_one_run():
-        plan = _plan(options)
+        machine = discover()
+        plan = _plan(machine, options)
         screen.show(render_plan(plan))
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
-        outcome = perform(plan, leave, screen)
-        settings = config.enrol(outcome.record)
-        return finish(plan, outcome, leave, screen, settings=settings)
+        with noted(machine, plan.record, kind=plan.kind, screen=screen) as book:
+            book.outcome = outcome = perform(plan, leave, screen)
+            settings = config.enrol(outcome.record)
+            return finish(plan, outcome, leave, screen, settings=settings, book=book)
 
 
-def _plan(options: PrepareOptions) -> Plan:
+def _plan(machine: Machine, options: PrepareOptions) -> Plan:
     request = PrepareRequest(
         target=options.target,
         name=options.name,
         give_up_content_of=options.erase,
         fresh=tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS)),
     )
-    return unless_refused(plan_prepare(discover(), request))
+    return unless_refused(plan_prepare(machine, request))

@@ -8,6 +8,7 @@ from rescue.apply.engine import Outcome, apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
 from rescue.commands.enrolled import known_records
+from rescue.commands.logbook import Logbook
 from rescue.config import Config
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
@@ -75,7 +76,13 @@ def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
 
 
 def finish(
-    plan: Plan, outcome: Outcome, leave: WriteGrant, screen: Screen, *, settings: Config
+    plan: Plan,
+    outcome: Outcome,
+    leave: WriteGrant,
+    screen: Screen,
+    *,
+    settings: Config,
+    book: Logbook,
 ) -> ExitCode:
     """Audit what was written; only then is the mirror complete, one generation further.
 
@@ -92,7 +99,8 @@ def finish(
         ),
     )
     page = recovery_page(machine, complete, others=known_records(settings))
-    _settle(complete, leave, state=MirrorState.COMPLETE, error="", papers=page.papers())
+    papers = page.papers() | book.papers(complete)
+    _settle(complete, leave, state=MirrorState.COMPLETE, error="", papers=papers)
     return tell_end(
         outcome,
         f"mirror '{complete.name}' is complete: generation {complete.generation}, audit passed",

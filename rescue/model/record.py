@@ -55,6 +55,15 @@ class SwapPair:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FreeSpace:
+    """The room on one of the mirror's file systems after a run, in bytes: in all, and left."""
+
+    mount_point: str
+    size: int
+    free: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """What one run did. Times are seconds since the epoch (UTC) and seconds of duration.
 
@@ -73,6 +82,7 @@ class RunSummary:
     unreadable: tuple[str, ...] = ()
     live: tuple[str, ...] = ()
     hooks_failed: tuple[str, ...] = ()
+    free: tuple[FreeSpace, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,6 +148,16 @@ def used_on(path: Path) -> tuple[int, int]:
     return (info.f_blocks - info.f_bfree) * info.f_frsize, info.f_files - info.f_ffree
 
 
+def room_on(path: Path) -> tuple[int, int]:
+    """Return what the file system at `path` holds for everybody, and what is left, in bytes.
+
+    As `df` counts: what is kept back for root (man 8 mke2fs, -m) is neither.
+    """
+    info = os.statvfs(path)
+    used = info.f_blocks - info.f_bfree
+    return (used + info.f_bavail) * info.f_frsize, info.f_bavail * info.f_frsize
+
+
 def digest(paths: Iterable[Path]) -> str:
     """Return one SHA-256 over names and contents of regular files, in sorted order."""
     total = hashlib.sha256()

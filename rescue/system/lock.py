@@ -38,3 +38,22 @@ def only_one_run(path: Path = LOCK) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def is_held(path: Path = LOCK, *, locks: Path = Path("/proc/locks")) -> bool:
+    """Whether a process holds the lock now (man 5 proc, /proc/locks); it is not tried for that.
+
+    Whoever tries a lock has it for a moment, and a run that begins in that moment would give up.
+    """
+    try:
+        inode = path.stat().st_ino
+    except FileNotFoundError:
+        return False
+    fields = (line.split() for line in locks.read_text(encoding="ascii").splitlines())
+    return any("FLOCK" in each and f":{inode}" in _place(each) for each in fields)
+
+
+def _place(fields: list[str]) -> str:
+    """Return 'major:minor:inode' of a line; the device is left alone, as overlays name theirs."""
+    place = next((field for field in fields if field.count(":") == 2), "")
+    return f":{place.rpartition(':')[2]}"

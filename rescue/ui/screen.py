@@ -29,6 +29,10 @@ class Screen:
         """Print something a command was asked for."""
         self.out.print(what)
 
+    def warn(self, said: str) -> None:
+        """Print what a person has to look at, though the command goes on."""
+        self.err.print(f"warning: {said}", style="yellow", markup=False)
+
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Print every reason at once, each with what to do about it."""
         for refusal in refusals:

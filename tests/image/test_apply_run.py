@@ -59,6 +59,8 @@ def carry_out(pair: Twins, plan: Plan) -> dict[str, int]:
         done = [event for event in events if isinstance(event, StepDone)]
         assert [event.number for event in done] == list(range(1, len(plan.steps) + 1))
         assert any(isinstance(event, Progress) for event in events) or not plan.steps
+        assert [each.mount_point for each in outcome.summary.free] == ["/", "/boot"]
+        assert all(0 < each.free < each.size for each in outcome.summary.free)
         return {
             "total": outcome.summary.files_total,
             "changed": outcome.summary.files_changed,

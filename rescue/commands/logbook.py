@@ -1,0 +1,159 @@
+"""What is noted of every run, however it ends: a line in the history of its mirror."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import time
+
+from rescue import config
+from rescue.apply.engine import Outcome
+from rescue.discover import diskhealth
+from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.history import (
+    HISTORY_DIRECTORY,
+    LAST_ON_MIRROR,
+    ON_MIRROR,
+    as_lines,
+    load_runs,
+    save_runs,
+)
+from rescue.model.alarm import AlarmSettings
+from rescue.model.disk import Disk
+from rescue.model.diskhealth import DiskHealth
+from rescue.model.history import DiskNote, RunEntry, RunFigures, begun, end_of, ended, pruned
+from rescue.model.machine import Machine
+from rescue.model.plan import PlanKind
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.state import load_record
+from rescue.system import journal
+from rescue.ui.screen import Screen
+
+
+@dataclass(kw_only=True)
+class Logbook:
+    """The line of one run while it grows.
+
+    Whoever carries the run out puts the `outcome` in; `source` is how the disk is that is read.
+    """
+
+    entry: RunEntry
+    folder: Path
+    source: DiskHealth | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def code(self) -> ExitCode:
+        """The exit code of the run if nothing else goes wrong."""
+        unreadable = self.outcome.summary.unreadable if self.outcome else ()
+        return ExitCode.DEGRADED if unreadable else ExitCode.DONE
+
+    def closed(self, code: ExitCode, record: MirrorRecord, *, said: str = "") -> RunEntry:
+        """Return the line of the run that ends now, with this record of the mirror.
+
+        What went wrong after the mirror was complete (a hook) leaves it whole.
+        """
+        summary = self.outcome.summary if self.outcome else None
+        further = record.generation > self.entry.generation
+        whole = further and record.state is MirrorState.COMPLETE
+        return replace(
+            self.entry,
+            seconds=max(0.0, time() - self.entry.started),
+            end=end_of(self.code if whole else code),
+            exit_code=int(code),
+            generation=record.generation,
+            checksum=summary.checksum if summary else False,
+            said=said,
+            figures=RunFigures.of(summary) if summary else None,
+            free=summary.free if summary else (),
+        )
+
+    def papers(self, complete: MirrorRecord) -> dict[str, bytes]:
+        """Return the file of the last runs that lies on a complete mirror, this run included."""
+        known = known_runs(self.entry.mirror, self.folder)
+        runs = ended(known, self.closed(self.code, complete))
+        return {ON_MIRROR: as_lines(runs[-LAST_ON_MIRROR:])}
+
+
+def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
+    """Return the history of a mirror; nothing where it cannot be read: `noted` complains of it."""
+    try:
+        return load_runs(name, folder)
+    except (UsageError, OSError):
+        return ()
+
+
+@contextmanager
+def noted(
+    machine: Machine,
+    record: MirrorRecord,
+    *,
+    kind: PlanKind,
+    screen: Screen,
+    look: Callable[[Disk], DiskHealth] = diskhealth.look,
+    folder: Path = HISTORY_DIRECTORY,
+) -> Iterator[Logbook]:
+    """Note the run of the block in the history of this mirror, however it ends.
+
+    Before it begins both disks are asked how they are, and what speaks against one is said.
+    """
+    source = machine.root_disk
+    target = next((disk for disk in machine.disks if disk.id.same_disk(record.mirror.id)), None)
+    seen = [(disk, look(disk)) for disk in (source, target) if disk is not None]
+    for disk, health in seen:
+        _warn(disk, health, screen)
+    notes = {disk.path: DiskNote.of(disk.id.name, health) for disk, health in seen}
+    book = Logbook(
+        entry=RunEntry(
+            kind=kind,
+            mirror=record.name,
+            started=time(),
+            generation=record.generation,
+            source_disk=notes.get(source.path) if source else None,
+            mirror_disk=notes.get(target.path) if target else None,
+        ),
+        folder=folder,
+        source=next((health for disk, health in seen if disk is source), None),
+    )
+    _write(book, book.entry, screen)
+    try:
+        yield book
+    except BaseException as error:
+        code = error.code if isinstance(error, RescueError) else ExitCode.FAILED
+        said = error.message if isinstance(error, RescueError) else str(error) or repr(error)
+        _write(book, book.closed(code, _after(record), said=said), screen)
+        raise
+    _write(book, book.closed(book.code, _after(record)), screen)
+
+
+def _warn(disk: Disk, health: DiskHealth, screen: Screen) -> None:
+    """Say what speaks against a disk, here and in the system's log."""
+    for reason in health.reasons:
+        said = f"disk {disk.id.name or disk.path}: {reason}"
+        screen.warn(said)
+        journal.report_alarm(said)
+
+
+def _after(record: MirrorRecord) -> MirrorRecord:
+    """Return the record as the run left it."""
+    try:
+        return load_record(record.name)
+    except (UsageError, OSError):
+        return record
+
+
+def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
+    """Put the line into the history. A history that cannot be written stops no run: it is said."""
+    try:
+        runs = load_runs(entry.mirror, book.folder)
+        new = ended(runs, entry) if entry.is_closed else begun(runs, entry)
+        save_runs(entry.mirror, pruned(new, keep=_kept()), book.folder)
+    except (UsageError, OSError) as error:
+        said = f"the history of mirror '{entry.mirror}' was not written: {error}"
+        screen.warn(said)
+        journal.report_alarm(said)
+
+
+def _kept() -> int:
+    settings = config.load().alarm if config.CONFIG_PATH.exists() else AlarmSettings()
+    return settings.history_runs

@@ -1,0 +1,15 @@
+"""When and how a machine raises an alarm: the section [alarm] of the configuration."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AlarmSettings:
+    """What people and monitoring are told, and when.
+
+    A mirror older than `run.overdue_hours` is a warning; one older than `critical_hours` is
+    critical. `history_runs` is how many runs of each mirror the history keeps.
+    """
+
+    critical_hours: float = 96.0
+    history_runs: int = 400

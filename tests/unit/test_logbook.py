@@ -1,0 +1,135 @@
+"""What is noted of a run, whatever becomes of it; and who holds the lock, without trying it."""
+
+import fcntl
+import io
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from rescue.apply.engine import Outcome
+from rescue.commands.logbook import Logbook, noted
+from rescue.errors import BrakeError, UsageError
+from rescue.history import load_runs
+from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
+from rescue.model.history import RunEnd, RunEntry
+from rescue.model.plan import PlanKind
+from rescue.model.record import FreeSpace, RunSummary
+from rescue.system.lock import is_held
+from rescue.ui.screen import Screen
+from tests.builders import enrolled
+
+THERE = enrolled()
+NAME = THERE.record.name
+SUMMARY = RunSummary(
+    started=1.0,
+    seconds=2.0,
+    checksum=True,
+    files_total=30,
+    files_changed=4,
+    bytes_changed=5,
+    deletions=6,
+    unreadable=("/home/a", "/home/b"),
+    free=(FreeSpace(mount_point="/", size=100, free=40),),
+)
+
+
+VERDICT = SmartVerdict(state=SmartState.SUSPECT, said=("3 media errors",))
+
+
+def screen() -> Screen:
+    return Screen(console=Console(file=io.StringIO()), errors=Console(file=io.StringIO()))
+
+
+def book(folder: Path) -> AbstractContextManager[Logbook]:
+    return noted(
+        THERE.machine,
+        THERE.record,
+        kind=PlanKind.MIRROR,
+        screen=screen(),
+        look=lambda disk: DiskHealth(smart=VERDICT),
+        folder=folder,
+    )
+
+
+def run(folder: Path, *, fail: BaseException | None = None) -> tuple[RunEntry, ...]:
+    """Note one run, and return what the history held while it was at work."""
+    with book(folder) as notes:
+        notes.outcome = Outcome(record=THERE.record, summary=SUMMARY)
+        during = load_runs(NAME, folder)
+        if fail:
+            raise fail
+    return during
+
+
+def test_a_run_is_noted_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:
+    (begun,) = run(tmp_path)
+    assert begun.end is RunEnd.RUNNING
+    (done,) = load_runs(NAME, tmp_path)
+    assert (done.end, done.exit_code) == (RunEnd.DEGRADED, 14)
+    assert done.figures is not None
+    assert (done.figures.files_total, done.figures.unreadable) == (30, 2)
+    assert done.free == SUMMARY.free
+    assert done.source_disk is not None
+    assert done.source_disk.disk == "SRC0001"
+    assert done.source_disk.smart == VERDICT
+    assert done.mirror_disk is not None
+    assert done.mirror_disk.disk == "MIR0001"
+
+
+@pytest.mark.parametrize(
+    ("error", "end", "code", "said"),
+    [
+        (BrakeError("too many"), RunEnd.REFUSED, 13, "too many"),
+        (OSError(5, "Input/output error"), RunEnd.FAILED, 1, "Input/output error"),
+        (KeyboardInterrupt(), RunEnd.FAILED, 1, "KeyboardInterrupt"),
+    ],
+)
+def test_a_run_that_failed_is_noted_and_its_error_goes_on(
+    tmp_path: Path, error: BaseException, end: RunEnd, code: int, said: str
+) -> None:
+    with pytest.raises(type(error)):
+        run(tmp_path, fail=error)
+    (entry,) = load_runs(NAME, tmp_path)
+    assert (entry.end, entry.exit_code) == (end, code)
+    assert said in entry.said
+
+
+def test_the_history_on_the_mirror_holds_this_run_as_it_will_end(tmp_path: Path) -> None:
+    run(tmp_path)
+    with book(tmp_path) as notes:
+        notes.outcome = Outcome(record=THERE.record, summary=replace(SUMMARY, unreadable=()))
+        papers = notes.papers(replace(THERE.record, generation=4))
+    (data,) = papers.values()
+    lines = data.decode().splitlines()
+    assert len(lines) == 2
+    assert '"end": "complete"' in lines[1]
+    assert '"generation": 4' in lines[1]
+
+
+def test_a_damaged_history_stops_no_run_and_is_not_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / f"{NAME}.jsonl"
+    file.write_text('{"version": 1, "cut in the mid')
+    with pytest.raises(UsageError, match="line 1"):
+        load_runs(NAME, tmp_path)
+    with book(tmp_path) as notes:
+        assert len(notes.papers(THERE.record)) == 1
+    assert file.read_text() == '{"version": 1, "cut in the mid'
+
+
+def test_a_newer_history_is_refused(tmp_path: Path) -> None:
+    (tmp_path / f"{NAME}.jsonl").write_text('{"version": 99}\n')
+    with pytest.raises(UsageError, match="newer rescue"):
+        load_runs(NAME, tmp_path)
+
+
+def test_whether_a_run_is_active_is_seen_without_trying_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    with path.open("w") as file:
+        assert not is_held(path)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert is_held(path)
+    assert not is_held(path)
