@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rescue.codec import from_json, to_line
+from rescue.errors import UsageError
 from rescue.model.history import HISTORY_VERSION, RunEntry
 from rescue.system.files import write_atomic
 
@@ -23,6 +24,14 @@ def load_runs(name: str, directory: Path = HISTORY_DIRECTORY) -> tuple[RunEntry,
     Raises UsageError where a newer rescue wrote one, or a line is damaged.
     """
     return _read(directory / f"{name}.jsonl")
+
+
+def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
+    """Return the history of a mirror; nothing where it cannot be read: a run says so."""
+    try:
+        return load_runs(name, folder)
+    except (UsageError, OSError):
+        return ()
 
 
 def load_runs_on_mirror(own_folder: Path) -> tuple[RunEntry, ...]:

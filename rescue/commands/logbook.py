@@ -15,6 +15,7 @@ from rescue.history import (
     LAST_ON_MIRROR,
     ON_MIRROR,
     as_lines,
+    known_runs,
     load_runs,
     save_runs,
 )
@@ -73,14 +74,6 @@ class Logbook:
         known = known_runs(self.entry.mirror, self.folder)
         runs = ended(known, self.closed(self.code, complete))
         return {ON_MIRROR: as_lines(runs[-LAST_ON_MIRROR:])}
-
-
-def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
-    """Return the history of a mirror; nothing where it cannot be read: `noted` complains of it."""
-    try:
-        return load_runs(name, folder)
-    except (UsageError, OSError):
-        return ()
 
 
 @contextmanager

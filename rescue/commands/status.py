@@ -1,26 +1,9 @@
-"""`rescue status`: from which disk this machine runs, how its mirrors are, and what to do next."""
+"""`rescue status`: where the machine stands, for a person, a program, a monitoring system."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-from time import time
-
-from rescue import config
 from rescue.codec import to_json
-from rescue.commands.enrolled import is_attached
+from rescue.commands.standing import standing
 from rescue.discover.machine import discover
-from rescue.errors import UsageError
-from rescue.model.disk import Disk
-from rescue.model.machine import Machine
-from rescue.model.record import MirrorRecord, MirrorState, RunSummary
-from rescue.model.role import Role
-from rescue.model.rotation import Order
-from rescue.model.status import Health, MirrorStatus, Status
-from rescue.plan.failback import is_normal_source
-from rescue.plan.guard import is_disk
-from rescue.plan.rotation import HOUR, age, whose_day
-from rescue.plan.table import sectors_needed
-from rescue.state import load_boots, load_record
+from rescue.model.status import Health
 from rescue.system import journal
 from rescue.ui.screen import Screen
 from rescue.ui.status import status_lines
@@ -33,19 +16,7 @@ def status(screen: Screen, *, as_json: bool, log: bool = False) -> Health:
 
     Raises UsageError without root, and where configuration and records do not fit together.
     """
-    machine = discover()
-    if not machine.is_root:
-        raise UsageError("only root can read the records", hint="try it with sudo")
-    if machine.running_mirror is not None:
-        found = on_mirror(machine, machine.running_mirror, now=time(), boots=load_boots(Path("/")))
-    else:
-        settings = config.load() if config.CONFIG_PATH.exists() else None
-        intervals = settings.intervals if settings else {}
-        overdue = settings.run.overdue_hours if settings else 0.0
-        records = tuple(load_record(name) for name in intervals)
-        found = on_source(machine, records, now=time(), overdue_hours=overdue, intervals=intervals)
-        if settings and settings.rotation.order is Order.ALTERNATE and len(records) > 1:
-            found = replace(found, turn=whose_day(records, now=time()).name)
+    found = standing(discover())
     lines = status_lines(found)
     if as_json:
         screen.show(to_json(found))
@@ -56,152 +27,3 @@ def status(screen: Screen, *, as_json: bool, log: bool = False) -> Health:
         for line in lines:
             journal.report_alarm(line.plain)
     return found.health
-
-
-def on_source(
-    machine: Machine,
-    records: tuple[MirrorRecord, ...],
-    *,
-    now: float,
-    overdue_hours: float,
-    intervals: Mapping[str, float] | None = None,
-) -> Status:
-    """Given the records of the enrolled mirrors, say how a machine on its first disk stands.
-
-    `intervals` are hours by name: each mirror has its own, and is overdue however young the others
-    are. The machine as a whole is, where its youngest mirror is older than `overdue_hours`.
-    """
-    limits = intervals or {}
-    mirrors = tuple(
-        _mirror(machine, record, now=now, overdue_hours=limits.get(record.name, overdue_hours))
-        for record in records
-    )
-    root = machine.root_disk
-    own = [record for record in records if root is not None and is_disk(root, record.source)]
-    strange = bool(records) and not own
-    old = age(records, now=now) > overdue_hours * HOUR
-    steps = _source_steps(mirrors)
-    if old and records and not steps:
-        steps = (f"rescue mirror   # no mirror is younger than {overdue_hours:.0f} h",)
-    if strange:
-        steps = ("rescue disks   # this disk is not the one that any mirror was made from", *steps)
-    bad = Health.CRITICAL if strange or not mirrors else Health.GOOD
-    if old:
-        bad = max(bad, Health.WARNING)
-    return Status(
-        host=machine.host,
-        health=max((bad, *(each.health for each in mirrors))),
-        runs_from=Role.SOURCE if own else Role.NONE,
-        device=root.path if root else "",
-        disk=root.id.name if root else "",
-        source=records[0].source.id.name if records else "",
-        mirrors=mirrors,
-        next_steps=steps,
-    )
-
-
-def on_mirror(
-    machine: Machine, running: MirrorRecord, *, now: float, boots: tuple[str, ...]
-) -> Status:
-    """Say how a machine stands that runs from its mirror: always CRITICAL, it has no other disk."""
-    root, last = machine.root_disk, machine.handed_over
-    return Status(
-        host=machine.host,
-        health=Health.CRITICAL,
-        runs_from=Role.MIRROR,
-        device=root.path if root else "",
-        disk=root.id.name if root else "",
-        source=running.source.id.name,
-        own=_mirror(machine, running, now=now, overdue_hours=float("inf")),
-        since=boots,
-        handed_over_to=last.record.mirror.id.name if last else "",
-        next_steps=_handed_over_steps(last.record) if last else _mirror_steps(machine, running),
-    )
-
-
-def _mirror(
-    machine: Machine, record: MirrorRecord, *, now: float, overdue_hours: float
-) -> MirrorStatus:
-    old = max(0.0, now - record.last_complete) if record.last_complete else 0.0
-    overdue = age([record], now=now) > overdue_hours * HOUR
-    troubles = run_troubles(record.last_run) if record.last_run else ()
-    if not record.last_complete or record.state is not MirrorState.COMPLETE:
-        health = Health.CRITICAL
-    elif overdue or record.last_error or troubles:
-        health = Health.WARNING
-    else:
-        health = Health.GOOD
-    return MirrorStatus(
-        name=record.name,
-        disk=record.mirror.id.name,
-        health=health,
-        state=record.state,
-        generation=record.generation,
-        last_complete=record.last_complete,
-        age=old,
-        overdue_after=overdue_hours * HOUR if overdue else 0.0,
-        last_error=record.last_error,
-        attached=is_attached(machine, record),
-        vanished=record.last_run.vanished if record.last_run else 0,
-        troubles=troubles,
-    )
-
-
-def run_troubles(run: RunSummary) -> tuple[str, ...]:
-    """Return what was not as it should be in a run that came to its end."""
-    troubles = list(run.hooks_failed)
-    if run.unreadable:
-        more = f" and {len(run.unreadable) - 1} more" if len(run.unreadable) > 1 else ""
-        troubles.append(f"could not be read: {run.unreadable[0]}{more}")
-    return tuple(troubles)
-
-
-def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:
-    if not mirrors:
-        return ("rescue disks", "rescue prepare DISK   # make a second disk a mirror that boots")
-    return tuple(
-        f"rescue mirror {each.name}" + ("" if each.attached else f"   # attach {each.disk} first")
-        for each in mirrors
-        if each.health is not Health.GOOD
-    )
-
-
-def _mirror_steps(machine: Machine, running: MirrorRecord) -> tuple[str, ...]:
-    """Return the way home, with the disks that are attached now."""
-    if running.state is not MirrorState.COMPLETE:
-        other = running.source.id.name or "the other disk"
-        return (f"start this machine from {other}: this disk was being written and is not whole",)
-    old = [disk for disk in machine.disks if _is_old_source(disk, machine, running)]
-    there = old[0].path if old else "it is not attached now"
-    bare = [
-        disk
-        for disk in machine.disks
-        if _could_be_first(disk, machine) and not is_normal_source(disk, running)
-    ]
-    target = bare[0].id.name if bare else "DISK"
-    wanted = "" if bare else "   # attach a new or repaired disk; 'rescue disks' shows its name"
-    return (
-        f"rescue restore   # bring the homes back from {running.source.id.name or '?'} ({there})",
-        f"rescue failback {target}{wanted}",
-    )
-
-
-def _handed_over_steps(record: MirrorRecord) -> tuple[str, ...]:
-    disk = record.mirror.id.name
-    return (
-        "stop the services that write (mail, databases)",
-        f"rescue failback {disk}",
-        f"systemctl poweroff   # then start from {disk}",
-        "rescue mirror   # there: makes this disk its mirror again",
-    )
-
-
-def _is_old_source(disk: Disk, machine: Machine, running: MirrorRecord) -> bool:
-    return disk is not machine.root_disk and is_normal_source(disk, running)
-
-
-def _could_be_first(disk: Disk, machine: Machine) -> bool:
-    """Whether a disk is bare, can be told from others, and holds what this one does."""
-    root = machine.root_disk
-    bare = disk.table is None and not disk.all_uses and disk.id.is_stable
-    return bare and root is not None and disk.sectors >= sectors_needed(root)

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from rescue.model.record import MirrorState
+from rescue.model.diskhealth import DiskHealth
+from rescue.model.history import RunEntry, RunFigures
+from rescue.model.record import FreeSpace, MirrorState
 from rescue.model.role import Role
+from rescue.model.stake import Proven, Stake
 
 STATUS_VERSION = 1
 
@@ -24,6 +27,12 @@ class MirrorStatus:
     `overdue_after` is the interval in seconds that a mirror has exceeded, 0 where it has not.
     `vanished` is how many files vanished while the last run copied them; `troubles` are sentences
     on what else was not as it should be in that run, though it came to its end.
+
+    `took` is how long the last complete run took, in seconds, `figures` what it did, `free` the
+    room on the mirror after it. `last_checksum` is when the last one began that compared every
+    content, 0 where none did. `ill_runs` are those of the last 30 days that did not leave a whole
+    mirror, oldest first. `disk_health` is None where the disk is not attached now; `proof` is None
+    where the mirror was never proven to boot.
     """
 
     name: str
@@ -38,6 +47,13 @@ class MirrorStatus:
     overdue_after: float = 0.0
     vanished: int = 0
     troubles: tuple[str, ...] = ()
+    took: float = 0.0
+    figures: RunFigures | None = None
+    free: tuple[FreeSpace, ...] = ()
+    last_checksum: float = 0.0
+    ill_runs: tuple[RunEntry, ...] = ()
+    disk_health: DiskHealth | None = None
+    proof: Proven | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +64,8 @@ class Status:
     `own` is the running mirror, `since` are the times of its starts since its last run (UTC);
     `handed_over_to` is the disk that took over in this session. `next_steps` are what to do,
     with the names of this machine filled in. `turn` is the mirror whose day it is, where the
-    mirrors alternate.
+    mirrors alternate. `at` is when this was true, in seconds since the epoch (UTC); `disk_health`
+    is of the running disk; `stake` is what a death of the first disk would cost now.
     """
 
     version: int = STATUS_VERSION
@@ -63,4 +80,7 @@ class Status:
     handed_over_to: str = ""
     mirrors: tuple[MirrorStatus, ...] = ()
     turn: str = ""
+    at: float = 0.0
+    disk_health: DiskHealth | None = None
+    stake: Stake | None = None
     next_steps: tuple[str, ...] = ()

@@ -1,11 +1,10 @@
 """Where a machine stands, in lines that a person or a monitoring system's page can show."""
 
-import time
-
 from rich.text import Text
 
 from rescue.model.role import Role
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.ui.facts import Fact, disk_fact, mirror_facts, moment, stake_sentence
 
 _STYLE = {Health.GOOD: "green", Health.WARNING: "yellow", Health.CRITICAL: "bold red"}
 _HOUR = 3600.0
@@ -16,20 +15,33 @@ def status_lines(status: Status) -> tuple[Text, ...]:
     lines = [Text(f"{status.health.name}: {_headline(status)}", style=_STYLE[status.health])]
     if status.own is not None:
         lines += [Text(f"  {line}") for line in _own(status, status.own)]
-    lines += [Text(f"  {_mirror(each)}", style=_STYLE[each.health]) for each in status.mirrors]
-    lines += [
-        Text(f"    last error: {each.last_error}") for each in status.mirrors if each.last_error
-    ]
+    if status.stake is not None and status.mirrors:
+        lines.append(Text(f"  {stake_sentence(status.stake, disk=status.disk)}"))
+    if status.disk_health is not None:
+        lines.append(_fact(disk_fact(status.disk_health), indent=2))
+    for each in status.mirrors:
+        lines += _about(each, now=status.at)
     if status.turn:
         lines.append(Text(f"  it is the day of mirror '{status.turn}'"))
-    for each in status.mirrors:
-        lines += [Text(f"    last run: {said}") for said in each.troubles]
-        if each.vanished:
-            lines.append(Text(f"    {each.vanished} files vanished while the last run copied them"))
     if status.next_steps:
         lines.append(Text("next:"))
         lines += [Text(f"  {step}") for step in status.next_steps]
     return tuple(lines)
+
+
+def _about(each: MirrorStatus, *, now: float) -> list[Text]:
+    """Return a mirror's own line and, below it, everything that is known of it."""
+    lines = [Text(f"  {_mirror(each)}", style=_STYLE[each.health])]
+    if each.last_error:
+        lines.append(Text(f"    last error: {each.last_error}", style="yellow"))
+    lines += [Text(f"    last run: {said}", style="yellow") for said in each.troubles]
+    if each.vanished:
+        lines.append(Text(f"    {each.vanished} files vanished while the last run copied them"))
+    return lines + [_fact(fact, indent=4) for fact in mirror_facts(each, now=now)]
+
+
+def _fact(fact: Fact, *, indent: int) -> Text:
+    return Text(f"{'':{indent}}{fact.name}: {fact.said}", style="yellow" if fact.bad else "")
 
 
 def age_words(seconds: float) -> str:
@@ -59,7 +71,7 @@ def _headline(status: Status) -> str:
 
 
 def _own(status: Status, own: MirrorStatus) -> tuple[str, ...]:
-    when = _utc(own.last_complete) if own.last_complete else "no run was ever complete"
+    when = moment(own.last_complete) if own.last_complete else "no run was ever complete"
     lines = [f"mirror '{own.name}' of {status.source or '?'}, state of the system: {when}"]
     if own.last_complete:
         lines[0] += f" ({age_words(own.age)} ago), generation {own.generation}"
@@ -78,7 +90,3 @@ def _mirror(each: MirrorStatus) -> str:
         f"mirror '{each.name}' ({each.disk}): {each.state}, generation {each.generation}, {age}, "
         f"{attached}"
     )
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rescue.codec import from_json, to_json
-from rescue.commands.status import on_mirror as status_on_mirror
-from rescue.commands.status import on_source
+from rescue.commands.standing import on_mirror as status_on_mirror
+from rescue.commands.standing import on_source
 from rescue.model.disk import TableKind
 from rescue.model.record import Handover, MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
@@ -45,7 +45,8 @@ def test_a_machine_with_a_fresh_mirror_is_good() -> None:
     assert status.runs_from is Role.SOURCE
     first, *rest = text(status).splitlines()
     assert first == "GOOD: server runs from its first disk (SRC0001, /dev/vda)"
-    assert "complete, generation 3, 5 h old, attached" in rest[0]
+    assert rest[0].startswith("  if SRC0001 dies now: 5 h 0 min of changes are lost")
+    assert "complete, generation 3, 5 h old, attached" in rest[1]
     assert status.next_steps == ()
 
 

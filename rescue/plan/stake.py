@@ -1,0 +1,65 @@
+"""The figures of what is at stake, from records alone: nothing is guessed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rescue.model.diskhealth import DiskHealth
+from rescue.model.history import RunEntry, last_whole
+from rescue.model.plan import PlanKind
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.stake import Proven, Stake
+
+PREPARING = "the preparing"
+REHEARSAL = "a rehearsal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of a mirror beside its record.
+
+    `runs` are its history, `health` is of its disk (None: not attached), `rehearsed` is how long a
+    failback took when it was rehearsed, in seconds, None where it never was.
+    """
+
+    runs: tuple[RunEntry, ...] = ()
+    health: DiskHealth | None = None
+    proof: Proven | None = None
+    rehearsed: float | None = None
+
+
+def at_stake(records: Sequence[MirrorRecord], known: Mapping[str, Known], *, now: float) -> Stake:
+    """Return the figures for the mirror that holds the newest complete state, at `now`."""
+    whole = [each for each in records if each.state is MirrorState.COMPLETE and each.last_complete]
+    if not whole:
+        return Stake()
+    newest = max(whole, key=lambda each: each.last_complete)
+    about = known.get(newest.name, Known())
+    proof = about.proof
+    boots = proof.seconds if proof and proof.passed and proof.seconds else None
+    failback, basis = _failback(known)
+    return Stake(
+        mirror=newest.name,
+        lost=max(0.0, now - _begun(newest)),
+        boots=boots,
+        failback=failback,
+        failback_from=basis,
+    )
+
+
+def _begun(record: MirrorRecord) -> float:
+    """Return when the last complete run began: what changed while it copied may be missing."""
+    run = record.last_run
+    return min(run.started, record.last_complete) if run else record.last_complete
+
+
+def _failback(known: Mapping[str, Known]) -> tuple[float | None, str]:
+    """Return how long a failback takes, by the best record of any mirror, and which that is."""
+    rehearsed = [each.rehearsed for each in known.values() if each.rehearsed]
+    if rehearsed:
+        return max(rehearsed), REHEARSAL
+    prepared = [
+        run.seconds
+        for each in known.values()
+        if (run := last_whole([run for run in each.runs if run.kind is PlanKind.PREPARE]))
+    ]
+    return (max(prepared), PREPARING) if prepared else (None, "")
