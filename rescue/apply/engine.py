@@ -8,6 +8,7 @@ from typing import assert_never
 
 from rescue.apply import disk
 from rescue.apply.bootfiles import write_boot_files
+from rescue.apply.content import take_content
 from rescue.apply.grub import install_grub
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
@@ -17,6 +18,7 @@ from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
+from rescue.model.content import Verdict
 from rescue.model.event import Event, StepDone, StepStarted
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
@@ -29,6 +31,7 @@ from rescue.model.step import (
     PruneTree,
     Step,
     SyncTree,
+    TakeContent,
     WipeSignatures,
     WriteBootFiles,
     WriteTable,
@@ -38,7 +41,15 @@ from rescue.state import load_marker
 from rescue.system.files import room_on, sync_filesystem
 
 DiskStep = WipeSignatures | WriteTable | MakeFilesystem | MakeSwap
-TreeStep = SyncTree | PruneTree | MakeSwapFile | WriteBootFiles | BuildInitramfs | InstallGrub
+TreeStep = (
+    SyncTree
+    | TakeContent
+    | PruneTree
+    | MakeSwapFile
+    | WriteBootFiles
+    | BuildInitramfs
+    | InstallGrub
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +89,24 @@ def apply_plan(
     summary = RunSummary(
         started=started,
         seconds=time.monotonic() - clock,
-        checksum=any(isinstance(step, SyncTree) and step.checksum for step in plan.steps),
+        checksum=plan.compared
+        or any(isinstance(step, SyncTree) and step.checksum for step in plan.steps),
         files_total=work.done.files_total,
         files_changed=work.done.changed + work.done.created,
         bytes_changed=work.done.bytes_changed,
         deletions=work.done.deletions,
         vanished=len(work.vanished),
-        unreadable=tuple(dict.fromkeys(work.unreadable)),
+        unreadable=tuple(dict.fromkeys((*_unreadable(plan), *work.unreadable))),
+        suspects=plan.suspects,
         live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
         free=work.free,
     )
     return Outcome(record=work.record, summary=summary)
+
+
+def _unreadable(plan: Plan) -> tuple[str, ...]:
+    """Return what could not be read when contents were compared: no other step reads it again."""
+    return tuple(each.path for each in plan.suspects if each.verdict is Verdict.UNREADABLE)
 
 
 def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
@@ -178,6 +196,8 @@ def _on_tree(step: TreeStep, work: TreeWork) -> str:
     match step:
         case SyncTree():
             return sync(step, work)
+        case TakeContent():
+            return take_content(step, work)
         case PruneTree():
             return prune(step, work)
         case MakeSwapFile():

@@ -9,7 +9,7 @@ from rescue.model.plan import Plan
 from rescue.model.step import SyncTree
 from rescue.system import rsync
 from rescue.system.rsync import Ending, Listener
-from rescue.system.run import stream
+from rescue.system.run import Result, stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +28,7 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     mirror is not what the plan is about.
     """
     where = site or Site()
-    if not where.identify(plan.target_path).same_disk(plan.record.mirror.id):
-        raise RefusedError(
-            f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
-            hint="run 'rescue disks' and begin again",
-        )
+    expect_disk(plan, where)
     total = changes = deletions = 0
     with Workspace.comparing(plan.record, plan.target_path, site=where) as workspace:
         for step in plan.steps:
@@ -44,14 +40,29 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     return Estimate(files_total=total, changes=changes, deletions=deletions)
 
 
+def expect_disk(plan: Plan, site: Site) -> None:
+    """Raise RefusedError unless the disk at the plan's path is the plan's mirror, now."""
+    if not site.identify(plan.target_path).same_disk(plan.record.mirror.id):
+        raise RefusedError(
+            f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
+            hint="run 'rescue disks' and begin again",
+        )
+
+
 def _look(step: SyncTree, workspace: Workspace) -> rsync.Tally:
     listener = Listener(lambda _: None)
     job = job_of(step, workspace)
     result = stream(rsync.estimate_argv(job), on_line=listener.line)
+    expect_compared(result, step.mount_point)
+    return listener.tally
+
+
+def expect_compared(result: Result, what: str) -> Ending:
+    """Return how a comparison ended. Raises RescueError where it did not come to its end."""
     ending, words = rsync.meaning(result.returncode)
     if ending is Ending.FAILED:
         raise RescueError(
-            f"rsync could not compare {step.mount_point} (exit code {result.returncode}): {words}",
+            f"rsync could not compare {what} (exit code {result.returncode}): {words}",
             hint="see 'dmesg' for errors of either disk",
         )
-    return listener.tally
+    return ending

@@ -48,16 +48,32 @@ def prepare(
     is_flag=True,
     help="Overwrite a mirror that was started as the running system since its last run.",
 )
+@click.option(
+    "--accept-content",
+    multiple=True,
+    metavar="PATH",
+    help="Compare, and take the source's content of PATH and what is below it, though size and "
+    "time are those of the mirror's file.",
+)
 def mirror(
-    *, name: str, checksum: bool, scheduled: bool, accept_changes: bool, accept_booted: bool
+    *,
+    name: str,
+    checksum: bool,
+    scheduled: bool,
+    accept_changes: bool,
+    accept_booted: bool,
+    accept_content: tuple[str, ...],
 ) -> None:
     """Make the mirror NAME (default: the attached one that waited longest) equal again."""
+    if strange := [path for path in accept_content if not path.startswith("/")]:
+        raise click.UsageError(f"--accept-content takes absolute paths: {strange[0]}")
     options = mirror_command.MirrorOptions(
         name=name,
-        checksum=checksum,
+        checksum=checksum or bool(accept_content),
         scheduled=scheduled,
         accept_changes=accept_changes,
         accept_booted=accept_booted,
+        accept_content=accept_content,
     )
     carry_out(lambda screen: mirror_command.mirror(options, screen), loud=True)
 

@@ -6,8 +6,8 @@ from datetime import date
 from time import time
 
 from rescue import config
-from rescue.apply.estimate import estimate
 from rescue.apply.hooks import Attendant
+from rescue.commands.ahead import Trust, looked_ahead
 from rescue.commands.enrolled import choose_for_run
 from rescue.commands.hooks import Hooked
 from rescue.commands.logbook import Logbook, noted
@@ -22,7 +22,6 @@ from rescue.model.machine import Machine
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.schedule import ChecksumDay
-from rescue.plan.brake import check_brake
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.refuse import machine_refusals
 from rescue.plan.rotation import Turn
@@ -38,7 +37,9 @@ from rescue.ui.screen import Screen
 class MirrorOptions:
     """What the command line asked for.
 
-    A `scheduled` run decides by itself, by the day, whether it compares every content.
+    `accept_content` are paths whose content on the source is the right one, though it differs from
+    the mirror's under the same size and time. A `scheduled` run decides by itself, by the day,
+    whether it compares every content.
     """
 
     name: str = ""
@@ -46,6 +47,7 @@ class MirrorOptions:
     scheduled: bool = False
     accept_changes: bool = False
     accept_booted: bool = False
+    accept_content: tuple[str, ...] = ()
 
 
 def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
@@ -67,8 +69,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
                 plan = _plan(machine, record, options, settings)
                 for note in _notes(turn, options, plan):
                     screen.show(f"note: {note}")
-                if not options.accept_changes:
-                    _brake(plan, settings)
+                plan = looked_ahead(plan, settings, screen, _trust(options))
                 leave = grant(plan, named=record.mirror.id.name)
                 attendant = Attendant(
                     outside=outside, say=lambda said: screen.emit(Notice(message=said))
@@ -142,16 +143,9 @@ def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions, settin
     )
 
 
-def _brake(plan: Plan, settings: Config) -> None:
-    """Look at what the run would do before it does it. Raises GuardRefusedError (13)."""
-    limits = settings.run
-    ahead = estimate(plan)
-    refusal = check_brake(
-        files_total=ahead.files_total,
-        changes=ahead.changes,
-        deletions=ahead.deletions,
-        share=limits.brake_share,
-        count=limits.brake_count,
+def _trust(options: MirrorOptions) -> Trust:
+    return Trust(
+        checksum=options.checksum,
+        accept_changes=options.accept_changes,
+        accept_content=options.accept_content,
     )
-    if refusal is not None:
-        raise GuardRefusedError((refusal,))

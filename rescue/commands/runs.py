@@ -13,11 +13,12 @@ from rescue.config import Config
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
 from rescue.errors import AuditError, ExitCode, RescueError
+from rescue.model.content import Suspect
 from rescue.model.event import Event
 from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.record import MirrorRecord, MirrorState, RunSummary
 from rescue.recovery import recovery_page
 from rescue.state import save_record
 from rescue.system import journal
@@ -97,6 +98,9 @@ def finish(
         last_checksum=(
             outcome.summary.started if outcome.summary.checksum else outcome.record.last_checksum
         ),
+        suspects=(
+            unaccepted(outcome.summary) if outcome.summary.checksum else outcome.record.suspects
+        ),
     )
     page = recovery_page(machine, complete, others=known_records(settings))
     papers = page.papers() | book.papers(complete)
@@ -135,10 +139,16 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machi
 def tell_end(outcome: Outcome, done: str, screen: Screen) -> ExitCode:
     """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
     for figure in summary_lines(outcome.summary):
-        screen.show(figure)
+        screen.say(figure)
     screen.show(done)
     journal.report_success(done)
-    return ExitCode.DEGRADED if outcome.summary.unreadable else ExitCode.DONE
+    degraded = outcome.summary.unreadable or unaccepted(outcome.summary)
+    return ExitCode.DEGRADED if degraded else ExitCode.DONE
+
+
+def unaccepted(summary: RunSummary) -> tuple[Suspect, ...]:
+    """Return the files that differed in content alone, and that no person accepted."""
+    return tuple(each for each in summary.suspects if not each.accepted)
 
 
 def _settle(

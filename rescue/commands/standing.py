@@ -15,7 +15,7 @@ from rescue.model.disk import Disk
 from rescue.model.diskhealth import DiskHealth
 from rescue.model.history import RunEntry, RunFigures, last_whole, seen
 from rescue.model.machine import Machine
-from rescue.model.record import MirrorRecord, MirrorState, RunSummary
+from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
 from rescue.model.rotation import Order
 from rescue.model.status import Health, MirrorStatus, Status
@@ -26,6 +26,7 @@ from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
 from rescue.state import load_boots, load_record
 from rescue.system.lock import is_held
+from rescue.ui.content import shown, suspect_counts
 
 
 def standing(machine: Machine) -> Status:
@@ -156,7 +157,7 @@ def _mirror(
     old = max(0.0, now - record.last_complete) if record.last_complete else 0.0
     overdue = age([record], now=now) > overdue_hours * HOUR
     last = record.last_run
-    troubles = run_troubles(last) if last else ()
+    troubles = run_troubles(record)
     whole = last_whole(known.runs)
     same = whole is not None and whole.generation == record.generation
     if not record.last_complete or record.state is not MirrorState.COMPLETE:
@@ -203,13 +204,17 @@ def _ill(runs: tuple[RunEntry, ...], *, now: float) -> tuple[RunEntry, ...]:
     return tuple(run for run in recent if run.is_closed and not run.is_whole)
 
 
-def run_troubles(run: RunSummary) -> tuple[str, ...]:
-    """Return what was not as it should be in a run that came to its end."""
-    troubles = list(run.hooks_failed)
-    if run.unreadable:
+def run_troubles(record: MirrorRecord) -> tuple[str, ...]:
+    """Return what was not as it should be in a run that came to its end.
+
+    What the last comparison of every content found stands until the next one.
+    """
+    run = record.last_run
+    troubles = list(run.hooks_failed) if run else []
+    if run and run.unreadable:
         more = f" and {len(run.unreadable) - 1} more" if len(run.unreadable) > 1 else ""
-        troubles.append(f"could not be read: {run.unreadable[0]}{more}")
-    return tuple(troubles)
+        troubles.append(f"the last run could not read {shown(run.unreadable[0])}{more}")
+    return (*troubles, *suspect_counts(record.suspects))
 
 
 def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from rescue.model.content import Suspect
 from rescue.model.disk import Disk
 from rescue.model.record import MirrorRecord
 from rescue.model.step import Step
@@ -25,7 +26,8 @@ class Plan:
 
     `target_path` is where the disk was seen; the grant checks the identity again when it is
     opened. `loses` are sentences on what is on the disk now and will be gone; `notes` are
-    sentences worth reading before confirming.
+    sentences worth reading before confirming. `compared` is true where every content was compared
+    before; `suspects` are the files that differ in content alone.
     """
 
     version: int = PLAN_VERSION
@@ -38,6 +40,8 @@ class Plan:
     steps: tuple[Step, ...]
     loses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    compared: bool = False
+    suspects: tuple[Suspect, ...] = ()
 
     @classmethod
     def on(

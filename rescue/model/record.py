@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rescue.model.boot import GrubPlatform
+from rescue.model.content import Suspect
 from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
@@ -68,7 +69,8 @@ class RunSummary:
     """What one run did. Times are seconds since the epoch (UTC) and seconds of duration.
 
     `live` are the file systems that were copied as they were, in use and without a snapshot;
-    `hooks_failed` are sentences on hooks before the run that failed without ending it.
+    `hooks_failed` are sentences on hooks before the run that failed without ending it; `suspects`
+    are the files that differed in content alone, where every content was compared.
     """
 
     started: float
@@ -83,6 +85,7 @@ class RunSummary:
     live: tuple[str, ...] = ()
     hooks_failed: tuple[str, ...] = ()
     free: tuple[FreeSpace, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +94,12 @@ class MirrorRecord:
 
     `generation` grows with every complete run and is kept on both disks; `last_checksum` is when
     the last complete run began that compared every content, in seconds since the epoch (UTC), 0.0
-    where none did; `last_tried` is when the last run began, whatever became of it (0.0: an older
-    rescue did not note it); `grub_digest` is of the
-    GRUB files that grub-install last used, so that an upgrade is noticed; `initramfs_digests`
-    are of the source's initramfs that each of the mirror's was made after. `fstab` are the lines of
-    the source's as the last run saw them, so that the next one can say what is new.
+    where none did, and `suspects` are what it found and no person accepted; `last_tried` is when
+    the last run began, whatever became of it (0.0: an older rescue did not note it); `grub_digest`
+    is of the GRUB files that grub-install last used, so that an upgrade is noticed;
+    `initramfs_digests` are of the source's initramfs that each of the mirror's was made after.
+    `fstab` are the lines of the source's as the last run saw them, so that the next one can say
+    what is new.
     """
 
     version: int = RECORD_VERSION
@@ -115,6 +119,7 @@ class MirrorRecord:
     last_run: RunSummary | None = None
     last_checksum: float = 0.0
     last_tried: float = 0.0
+    suspects: tuple[Suspect, ...] = ()
     last_error: str = ""
     grub_digest: str = ""
     initramfs_digests: tuple[tuple[str, str], ...] = ()

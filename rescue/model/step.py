@@ -64,6 +64,17 @@ class SyncTree:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TakeContent:
+    """Copy these files where their contents differ, though size and time are equal.
+
+    Paths are relative to the file system's root and begin with '/'.
+    """
+
+    mount_point: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PruneTree:
     """Delete below the `late` paths what the source no longer has; same `keep` as SyncTree."""
 
@@ -115,6 +126,7 @@ Step = (
     | MakeFilesystem
     | MakeSwap
     | SyncTree
+    | TakeContent
     | PruneTree
     | MakeSwapFile
     | WriteBootFiles

@@ -12,6 +12,7 @@ from rescue.model.step import (
     PruneTree,
     Step,
     SyncTree,
+    TakeContent,
     WipeSignatures,
     WriteBootFiles,
     WriteTable,
@@ -34,6 +35,8 @@ def title(step: Step) -> str:
         case SyncTree():
             how = ", comparing every file's content" if step.checksum else ""
             return f"{'copy' if step.first else 'mirror'} {step.mount_point}{how}"
+        case TakeContent():
+            return f"write {len(step.paths)} files of {step.mount_point} anew, content for content"
         case PruneTree():
             return f"remove old kernels from {step.mount_point}"
         case MakeSwapFile():

@@ -11,13 +11,13 @@ from rescue.model.filesystem import FsKind
 PARTIAL_DIRECTORY = ".rescue~new"
 """Where --delay-updates keeps new content until the end; our name, so that a user's is left."""
 
-_POLITE = ("nice", "-n", "19", "ionice", "-c", "3")
+POLITE = ("nice", "-n", "19", "ionice", "-c", "3")
 # -1: times are compared to the nanosecond; rsync's habit is whole seconds, in which a file can
 # change twice. Both sides are of one kind, so both keep them.
 _ALL_OF_IT = ("-aHAXS", "--numeric-ids", "--modify-window=-1")
 # No owners, rights, links or attributes on vfat, and times of two seconds.
 _VFAT = ("-rt", "--modify-window=1", "--omit-dir-times")
-_OUT = "--out-format=%i|%l|%n"
+_OUT = "%i|%l|%n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +49,12 @@ def sync_argv(job: SyncJob) -> list[str]:
     careful = ["--delete-delay", "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
     late_moves = [] if job.first else careful
     slowly = [f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []
-    return [*_POLITE, "rsync", *_how(job), *late_moves, *slowly, "--info=progress2", *_what(job)]
+    return [*POLITE, "rsync", *how(job), *late_moves, *slowly, "--info=progress2", *what(job)]
 
 
 def estimate_argv(job: SyncJob) -> list[str]:
     """Return the command that says what sync_argv would do, and writes nothing."""
-    return [*_POLITE, "rsync", *_how(job), "--dry-run", "--delete-delay", *_what(job)]
+    return [*POLITE, "rsync", *how(job), "--dry-run", "--delete-delay", *what(job)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def return_argv(job: ReturnJob) -> list[str]:
         "--outbuf=Line",
         "--info=progress2",
         "--stats",
-        _OUT,
+        f"--out-format={_OUT}",
         f"{job.source}/",
         f"{job.target}/",
     ]
@@ -105,7 +105,8 @@ def escape(path: str) -> str:
     return re.sub(r"([\\*?\[])", r"\\\1", path)
 
 
-def _how(job: SyncJob) -> list[str]:
+def how(job: SyncJob, *, out: str = _OUT) -> list[str]:
+    """Return the options by which every command compares and copies; `out` is each file's line."""
     return [
         *(_VFAT if job.kind is FsKind.VFAT else _ALL_OF_IT),
         "--one-file-system",
@@ -115,11 +116,11 @@ def _how(job: SyncJob) -> list[str]:
         "--no-human-readable",
         "--outbuf=Line",
         "--stats",
-        _OUT,
+        f"--out-format={out}",
     ]
 
 
-def _what(job: SyncJob) -> list[str]:
+def what(job: SyncJob) -> list[str]:
     """Return filters and operands. The first rule that matches counts: keep before late."""
     rules = [f"- {pattern}" for pattern in job.keep]
     for path in job.late:

@@ -11,6 +11,7 @@ from rescue.model.event import Progress as Advance
 from rescue.model.finding import Refusal
 from rescue.model.record import RunSummary
 from rescue.ui import terminal
+from rescue.ui.content import shown, suspect_hints, suspect_line
 from rescue.ui.progress import StepProgress
 from rescue.units import human_bytes
 
@@ -32,6 +33,10 @@ class Screen:
     def warn(self, said: str) -> None:
         """Print what a person has to look at, though the command goes on."""
         self.err.print(f"warning: {said}", style="yellow", markup=False)
+
+    def say(self, line: str) -> None:
+        """Print a line as it is: a path in it may hold what is markup elsewhere."""
+        self.out.print(line, markup=False)
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Print every reason at once, each with what to do about it."""
@@ -91,7 +96,9 @@ def summary_lines(summary: RunSummary) -> list[str]:
     if summary.vanished:
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
     lines += [f"failed: {said}" for said in summary.hooks_failed]
-    lines += [f"could not be read: {path}" for path in summary.unreadable[:MOST_PATHS]]
+    lines += [suspect_line(each) for each in summary.suspects]
+    lines += suspect_hints(summary.suspects)
+    lines += [f"could not be read: {shown(path)}" for path in summary.unreadable[:MOST_PATHS]]
     if len(summary.unreadable) > MOST_PATHS:
         lines.append(f"... and {len(summary.unreadable) - MOST_PATHS} more")
     return lines

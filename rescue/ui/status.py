@@ -34,7 +34,7 @@ def _about(each: MirrorStatus, *, now: float) -> list[Text]:
     lines = [Text(f"  {_mirror(each)}", style=_STYLE[each.health])]
     if each.last_error:
         lines.append(Text(f"    last error: {each.last_error}", style="yellow"))
-    lines += [Text(f"    last run: {said}", style="yellow") for said in each.troubles]
+    lines += [Text(f"    {said}", style="yellow") for said in each.troubles]
     if each.vanished:
         lines.append(Text(f"    {each.vanished} files vanished while the last run copied them"))
     return lines + [_fact(fact, indent=4) for fact in mirror_facts(each, now=now)]

@@ -203,8 +203,8 @@ def test_what_was_not_as_it_should_be_in_the_last_run_is_a_warning() -> None:
     status = on_first_disk(replace(record(), last_run=run))
     assert status.health is Health.WARNING
     said = text(status)
-    assert "last run: hook 'dump' (before the run) failed" in said
-    assert "last run: could not be read: /home/ann/lost and 1 more" in said
+    assert "    hook 'dump' (before the run) failed" in said
+    assert "the last run could not read /home/ann/lost and 1 more" in said
     assert "3 files vanished while the last run copied them" in said
 
 

@@ -1,0 +1,258 @@
+"""Every content compared before a run, and the files that are written anew for it.
+
+rsync reads each file on both disks once and tells the digests; those of the source are remembered.
+Where contents differ though size and time are equal, the digest of last time says which side
+changed. What differs in size or time is an ordinary change, and the run's own business.
+"""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from rescue.apply.estimate import Estimate, expect_compared, expect_disk
+from rescue.apply.pace import pacer
+from rescue.apply.sync import job_of, judge
+from rescue.apply.work import TreeWork
+from rescue.apply.workspace import WORK, Site, Workspace
+from rescue.errors import BrakeError
+from rescue.model.content import Doubt, Known
+from rescue.model.event import Event, Progress, StepDone, StepStarted
+from rescue.model.plan import Plan
+from rescue.model.step import SyncTree, TakeContent
+from rescue.model.title import title
+from rescue.system import rsync, rsyncsums
+from rescue.system.digests import Digests
+from rescue.system.files import sync_filesystem, used_on
+from rescue.system.rsync import Ending, Listener, SyncJob
+from rescue.system.rsyncsums import Compared, parse_compared
+from rescue.system.run import stream
+
+MOST_DOUBTS = 100_000
+"""So many are remembered at most; a mirror that differs in more is not mended file by file."""
+
+_TELL_EVERY = 500
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a run would do, and every file whose contents differ though size and time are equal."""
+
+    ahead: Estimate
+    doubts: tuple[Doubt, ...]
+
+
+def compare(
+    plan: Plan,
+    *,
+    digests: Digests,
+    emit: Callable[[Event], None],
+    site: Site | None = None,
+    clock: Callable[[], int] = time.time_ns,
+) -> Comparison:
+    """Compare every content that the plan's syncs are about; nothing of the mirror is changed.
+
+    The source's digests are recorded; `clock` gives nanoseconds since the epoch. Raises
+    RescueError where source or mirror is not what the plan is about, BrakeError where more files
+    differ than can be remembered.
+    """
+    where = site or Site()
+    expect_disk(plan, where)
+    steps = [step for step in plan.steps if isinstance(step, SyncTree) and step.paths != ()]
+    total, doubts = rsync.Tally(), list[Doubt]()
+    with Workspace.comparing(plan.record, plan.target_path, site=where) as workspace:
+        for number, step in enumerate(steps, 1):
+            name = title(replace(step, checksum=True)).replace("mirror ", "look at ", 1)
+            emit(StepStarted(number=number, total=len(steps), title=name))
+            one = _Pass(replace(step, checksum=True), workspace, digests, emit, clock())
+            one.read()
+            found = one.doubts()
+            doubts += found
+            for figure in ("files_total", "changed", "deletions"):
+                more = getattr(one.listener.tally, figure)
+                setattr(total, figure, getattr(total, figure) + more)
+            emit(
+                StepDone(
+                    number=number,
+                    total=len(steps),
+                    title=name,
+                    seconds=time.monotonic() - one.begun,
+                    detail=f"{len(found)} differ in content alone",
+                )
+            )
+    ahead = Estimate(
+        files_total=total.files_total,
+        changes=total.changed - len(doubts),
+        deletions=total.deletions,
+    )
+    return Comparison(ahead=ahead, doubts=tuple(doubts))
+
+
+class _Pass:
+    """One file system compared."""
+
+    def __init__(
+        self,
+        step: SyncTree,
+        workspace: Workspace,
+        digests: Digests,
+        emit: Callable[[Event], None],
+        begun_ns: int,
+    ) -> None:
+        self.listener = Listener(lambda seen: None)
+        self.begun, self._begun_ns = time.monotonic(), begun_ns
+        self._step, self._job = step, job_of(step, workspace)
+        self._digests, self._emit = digests, emit
+        self._looked_at = 0
+        self._files = used_on(self._job.source)[1]
+        self._found: dict[str, tuple[Known, Known | None]] = {}
+
+    def read(self) -> None:
+        """Read both sides, record the source's digests, and note what differs in content alone."""
+        result = stream(rsyncsums.compare_argv(self._job), on_line=self._line)
+        ending = expect_compared(result, self._step.mount_point)
+        # What could not be listed is not gone.
+        if self._step.paths is None and ending is not Ending.PARTIAL:
+            self._digests.forget_others(self._step.mount_point)
+        self._digests.commit()
+
+    def doubts(self) -> list[Doubt]:
+        """Read once more what differed, to its end, on both sides; return what is to be judged."""
+        if not self._found:
+            return []
+        sides = [
+            {**_digests_of(root, self._found), **_unreadable(root, self._found)}
+            for root in (self._job.source, self._job.target)
+        ]
+        doubts = []
+        for path, (seen, known) in self._found.items():
+            now = _facts(self._job.source / path, seen.digest)
+            if now is None or (now.size, now.mtime_ns) != (seen.size, seen.mtime_ns):
+                continue
+            doubts.append(
+                Doubt(
+                    path=f"{self._step.mount_point.rstrip('/')}/{path}",
+                    source=sides[0].get(path),
+                    mirror=sides[1].get(path),
+                    known=known,
+                    ctime_ns=now.ctime_ns,
+                )
+            )
+        return doubts
+
+    def _line(self, text: str) -> None:
+        self.listener.line(text)
+        item = parse_compared(text)
+        if item is None:
+            return
+        self._looked_at += 1
+        if self._looked_at % _TELL_EVERY == 0:
+            self._tell()
+        seen = _facts(self._job.source / item.path, item.digest)
+        if seen is not None and seen.size == item.size:
+            self._take(item, seen)
+
+    def _take(self, item: Compared, seen: Known) -> None:
+        point = self._step.mount_point
+        if item.only_content:
+            known = self._digests.get(point, item.path)
+            same = known and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns)
+            self._found[item.path] = (seen, known if same else None)
+            self._digests.keep(point, item.path)
+            if len(self._found) > MOST_DOUBTS:
+                raise BrakeError(
+                    f"more than {MOST_DOUBTS:,} files of {point} differ from the mirror's in "
+                    "content, with the same size and time",
+                    hint="look at both disks ('smartctl --all', 'dmesg'); a mirror whose disk is "
+                    "good is prepared anew",
+                )
+        elif seen.is_settled(begun_ns=self._begun_ns):
+            self._digests.put(point, item.path, seen)
+        else:
+            self._digests.keep(point, item.path)
+
+    def _tell(self) -> None:
+        share = min(self._looked_at / self._files, 0.99) if self._files else 0.0
+        self._emit(
+            Progress(bytes_done=0, share=share, files_done=self._looked_at, files_total=self._files)
+        )
+
+
+def take_content(step: TakeContent, work: TreeWork) -> str:
+    """Copy the files of a step where contents differ, whole. Raises RescueError."""
+    work.workspace.check_mounted(step.mount_point)
+    whole = SyncTree(mount_point=step.mount_point, checksum=True)
+    job: SyncJob = job_of(whole, work.workspace)
+    listener = Listener(pacer(job, emit=work.emit))
+    with _listed(path.lstrip("/") for path in step.paths) as names:
+        result = stream(rsyncsums.take_argv(job, names), on_line=listener.line)
+    judge(result, job, step.mount_point, work)
+    sync_filesystem(job.target)
+    tally = listener.tally
+    work.done.changed += tally.changed + tally.created
+    work.done.bytes_changed += tally.bytes_changed
+    return f"{tally.changed + tally.created} of {len(step.paths)} files"
+
+
+def _facts(path: Path, digest: bytes) -> Known | None:
+    """Return what the inode says of a regular file, with its digest; None where it is none."""
+    try:
+        info = path.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(info.st_mode):
+        return None
+    return Known(
+        size=info.st_size, mtime_ns=info.st_mtime_ns, ctime_ns=info.st_ctime_ns, digest=digest
+    )
+
+
+def _digests_of(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
+    """Return the digests of files below `root` now, by path; what is gone is left out."""
+    found: dict[str, bytes | None] = {}
+
+    def line(text: str) -> None:
+        if item := parse_compared(text):
+            found[item.path] = item.digest
+
+    empty = WORK / "empty"
+    empty.mkdir(exist_ok=True)
+    with _listed(paths) as names:
+        result = stream(rsyncsums.digests_argv(root, names, empty=empty), on_line=line)
+    expect_compared(result, str(root))
+    return found
+
+
+def _unreadable(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
+    """Return those files that cannot be read to their end: rsync takes what fails for zeros."""
+    return {path: None for path in paths if not _can_be_read(root / path)}
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NOATIME | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb", buffering=0) as file:
+            while file.read(_BLOCK):
+                pass
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _listed(paths: Iterable[str]) -> Iterator[Path]:
+    """Give a file that lists the paths, each ended by a zero byte, for rsync's --files-from."""
+    WORK.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Beside the run's own small file system: the list can be long.
+    with NamedTemporaryFile(dir=WORK.parent, prefix="names-") as file:
+        for path in paths:
+            file.write(os.fsencode(path) + b"\0")
+        file.flush()
+        yield Path(file.name)

@@ -1,0 +1,77 @@
+"""Files whose contents differ though size and time are equal: a disk rots, or something hid it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SETTLED_NS = 120 * 10**9
+"""A file that was written to less than this before it was read may have been half written: times
+tick in milliseconds, and what a program writes through memory is given a time when it reaches the
+disk (30 s; Linux: Documentation/admin-guide/sysctl/vm.rst, dirty_expire_centisecs)."""
+
+
+class Verdict(StrEnum):
+    """Which side changed, by the digest that was recorded of the file when it was last compared.
+
+    UNREADABLE is a file of the source that cannot be read to its end any more.
+    """
+
+    SOURCE = "source"
+    MIRROR = "mirror"
+    BOTH = "both"
+    UNKNOWN = "unknown"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What was recorded of a file; times in nanoseconds since the epoch (UTC)."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    digest: bytes
+
+    def is_settled(self, *, begun_ns: int) -> bool:
+        """Whether the file was left alone long enough before `begun_ns` to be known by its digest.
+
+        A time that is yet to come says nothing; the inode's own time cannot be set.
+        """
+        limit = begun_ns - SETTLED_NS
+        return self.ctime_ns < limit and (self.mtime_ns < limit or self.mtime_ns > begun_ns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """A file whose contents differ though size and time are equal, as it was found.
+
+    `path` is on the whole tree; `source` and `mirror` are digests now, None where the file cannot
+    be read to its end; `known` is what was recorded of it with this size and time, None where
+    nothing was. `ctime_ns` is the source's now.
+    """
+
+    path: str
+    source: bytes | None
+    mirror: bytes | None
+    known: Known | None
+    ctime_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """One such file: its path on the whole tree, and what is said of it.
+
+    `taken` is true where the source's content goes to the mirror all the same: the mirror's has
+    rotted, or a person accepted it; otherwise the mirror keeps what it has. `touched` is when the
+    source's file was last written to by a program (its ctime, seconds since the epoch, UTC) where
+    that was after it was recorded, and 0.0 where no program did it.
+    """
+
+    path: str
+    verdict: Verdict
+    taken: bool
+    touched: float = 0.0
+
+    @property
+    def accepted(self) -> bool:
+        """Whether a person said that the source's content is the right one."""
+        return self.taken and self.verdict is not Verdict.MIRROR

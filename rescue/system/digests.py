@@ -1,0 +1,126 @@
+"""What every file of the source held when it was last compared: one row for each, in SQLite.
+
+Kept on the source (and so on every mirror) in /var/lib/rescue/, readable by root alone. Paths are
+bytes, as the kernel has them; file systems are named by their mount points, which outlive a disk.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from rescue.errors import UsageError
+from rescue.model.content import Known
+
+DIGESTS = Path("/var/lib/rescue/digests.sqlite")
+DIGESTS_VERSION = 1
+
+DAMAGED_SUFFIX = ".damaged"
+
+_BATCH = 1000
+_TABLE = """
+CREATE TABLE IF NOT EXISTS digest (
+    filesystem TEXT NOT NULL,
+    path BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    seen INTEGER NOT NULL,
+    PRIMARY KEY (filesystem, path)
+) WITHOUT ROWID"""
+_PUT = "INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?, ?)"
+_GET = "SELECT size, mtime_ns, ctime_ns, digest FROM digest WHERE filesystem = ? AND path = ?"
+_TOUCH = "UPDATE digest SET seen = ? WHERE filesystem = ? AND path = ?"
+_FORGET = "DELETE FROM digest WHERE filesystem = ? AND seen <> ?"
+
+
+class Digests:
+    """The digests, while one comparison reads and renews them.
+
+    `begun_anew` is true where those of last time were damaged.
+    """
+
+    def __init__(self, database: sqlite3.Connection, *, begun_anew: bool) -> None:
+        """Use `opened`."""
+        self.begun_anew = begun_anew
+        self._database = database
+        newest = database.execute("SELECT coalesce(max(seen), 0) FROM digest").fetchone()
+        self._now: int = newest[0] + 1
+        self._rows: list[tuple[object, ...]] = []
+
+    def get(self, filesystem: str, path: str) -> Known | None:
+        """Return what is recorded of a file, None where nothing is."""
+        self._write()
+        row = self._database.execute(_GET, (filesystem, os.fsencode(path))).fetchone()
+        return Known(size=row[0], mtime_ns=row[1], ctime_ns=row[2], digest=row[3]) if row else None
+
+    def put(self, filesystem: str, path: str, known: Known) -> None:
+        """Record a file as it is now."""
+        facts = (known.size, known.mtime_ns, known.ctime_ns, known.digest)
+        self._rows.append((filesystem, os.fsencode(path), *facts, self._now))
+        if len(self._rows) >= _BATCH:
+            self._write()
+
+    def keep(self, filesystem: str, path: str) -> None:
+        """Let what is recorded of a file stand: it is there, and its content is in doubt."""
+        self._write()
+        self._database.execute(_TOUCH, (self._now, filesystem, os.fsencode(path)))
+
+    def forget_others(self, filesystem: str) -> None:
+        """Forget every file of a file system that was not met since this was opened."""
+        self._write()
+        self._database.execute(_FORGET, (filesystem, self._now))
+
+    def commit(self) -> None:
+        """Make what was recorded so far durable."""
+        self._write()
+        self._database.commit()
+
+    def _write(self) -> None:
+        self._database.executemany(_PUT, self._rows)
+        self._rows.clear()
+
+
+@contextmanager
+def opened(path: Path = DIGESTS) -> Iterator[Digests]:
+    """Open the digests, made where there are none; what was not committed is as it was before.
+
+    One that cannot be read (a disk rots) is put aside, and begun anew. Raises UsageError where it
+    was written by a newer rescue.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    begun_anew = False
+    try:
+        connection = _opened(path)
+    except sqlite3.DatabaseError:
+        begun_anew = True
+        path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
+        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+        connection = _opened(path)
+    with closing(connection):
+        yield Digests(connection, begun_anew=begun_anew)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # Made by us, so that it is for root alone from its first byte; SQLite's journal takes its mode.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    database = sqlite3.connect(path)
+    try:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version > DIGESTS_VERSION:
+            raise UsageError(
+                f"{path} was written by a newer rescue (version {version}, "
+                f"known is {DIGESTS_VERSION})",
+                hint="install the newer rescue on this machine",
+            )
+        if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("damaged")
+        database.execute(_TABLE)
+        database.execute(f"PRAGMA user_version = {DIGESTS_VERSION}")
+        database.commit()
+    except BaseException:
+        database.close()
+        raise
+    return database

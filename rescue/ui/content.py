@@ -1,0 +1,70 @@
+"""What is said of files whose contents differ though size and time are equal."""
+
+import time
+from collections.abc import Sequence
+from typing import assert_never
+
+from rescue.model.content import Suspect, Verdict
+
+
+def suspect_line(each: Suspect) -> str:
+    """Return the sentence on one file: which side changed, and what became of it."""
+    path = shown(each.path)
+    if each.accepted:
+        return f"{path}: the source's content was accepted, and is on the mirror"
+    match each.verdict:
+        case Verdict.MIRROR:
+            return f"{path} had rotted on the MIRROR, and was written anew"
+        case Verdict.SOURCE:
+            return f"{path} has changed on the SOURCE under its old time{_how(each)}; {_KEPT}"
+        case Verdict.BOTH:
+            return f"{path} has changed on BOTH sides under its old time{_how(each)}; {_KEPT}"
+        case Verdict.UNKNOWN:
+            return f"{path} differs, and nothing was recorded of it: either side; {_KEPT}"
+        case Verdict.UNREADABLE:
+            return f"{path} cannot be read to its end on the SOURCE; {_KEPT}"
+        case _:
+            assert_never(each.verdict)
+
+
+_KEPT = "the mirror keeps what it has"
+
+
+def suspect_counts(suspects: Sequence[Suspect]) -> list[str]:
+    """Return a sentence for each side that is in doubt, for the status."""
+    lines = []
+    for verdict, what in (
+        (Verdict.MIRROR, "rotted on the mirror and written anew: look at its disk"),
+        (Verdict.SOURCE, "changed on the source under the old time, and held back"),
+        (Verdict.BOTH, "changed on both sides under the old time, and held back"),
+        (Verdict.UNKNOWN, "different under the same time, and held back"),
+        (Verdict.UNREADABLE, "not readable on the source"),
+    ):
+        paths = [shown(each.path) for each in suspects if each.verdict is verdict]
+        if paths:
+            more = f", {paths[0]} and others" if len(paths) > 1 else f", {paths[0]}"
+            lines.append(f"{len(paths)} {'files' if len(paths) > 1 else 'file'} {what}{more}")
+    return lines
+
+
+def suspect_hints(suspects: Sequence[Suspect]) -> list[str]:
+    """Return what to do next, where something waits for a person."""
+    waiting = [each for each in suspects if not each.taken]
+    if not waiting:
+        return []
+    return [
+        "hint: is the source's file the right one? 'rescue mirror --accept-content PATH'. Else "
+        "bring the mirror's back: mount its partition read-only, and 'cp --preserve=all'"
+    ]
+
+
+def shown(path: str) -> str:
+    """Return a path as it can be printed, whatever bytes it has."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _how(each: Suspect) -> str:
+    if not each.touched:
+        return " (no program wrote to it: its disk, a cable or the memory)"
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(each.touched))
+    return f" (something wrote to it at {when} and set the time back)"
