@@ -211,7 +211,7 @@ def is_time_of_day(text: str) -> bool:
 
 def check(config: Config, *, where: str) -> None:
     """Raise UsageError that names the first key whose value cannot be meant."""
-    when = config.schedule
+    when, alarm = config.schedule, config.alarm
     delay = when.random_delay_minutes
     for key, good, wanted in (
         ("run.brake_share", 0 < config.run.brake_share <= 1, "above 0 and at most 1"),
@@ -222,8 +222,9 @@ def check(config: Config, *, where: str) -> None:
         ("schedule.at", is_time_of_day(when.at), "a time from 00:00 to 23:59"),
         ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
         ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
-        ("alarm.critical_hours", config.alarm.critical_hours > 0, "above 0"),
-        ("alarm.history_runs", config.alarm.history_runs > 0, "above 0"),
+        ("alarm.critical_hours", alarm.critical_hours > 0, "above 0"),
+        ("alarm.history_runs", alarm.history_runs > 0, "above 0"),
+        ("alarm.metrics", not alarm.metrics or alarm.metrics.startswith("/"), "a path from /"),
     ):
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")

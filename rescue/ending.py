@@ -36,7 +36,9 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
             screen.fail(error)
         code = error.code
         if loud:
-            journal.report_end(error.message, code=error.code)
+            journal.report_end(
+                error.message, code=error.code, mirror=error.mirror, generation=error.generation
+            )
         if click.get_current_context().obj:
             Console(stderr=True).print_exception()
     return int(code)

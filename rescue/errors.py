@@ -21,9 +21,14 @@ class ExitCode(IntEnum):
 
 
 class RescueError(Exception):
-    """Anything that ends a command: a sentence that says what and why, and a hint what to do."""
+    """Anything that ends a command: a sentence that says what and why, and a hint what to do.
+
+    `mirror` and its `generation` are of the run that it ended, where there was one.
+    """
 
     code: ExitCode = ExitCode.FAILED
+    mirror: str = ""
+    generation: int = 0
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

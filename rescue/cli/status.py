@@ -10,13 +10,17 @@ from rescue.commands import status as status_command
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option("--log", is_flag=True, help="Write what is not well to the system's log, too.")
-def status(*, as_json: bool, log: bool) -> None:
+@click.option("--monitor", is_flag=True, help="Print one line, as plugins of monitoring do.")
+def status(*, as_json: bool, log: bool, monitor: bool) -> None:
     """Say from which disk this machine runs, how its mirrors are, and what to do next.
 
     Ends with 0 where all is well, 1 for a warning, 2 where it is critical, as plugins of
-    monitoring systems do.
+    monitoring systems do; with --monitor, 3 where it could not be found out.
     """
-    carry_out(lambda screen: status_command.status(screen, as_json=as_json, log=log), loud=log)
+    if monitor and (as_json or log):
+        raise click.UsageError("--monitor prints one line, and stands alone")
+    options = status_command.StatusOptions(as_json=as_json, log=log, monitor=monitor)
+    carry_out(lambda screen: status_command.status(options, screen), loud=log)
 
 
 @click.command(hidden=True)

@@ -56,7 +56,8 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
         expect_to_boot(outcome, leave, screen)
         handover = _handover(machine, outcome)
         hand_over(handover, leave)
-        return tell_end(outcome, _what_now(handover, leave), screen)
+        done = _what_now(handover, leave)
+        return tell_end(outcome, done, screen, generation=handover.record.generation)
 
 
 def _plan(machine: Machine, options: FailbackOptions) -> Plan:

@@ -8,6 +8,7 @@ from time import time
 
 from rescue import config
 from rescue.apply.engine import Outcome
+from rescue.commands.metrics import publish
 from rescue.discover import diskhealth
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.history import (
@@ -46,8 +47,8 @@ class Logbook:
     @property
     def code(self) -> ExitCode:
         """The exit code of the run if nothing else goes wrong."""
-        unreadable = self.outcome.summary.unreadable if self.outcome else ()
-        return ExitCode.DEGRADED if unreadable else ExitCode.DONE
+        degraded = self.outcome is not None and self.outcome.summary.is_degraded
+        return ExitCode.DEGRADED if degraded else ExitCode.DONE
 
     def closed(self, code: ExitCode, record: MirrorRecord, *, said: str = "") -> RunEntry:
         """Return the line of the run that ends now, with this record of the mirror.
@@ -114,9 +115,14 @@ def noted(
     except BaseException as error:
         code = error.code if isinstance(error, RescueError) else ExitCode.FAILED
         said = error.message if isinstance(error, RescueError) else str(error) or repr(error)
-        _write(book, book.closed(code, _after(record), said=said), screen)
+        after = _after(record)
+        if isinstance(error, RescueError):
+            error.mirror, error.generation = record.name, after.generation
+        _write(book, book.closed(code, after, said=said), screen)
+        publish(machine, screen)
         raise
     _write(book, book.closed(book.code, _after(record)), screen)
+    publish(machine, screen)
 
 
 def _warn(disk: Disk, health: DiskHealth, screen: Screen) -> None:
@@ -144,7 +150,7 @@ def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
     except (UsageError, OSError) as error:
         said = f"the history of mirror '{entry.mirror}' was not written: {error}"
         screen.warn(said)
-        journal.report_alarm(said)
+        journal.report_alarm(said, mirror=entry.mirror)
 
 
 def _kept() -> int:

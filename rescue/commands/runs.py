@@ -13,12 +13,11 @@ from rescue.config import Config
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
 from rescue.errors import AuditError, ExitCode, RescueError
-from rescue.model.content import Suspect
 from rescue.model.event import Event
 from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
-from rescue.model.record import MirrorRecord, MirrorState, RunSummary
+from rescue.model.record import MirrorRecord, MirrorState
 from rescue.recovery import recovery_page
 from rescue.state import save_record
 from rescue.system import journal
@@ -99,7 +98,7 @@ def finish(
             outcome.summary.started if outcome.summary.checksum else outcome.record.last_checksum
         ),
         suspects=(
-            unaccepted(outcome.summary) if outcome.summary.checksum else outcome.record.suspects
+            outcome.summary.unaccepted if outcome.summary.checksum else outcome.record.suspects
         ),
     )
     page = recovery_page(machine, complete, others=known_records(settings))
@@ -109,6 +108,7 @@ def finish(
         outcome,
         f"mirror '{complete.name}' is complete: generation {complete.generation}, audit passed",
         screen,
+        generation=complete.generation,
     )
 
 
@@ -136,19 +136,14 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machi
     return machine
 
 
-def tell_end(outcome: Outcome, done: str, screen: Screen) -> ExitCode:
+def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) -> ExitCode:
     """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
     for figure in summary_lines(outcome.summary):
         screen.say(figure)
     screen.show(done)
-    journal.report_success(done)
-    degraded = outcome.summary.unreadable or unaccepted(outcome.summary)
-    return ExitCode.DEGRADED if degraded else ExitCode.DONE
-
-
-def unaccepted(summary: RunSummary) -> tuple[Suspect, ...]:
-    """Return the files that differed in content alone, and that no person accepted."""
-    return tuple(each for each in summary.suspects if not each.accepted)
+    code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE
+    journal.report_success(done, code=code, mirror=outcome.record.name, generation=generation)
+    return code
 
 
 def _settle(

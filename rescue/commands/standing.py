@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import isfinite
 from pathlib import Path
 from time import time
 
@@ -126,6 +127,8 @@ def on_source(
         mirrors=mirrors,
         next_steps=steps,
         at=now,
+        overdue_after=overdue_hours * HOUR,
+        critical_after=critical_hours * HOUR if isfinite(critical_hours) else 0.0,
         disk_health=root_health,
         stake=at_stake(records, about, now=now),
     )

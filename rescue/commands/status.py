@@ -1,29 +1,62 @@
 """`rescue status`: where the machine stands, for a person, a program, a monitoring system."""
 
+from dataclasses import dataclass
+
 from rescue.codec import to_json
+from rescue.commands.metrics import publish
 from rescue.commands.standing import standing
 from rescue.discover.machine import discover
-from rescue.model.status import Health
+from rescue.errors import RescueError
+from rescue.model.status import Health, Status
 from rescue.system import journal
+from rescue.ui.monitor import monitor_line, unknown_line
 from rescue.ui.screen import Screen
 from rescue.ui.status import status_lines
 
 
-def status(screen: Screen, *, as_json: bool, log: bool = False) -> Health:
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions:
+    """What the command line asked for: the form, and whether the system's log is told, too."""
+
+    as_json: bool = False
+    monitor: bool = False
+    log: bool = False
+
+
+def status(options: StatusOptions, screen: Screen) -> Health:
     """Print where the machine stands. Returns what monitoring asks for, as an exit code.
 
-    With `log` what is not well is written to the system's log as errors, too.
+    With `log` what is not well is written to the system's log as errors, and the metrics are
+    written anew. With `monitor` there is one line, and what could not be found out is UNKNOWN.
 
     Raises UsageError without root, and where configuration and records do not fit together.
     """
-    found = standing(discover())
-    lines = status_lines(found)
-    if as_json:
+    if options.monitor:
+        return _monitor(screen)
+    machine = discover()
+    found = standing(machine)
+    if options.as_json:
         screen.show(to_json(found))
     else:
-        for line in lines:
+        for line in status_lines(found):
             screen.show(line)
-    if log and found.health is not Health.GOOD:
-        for line in lines:
-            journal.report_alarm(line.plain)
+    if options.log:
+        _log(found)
+        publish(machine, screen, found=found)
     return found.health
+
+
+def _monitor(screen: Screen) -> Health:
+    try:
+        found = standing(discover())
+    except (RescueError, OSError) as error:
+        screen.show_plain(unknown_line(str(error)))
+        return Health.UNKNOWN
+    screen.show_plain(monitor_line(found))
+    return found.health
+
+
+def _log(found: Status) -> None:
+    if found.health is not Health.GOOD:
+        for line in status_lines(found):
+            journal.report_alarm(line.plain)

@@ -8,8 +8,11 @@ class AlarmSettings:
     """What people and monitoring are told, and when.
 
     A mirror older than `run.overdue_hours` is a warning; one older than `critical_hours` is
-    critical. `history_runs` is how many runs of each mirror the history keeps.
+    critical. `history_runs` is how many runs of each mirror the history keeps. `metrics` is the
+    folder of node_exporter's textfile collector ("/var/lib/prometheus/node-exporter" on Debian),
+    where rescue.prom is written after each run and every hour; "" writes none.
     """
 
     critical_hours: float = 96.0
     history_runs: int = 400
+    metrics: str = ""

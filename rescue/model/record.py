@@ -87,6 +87,16 @@ class RunSummary:
     free: tuple[FreeSpace, ...] = ()
     suspects: tuple[Suspect, ...] = ()
 
+    @property
+    def unaccepted(self) -> tuple[Suspect, ...]:
+        """The files that differed in content alone, and that no person accepted."""
+        return tuple(each for each in self.suspects if not each.accepted)
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether the mirror is whole, and yet not all of it is what it should be."""
+        return bool(self.unreadable or self.unaccepted)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorRecord:

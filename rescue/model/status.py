@@ -13,11 +13,15 @@ STATUS_VERSION = 1
 
 
 class Health(IntEnum):
-    """What monitoring asks for: the exit code of a plugin (Monitoring Plugins guidelines)."""
+    """What monitoring asks for: the exit code of a plugin (Monitoring Plugins guidelines).
+
+    UNKNOWN is no state of a machine: it could not be found out.
+    """
 
     GOOD = 0
     WARNING = 1
     CRITICAL = 2
+    UNKNOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,8 @@ class Status:
     with the names of this machine filled in. `turn` is the mirror whose day it is, where the
     mirrors alternate. `at` is when this was true, in seconds since the epoch (UTC); `disk_health`
     is of the running disk; `stake` is what a death of the first disk would cost now.
+    `overdue_after` and `critical_after` are the ages of the youngest complete state, in seconds,
+    from which on it is a warning and critical; 0 where there is no such limit.
     """
 
     version: int = STATUS_VERSION
@@ -81,6 +87,8 @@ class Status:
     mirrors: tuple[MirrorStatus, ...] = ()
     turn: str = ""
     at: float = 0.0
+    overdue_after: float = 0.0
+    critical_after: float = 0.0
     disk_health: DiskHealth | None = None
     stake: Stake | None = None
     next_steps: tuple[str, ...] = ()

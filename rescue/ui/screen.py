@@ -30,6 +30,10 @@ class Screen:
         """Print something a command was asked for."""
         self.out.print(what)
 
+    def show_plain(self, text: str) -> None:
+        """Print a line for another program: nothing in it is taken for markup, nothing folded."""
+        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def warn(self, said: str) -> None:
         """Print what a person has to look at, though the command goes on."""
         self.err.print(f"warning: {said}", style="yellow", markup=False)

@@ -1,0 +1,37 @@
+"""The metrics file: written after each run, and by the timer that looks at the age."""
+
+from pathlib import Path
+
+from rescue import config
+from rescue.commands.standing import standing
+from rescue.errors import RescueError
+from rescue.metrics import FILE_NAME, exposition
+from rescue.model.machine import Machine
+from rescue.model.status import Status
+from rescue.system import journal
+from rescue.system.files import write_atomic
+from rescue.ui.screen import Screen
+
+
+def publish(machine: Machine, screen: Screen, *, found: Status | None = None) -> None:
+    """Write the metrics, where the configuration names a folder for them.
+
+    `found` is how the machine stands, where that is known already. What hinders it stops nothing:
+    it is said, here and in the system's log.
+    """
+    try:
+        folder = config.load().alarm.metrics if config.CONFIG_PATH.exists() else ""
+        if folder:
+            write(found or standing(machine), Path(folder))
+    except (RescueError, OSError) as error:
+        said = f"the metrics were not written: {error}"
+        screen.warn(said)
+        journal.report_alarm(said)
+
+
+def write(status: Status, folder: Path) -> None:
+    """Write the file, atomically, readable by everybody: node_exporter is not root's.
+
+    Raises OSError where the folder is not there: it belongs to who reads it.
+    """
+    write_atomic(folder / FILE_NAME, exposition(status).encode(), mode=0o644)
