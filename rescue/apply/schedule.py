@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from rescue.model.schedule import SERVICES, TIMERS, SchedulePlan, Starter
-from rescue.system import systemd
+from rescue.system import systemd, udev
 from rescue.system.files import sync_directory, write_atomic
 
 _ROOT = Path("/")
-_NOTIFIERS = "rescue-failed@*.service"
+_INSTANCES = ("rescue-failed@*.service", "rescue-plugged@*.service")
+_RULES = "/etc/udev/"
 
 
 def install_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
@@ -23,6 +24,7 @@ def install_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
     if plan.starter is Starter.SYSTEMD:
         systemd.reload()
         systemd.enable(TIMERS)
+    _tell_udev((*(file.path for file in plan.files), *plan.stale))
 
 
 def remove_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
@@ -34,7 +36,14 @@ def remove_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
     _take_away(plan.stale, root)
     if plan.starter is Starter.SYSTEMD:
         systemd.reload()
-        systemd.forget_failures((*SERVICES, _NOTIFIERS))
+        systemd.forget_failures((*SERVICES, *_INSTANCES))
+    _tell_udev(plan.stale)
+
+
+def _tell_udev(paths: tuple[str, ...]) -> None:
+    """Let udev read its rules again, where one of the files is one; no disk is looked at anew."""
+    if any(path.startswith(_RULES) for path in paths):
+        udev.reload_rules()
 
 
 def _take_away(paths: tuple[str, ...], root: Path) -> None:

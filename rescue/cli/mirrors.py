@@ -6,6 +6,7 @@ from rescue.cli.options import carry_out, expect_a_name, writes_a_disk
 from rescue.commands import audit as audit_command
 from rescue.commands import failback as failback_command
 from rescue.commands import mirror as mirror_command
+from rescue.commands import plugged as plugged_command
 from rescue.commands import prepare as prepare_command
 
 
@@ -42,6 +43,12 @@ def prepare(
     is_flag=True,
     help="Compare every content on the day of the week that the configuration says.",
 )
+@click.option(
+    "--plugged",
+    is_flag=True,
+    help="As a disk that is plugged in starts it: wait for another run, and tell people on every "
+    "terminal and by mail when it can be pulled.",
+)
 @click.option("--accept-changes", is_flag=True, help="Release the brake for this run.")
 @click.option(
     "--accept-booted",
@@ -60,6 +67,7 @@ def mirror(
     name: str,
     checksum: bool,
     scheduled: bool,
+    plugged: bool,
     accept_changes: bool,
     accept_booted: bool,
     accept_content: tuple[str, ...],
@@ -71,11 +79,15 @@ def mirror(
         name=name,
         checksum=checksum or bool(accept_content),
         scheduled=scheduled,
+        plugged=plugged,
         accept_changes=accept_changes,
         accept_booted=accept_booted,
         accept_content=accept_content,
     )
-    carry_out(lambda screen: mirror_command.mirror(options, screen), loud=True)
+    if plugged and not name:
+        raise click.UsageError("--plugged needs the name of the mirror whose disk it was")
+    run = plugged_command.mirror_plugged if plugged else mirror_command.mirror
+    carry_out(lambda screen: run(options, screen), loud=True)
 
 
 @click.command()

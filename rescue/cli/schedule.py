@@ -20,12 +20,19 @@ def schedule() -> None:
     help="The day on which every content is compared (default: as configured).",
 )
 @click.option("--no-checksum", is_flag=True, help="Never compare every content.")
-def schedule_install(*, at: str | None, checksum_day: str | None, no_checksum: bool) -> None:
+@click.option(
+    "--when-plugged/--no-when-plugged",
+    default=None,
+    help="Start a run when a mirror's disk is plugged in, and say when it can be pulled.",
+)
+def schedule_install(
+    *, at: str | None, checksum_day: str | None, no_checksum: bool, when_plugged: bool | None
+) -> None:
     """Install the schedule, or change the one that is there."""
     if checksum_day and no_checksum:
         raise click.UsageError("--checksum-day and --no-checksum contradict each other")
     day = ChecksumDay.NEVER if no_checksum else ChecksumDay(checksum_day) if checksum_day else None
-    options = schedule_command.InstallOptions(at=at, checksum_day=day)
+    options = schedule_command.InstallOptions(at=at, checksum_day=day, when_plugged=when_plugged)
     carry_out(lambda screen: schedule_command.install(options, screen))
 
 

@@ -32,6 +32,9 @@ from rescue.system.lock import only_one_run
 from rescue.system.mountns import Outside
 from rescue.ui.screen import Screen
 
+# No run takes longer, unless 'run.time_limit_hours' is set to more than a day.
+_PATIENCE = 24 * 3600.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorOptions:
@@ -39,12 +42,14 @@ class MirrorOptions:
 
     `accept_content` are paths whose content on the source is the right one, though it differs from
     the mirror's under the same size and time. A `scheduled` run decides by itself, by the day,
-    whether it compares every content.
+    whether it compares every content. One that a `plugged` disk started waits for a run that is
+    active.
     """
 
     name: str = ""
     checksum: bool = False
     scheduled: bool = False
+    plugged: bool = False
     accept_changes: bool = False
     accept_booted: bool = False
     accept_content: tuple[str, ...] = ()
@@ -55,7 +60,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
 
     Raises a RescueError with the exit code of what stood against it.
     """
-    with only_one_run(), Outside() as outside:
+    with only_one_run(patience=_PATIENCE if options.plugged else 0.0), Outside() as outside:
         machine = discover()
         # Asked first: what is configured here may be about another machine's disks by now.
         if refusals := machine_refusals(machine):

@@ -34,6 +34,10 @@ def forget(name: str, screen: Screen) -> ExitCode:
         f"mirror '{name}' is forgotten; its disk {disk} was not touched and still boots as it is. "
         f"It can be enrolled again: 'rescue prepare {disk} --erase {disk}'"
     )
+    if left.schedule.when_plugged:
+        screen.show(
+            "note: 'rescue schedule install' takes it out of what is started when plugged in"
+        )
     if not left.mirror:
         screen.show("note: no mirror is enrolled now, and nothing will be mirrored")
     return ExitCode.DONE

@@ -54,6 +54,8 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         with noted(machine, plan.record, kind=plan.kind, screen=screen) as book:
             book.outcome = outcome = perform(plan, leave, screen)
             settings = config.enrol(outcome.record)
+            if settings.schedule.when_plugged:
+                screen.show("note: 'rescue schedule install' lets this disk start its run, too")
             return finish(plan, outcome, leave, screen, settings=settings, book=book)
 
 

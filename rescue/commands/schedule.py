@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rescue import config
 from rescue.apply.schedule import install_schedule, remove_schedule
+from rescue.commands.enrolled import known_records
 from rescue.confirm import GuardRefusedError, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.schedule import (
@@ -21,8 +22,8 @@ from rescue.model.finding import Refusal
 from rescue.model.schedule import (
     ChecksumDay,
     Installed,
+    PluggedDisk,
     SchedulePlan,
-    ScheduleSettings,
     ScheduleState,
     Starter,
 )
@@ -39,6 +40,7 @@ class InstallOptions:
 
     at: str | None = None
     checksum_day: ChecksumDay | None = None
+    when_plugged: bool | None = None
 
 
 def install(options: InstallOptions, screen: Screen) -> ExitCode:
@@ -50,7 +52,7 @@ def install(options: InstallOptions, screen: Screen) -> ExitCode:
     if refusals := machine_refusals(discover()):
         raise GuardRefusedError(tuple(refusals))
     settings = _changed(config.load(), options)
-    plan = unless_refused(_plan(settings.schedule))
+    plan = unless_refused(_plan(settings))
     for line in plan_lines(plan):
         screen.show(line)
     config.save(settings)
@@ -63,10 +65,11 @@ def install(options: InstallOptions, screen: Screen) -> ExitCode:
 def show(screen: Screen) -> ExitCode:
     """Print the settings, whether they are what is installed, and the next and last runs."""
     _expect_root()
-    settings = config.load().schedule
+    configured = config.load()
+    settings = configured.schedule
     starter = find_starter()
     found = read_files(PATHS)
-    plan = unless_refused(_plan(settings))
+    plan = unless_refused(_plan(configured))
     there = installed(plan, found)
     asked = starter is Starter.SYSTEMD and there is not Installed.NO
     state = ScheduleState(
@@ -83,7 +86,7 @@ def show(screen: Screen) -> ExitCode:
 
 def how_it_stands(settings: config.Config) -> Installed:
     """Return whether what is installed is what the configuration asks for."""
-    plan = _plan(settings.schedule)
+    plan = _plan(settings)
     if isinstance(plan, tuple):
         return Installed.NO
     return installed(plan, read_files(PATHS))
@@ -114,20 +117,25 @@ def _changed(settings: config.Config, options: InstallOptions) -> config.Config:
         old,
         at=old.at if options.at is None else options.at,
         checksum_day=old.checksum_day if options.checksum_day is None else options.checksum_day,
+        when_plugged=old.when_plugged if options.when_plugged is None else options.when_plugged,
     )
     changed = replace(settings, schedule=new)
     config.check(changed, where="the command line")
     return changed
 
 
-def _plan(settings: ScheduleSettings) -> SchedulePlan | tuple[Refusal, ...]:
+def _plan(settings: config.Config) -> SchedulePlan | tuple[Refusal, ...]:
     folder = files("rescue").joinpath("templates")
     return plan_schedule(
-        settings,
+        settings.schedule,
         starter=find_starter(),
         command=_own_command(),
         templates={name: folder.joinpath(name).read_text("utf-8") for name in TEMPLATES},
         found=read_files(PATHS),
+        disks=tuple(
+            PluggedDisk(name=record.name, partuuid=record.root.mirror_partuuid)
+            for record in known_records(settings)
+        ),
     )
 
 

@@ -8,6 +8,7 @@ MIRROR_SERVICE = "rescue-mirror.service"
 OVERDUE_TIMER = "rescue-overdue.timer"
 OVERDUE_SERVICE = "rescue-overdue.service"
 FAILED_SERVICE = "rescue-failed@.service"
+PLUGGED_SERVICE = "rescue-plugged@.service"
 
 TIMERS = (MIRROR_TIMER, OVERDUE_TIMER)
 SERVICES = (MIRROR_SERVICE, OVERDUE_SERVICE)
@@ -39,13 +40,23 @@ class ScheduleSettings:
 
     `at` is the local time of the day, 'HH:MM'; a run begins up to `random_delay_minutes` later, so
     that many machines do not begin as one. On `checksum_day` every content is compared. `notify`
-    is the address that failures are mailed to.
+    is the address that failures are mailed to. With `when_plugged` a mirror's disk that is plugged
+    in gets a run at once, and people are told when it can be pulled.
     """
 
     at: str = "03:15"
     random_delay_minutes: int = 15
     checksum_day: ChecksumDay = ChecksumDay.SUNDAY
     notify: str = "root"
+    when_plugged: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluggedDisk:
+    """What udev knows a mirror's disk by: the PARTUUID of the partition that holds its root."""
+
+    name: str
+    partuuid: str
 
 
 @dataclass(frozen=True, kw_only=True)

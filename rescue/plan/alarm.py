@@ -54,12 +54,31 @@ def alarm_text(host: str, unit: str, lines: tuple[str, ...]) -> str:
 
 def alarm_mail(host: str, unit: str, lines: tuple[str, ...], *, to: str) -> str:
     """Return the whole message for `sendmail -t`, in plain ASCII; the MTA adds sender and date."""
+    return _mail(alarm_subject(host, unit), alarm_text(host, unit, lines), to=to)
+
+
+def pull_text(name: str, *, failed: str = "") -> str:
+    """Return what is said when a disk that was plugged in has had its run, well or not."""
+    if failed:
+        return (
+            f"rescue: the run onto mirror '{name}' did NOT end well, and nothing of its disk is in "
+            f"use any more: {_plain(failed)}"
+        )
+    return f"rescue: mirror '{name}' is complete, and its disk can be pulled"
+
+
+def pull_mail(host: str, text: str, *, to: str) -> str:
+    """Return the whole message that a disk can be pulled, for `sendmail -t`, in plain ASCII."""
+    return _mail(f"rescue on {_plain(host)}: the disk can be pulled", text + "\n", to=to)
+
+
+def _mail(subject: str, text: str, *, to: str) -> str:
     mail = EmailMessage(policy=_UNIX_LINES)
     mail["To"] = to
-    mail["Subject"] = alarm_subject(host, unit)
+    mail["Subject"] = subject
     # No answer from a holiday (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(alarm_text(host, unit, lines), cte="quoted-printable")
+    mail.set_content(text, cte="quoted-printable")
     return mail.as_bytes().decode("ascii")
 
 

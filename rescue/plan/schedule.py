@@ -8,7 +8,7 @@ when a new first disk was made from the mirror.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from rescue.errors import ExitCode
@@ -19,8 +19,10 @@ from rescue.model.schedule import (
     MIRROR_TIMER,
     OVERDUE_SERVICE,
     OVERDUE_TIMER,
+    PLUGGED_SERVICE,
     ChecksumDay,
     Installed,
+    PluggedDisk,
     ScheduleFile,
     SchedulePlan,
     ScheduleSettings,
@@ -33,13 +35,18 @@ MARK = "# Written by 'rescue schedule install'"
 UNIT_FOLDER = "/etc/systemd/system"
 CRON_JOB = "/etc/cron.daily/rescue"
 CRON_TEMPLATE = "rescue.cron"
+# After 60-persistent-storage.rules, which reads the partition's id; before 99-systemd.rules.
+PLUGGED_RULES = "/etc/udev/rules.d/90-rescue-plugged.rules"
+RULES_TEMPLATE = "rescue-plugged.rules"
 
 UNITS = (MIRROR_SERVICE, MIRROR_TIMER, OVERDUE_SERVICE, OVERDUE_TIMER, FAILED_SERVICE)
-TEMPLATES = (*UNITS, CRON_TEMPLATE)
-PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), CRON_JOB)
+TEMPLATES = (*UNITS, PLUGGED_SERVICE, RULES_TEMPLATE, CRON_TEMPLATE)
+PLUGGED_PATHS = (f"{UNIT_FOLDER}/{PLUGGED_SERVICE}", PLUGGED_RULES)
+PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), *PLUGGED_PATHS, CRON_JOB)
 """Every file that an installation of any kind may have written."""
 
 # What needs no quoting in a unit (man 5 systemd.syntax, '%' and quotes) nor in a shell.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PLAIN_COMMAND = re.compile(r"/[A-Za-z0-9._/+-]+")
 _WEEK = tuple(day for day in ChecksumDay if day is not ChecksumDay.NEVER)
 
@@ -60,11 +67,17 @@ def checksum_due(day: ChecksumDay, *, today: date, last: date | None, whole: boo
 
 
 def schedule_files(
-    settings: ScheduleSettings, *, starter: Starter, command: str, templates: Mapping[str, str]
+    settings: ScheduleSettings,
+    *,
+    starter: Starter,
+    command: str,
+    templates: Mapping[str, str],
+    disks: Sequence[PluggedDisk] = (),
 ) -> tuple[ScheduleFile, ...]:
     """Return the files of a schedule, filled in.
 
-    `command` is the absolute path of rescue; `templates` are texts by file name.
+    `command` is the absolute path of rescue; `templates` are texts by file name; `disks` are the
+    enrolled mirrors'.
     """
     values = {
         "@command@": command,
@@ -80,7 +93,25 @@ def schedule_files(
 
     if starter is Starter.CRON:
         return (ScheduleFile(path=CRON_JOB, text=filled(CRON_TEMPLATE), mode=0o755),)
-    return tuple(ScheduleFile(path=f"{UNIT_FOLDER}/{unit}", text=filled(unit)) for unit in UNITS)
+    units = (*UNITS, PLUGGED_SERVICE) if settings.when_plugged else UNITS
+    files = tuple(ScheduleFile(path=f"{UNIT_FOLDER}/{unit}", text=filled(unit)) for unit in units)
+    if not settings.when_plugged:
+        return files
+    rules = _rules(templates[RULES_TEMPLATE], disks)
+    return (*files, ScheduleFile(path=PLUGGED_RULES, text=rules))
+
+
+def _rules(template: str, disks: Sequence[PluggedDisk]) -> str:
+    """Return udev's rules: the line that names a partition once for each mirror."""
+    lines = []
+    for line in template.splitlines():
+        if "@partuuid@" not in line:
+            lines.append(line)
+            continue
+        lines += [
+            line.replace("@partuuid@", disk.partuuid).replace("@name@", disk.name) for disk in disks
+        ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def plan_schedule(
@@ -90,12 +121,15 @@ def plan_schedule(
     command: str,
     templates: Mapping[str, str],
     found: Mapping[str, str],
+    disks: Sequence[PluggedDisk] = (),
 ) -> SchedulePlan | tuple[Refusal, ...]:
     """Return what an installation writes, or every reason against it.
 
-    `found` are the texts of those of PATHS that exist.
+    `found` are the texts of those of PATHS that exist; `disks` are the enrolled mirrors'.
     """
-    files = schedule_files(settings, starter=starter, command=command, templates=templates)
+    files = schedule_files(
+        settings, starter=starter, command=command, templates=templates, disks=disks
+    )
     wanted = [file.path for file in files]
     refusals = [
         Refusal(
@@ -114,6 +148,7 @@ def plan_schedule(
                 hint="ln -s that path to /usr/local/sbin/rescue, and install again",
             )
         )
+    refusals += _plugged_refusals(settings, starter, disks)
     if refusals:
         return tuple(refusals)
     return SchedulePlan(
@@ -121,6 +156,31 @@ def plan_schedule(
         files=files,
         stale=tuple(path for path in _ours(found) if path not in wanted),
     )
+
+
+def _plugged_refusals(
+    settings: ScheduleSettings, starter: Starter, disks: Sequence[PluggedDisk]
+) -> list[Refusal]:
+    """Return what stands against runs that a disk starts, where they are asked for."""
+    if not settings.when_plugged:
+        return []
+    if starter is not Starter.SYSTEMD:
+        return [
+            Refusal(
+                code=ExitCode.REFUSED,
+                reason="a disk that is plugged in starts its run by systemd, which does not run",
+                hint="rescue schedule install --no-when-plugged",
+            )
+        ]
+    return [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"mirror '{disk.name}' cannot be named in a unit: only letters, digits and ._-",
+            hint="prepare it again with --name",
+        )
+        for disk in disks
+        if not _PLAIN_NAME.fullmatch(disk.name)
+    ]
 
 
 def plan_removal(*, starter: Starter, found: Mapping[str, str]) -> SchedulePlan:

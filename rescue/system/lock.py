@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 from rescue.errors import BusyError, UsageError
 
 LOCK = Path("/run/rescue/lock")
+_PAUSE = 1.0
 
 
 @contextmanager
-def only_one_run(path: Path = LOCK) -> Iterator[None]:
-    """Hold the lock while the block runs.
+def only_one_run(path: Path = LOCK, *, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock while the block runs, after `patience` seconds of waiting for it at most.
 
     Raises BusyError where another process has it, UsageError where this one is not root's.
 
@@ -26,7 +28,7 @@ def only_one_run(path: Path = LOCK) -> Iterator[None]:
         raise UsageError("only root can do this", hint="try it with sudo") from error
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(fd, patience)
         except BlockingIOError as error:
             holder = os.read(fd, 32).decode("ascii", "replace").strip()
             raise BusyError(
@@ -57,3 +59,15 @@ def _place(fields: list[str]) -> str:
     """Return 'major:minor:inode' of a line; the device is left alone, as overlays name theirs."""
     place = next((field for field in fields if field.count(":") == 2), "")
     return f":{place.rpartition(':')[2]}"
+
+
+def _take(fd: int, patience: float) -> None:
+    """Take the lock, waiting for it. Raises BlockingIOError where it is still held then."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(min(_PAUSE, max(0.0, end - time.monotonic())))

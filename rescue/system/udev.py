@@ -94,6 +94,12 @@ def settle(timeout: int = 60) -> None:
         run(["udevadm", "settle", f"--timeout={timeout}"], timeout=timeout + 30.0)
 
 
+def reload_rules() -> None:
+    """Let udev read its rules again. Raises CommandError; without udev there is nothing to do."""
+    if which("udevadm"):
+        run(["udevadm", "control", "--reload"])
+
+
 def _at(path: str) -> pyudev.Device:
     try:
         device = pyudev.Devices.from_device_file(pyudev.Context(), str(Path(path).resolve()))

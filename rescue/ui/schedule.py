@@ -38,7 +38,8 @@ def settings_line(settings: ScheduleSettings, starter: Starter) -> str:
         if starter is Starter.SYSTEMD
         else "cron mails failures"
     )
-    return f"{when}; {compared}; {told}"
+    plugged = "; a mirror that is plugged in gets its run" if settings.when_plugged else ""
+    return f"{when}; {compared}; {told}{plugged}"
 
 
 def plan_lines(plan: SchedulePlan) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from rescue.apply.schedule import install_schedule, remove_schedule
 from rescue.discover.schedule import read_files
-from rescue.model.schedule import Installed, SchedulePlan, ScheduleSettings, Starter
+from rescue.model.schedule import Installed, PluggedDisk, SchedulePlan, ScheduleSettings, Starter
 from rescue.plan.schedule import (
     CRON_JOB,
     PATHS,
@@ -27,11 +27,12 @@ FOLDER = files("rescue").joinpath("templates")
 
 def plan_of(starter: Starter, root: Path, *, command: str = "/bin/true") -> SchedulePlan:
     plan = plan_schedule(
-        ScheduleSettings(),
+        ScheduleSettings(when_plugged=starter is Starter.SYSTEMD),
         starter=starter,
         command=command,
         templates={name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES},
         found=read_files(PATHS, root=root),
+        disks=(PluggedDisk(name="attic", partuuid="5eedbeef-05"),),
     )
     assert isinstance(plan, SchedulePlan)
     return plan
@@ -42,8 +43,10 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
     for file in plan_of(Starter.SYSTEMD, tmp_path).files:
         (tmp_path / Path(file.path).name).write_text(file.text)
     # A template is looked at with an instance, and systemd looks for what a unit names beside it.
-    shutil.copy(tmp_path / "rescue-failed@.service", tmp_path / "rescue-failed@x.service")
-    units = [str(tmp_path / name) for name in (*UNITS, "rescue-failed@x.service")]
+    for name in ("rescue-failed", "rescue-plugged"):
+        shutil.copy(tmp_path / f"{name}@.service", tmp_path / f"{name}@x.service")
+    instances = ("rescue-failed@x.service", "rescue-plugged@x.service")
+    units = [str(tmp_path / name) for name in (*UNITS, *instances)]
     done = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *units],
         capture_output=True,
@@ -83,7 +86,7 @@ def test_a_link_that_leads_nowhere_is_not_overwritten(tmp_path: Path) -> None:
     unit.symlink_to("/dev/null")
     found = read_files(PATHS, root=tmp_path)
     answer = plan_schedule(
-        ScheduleSettings(),
+        ScheduleSettings(when_plugged=True),
         starter=Starter.SYSTEMD,
         command="/bin/true",
         templates={name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES},

@@ -21,6 +21,12 @@ def test_every_verb_says_what_it_does(verb: str) -> None:
     assert len(done.output.splitlines()) > 3
 
 
+def test_a_disk_that_starts_a_run_is_named() -> None:
+    done = CliRunner().invoke(cli, ["mirror", "--plugged"])
+    assert done.exit_code == ExitCode.USAGE
+    assert "--plugged needs the name" in done.output
+
+
 def test_a_checksum_day_and_none_contradict_each_other() -> None:
     argv = ["schedule", "install", "--checksum-day", "monday", "--no-checksum"]
     done = CliRunner().invoke(cli, argv)

@@ -16,8 +16,10 @@ from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.model.schedule import (
     MIRROR_SERVICE,
     OVERDUE_SERVICE,
+    PLUGGED_SERVICE,
     ChecksumDay,
     Installed,
+    PluggedDisk,
     SchedulePlan,
     ScheduleSettings,
     ScheduleState,
@@ -25,10 +27,12 @@ from rescue.model.schedule import (
     Starter,
     TimerState,
 )
-from rescue.plan.alarm import alarm_mail, is_due, told_with
+from rescue.plan.alarm import alarm_mail, is_due, pull_mail, pull_text, told_with
 from rescue.plan.schedule import (
     CRON_JOB,
     PATHS,
+    PLUGGED_PATHS,
+    PLUGGED_RULES,
     TEMPLATES,
     UNIT_FOLDER,
     checksum_due,
@@ -43,6 +47,11 @@ from rescue.ui.schedule import plan_lines, state_lines
 from tests.builders import enrolled
 
 COMMAND = "/usr/local/sbin/rescue"
+PLUGGED = ScheduleSettings(when_plugged=True)
+TWO_DISKS = (
+    PluggedDisk(name="attic", partuuid="50bce111-0000-4000-8000-000000000004"),
+    PluggedDisk(name="WD-1.x_2", partuuid="5eedbeef-05"),
+)
 FOLDER = files("rescue").joinpath("templates")
 TEXTS = {name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES}
 
@@ -118,6 +127,7 @@ def planned(
     starter: Starter = Starter.SYSTEMD,
     command: str = COMMAND,
     found: dict[str, str] | None = None,
+    disks: tuple[PluggedDisk, ...] = (),
 ) -> SchedulePlan | tuple[Refusal, ...]:
     return plan_schedule(
         settings or ScheduleSettings(),
@@ -125,6 +135,7 @@ def planned(
         command=command,
         templates=TEXTS,
         found=found or {},
+        disks=disks,
     )
 
 
@@ -141,23 +152,23 @@ def texts(plan: SchedulePlan) -> dict[str, str]:
 def test_the_units_are_filled_in() -> None:
     plan = plan_of(settings=ScheduleSettings(at="04:05", random_delay_minutes=7))
     found = texts(plan)
-    assert set(found) == set(PATHS) - {CRON_JOB}
+    assert set(found) == set(PATHS) - {CRON_JOB, *PLUGGED_PATHS}
     timer = found[f"{UNIT_FOLDER}/rescue-mirror.timer"].splitlines()
     assert {"OnCalendar=*-*-* 04:05:00", "RandomizedDelaySec=7min", "Persistent=true"} <= set(timer)
     assert f"ExecStart={COMMAND} mirror --scheduled" in found[f"{UNIT_FOLDER}/{MIRROR_SERVICE}"]
     assert not any(key in text for text in found.values() for key in ("@at@", "@delay@", "@comm"))
 
 
-@pytest.mark.parametrize("path", sorted(set(PATHS) - {CRON_JOB}))
+@pytest.mark.parametrize("path", sorted(set(PATHS) - {CRON_JOB, PLUGGED_RULES}))
 def test_no_unit_does_anything_on_a_mirror(path: str) -> None:
-    _, _, unit = texts(plan_of())[path].partition("\n[Unit]\n")
+    _, _, unit = texts(plan_of(settings=PLUGGED))[path].partition("\n[Unit]\n")
     section = unit.partition("\n[")[0].splitlines()
     assert "ConditionPathExists=!/.rescue/mirror.json" in section
 
 
-@pytest.mark.parametrize("service", [MIRROR_SERVICE, OVERDUE_SERVICE])
+@pytest.mark.parametrize("service", [MIRROR_SERVICE, OVERDUE_SERVICE, PLUGGED_SERVICE])
 def test_what_fails_is_told(service: str) -> None:
-    text = texts(plan_of())[f"{UNIT_FOLDER}/{service}"]
+    text = texts(plan_of(settings=PLUGGED))[f"{UNIT_FOLDER}/{service}"]
     assert "OnFailure=rescue-failed@%n.service" in text.splitlines()
 
 
@@ -180,10 +191,63 @@ HARMFUL = (
 )
 
 
+@pytest.mark.parametrize("service", [MIRROR_SERVICE, PLUGGED_SERVICE])
 @pytest.mark.parametrize("option", HARMFUL)
-def test_the_sandbox_hides_nothing_that_is_mirrored(option: str) -> None:
-    text = texts(plan_of())[f"{UNIT_FOLDER}/{MIRROR_SERVICE}"]
+def test_the_sandbox_hides_nothing_that_is_mirrored(option: str, service: str) -> None:
+    text = texts(plan_of(settings=PLUGGED))[f"{UNIT_FOLDER}/{service}"]
     assert not any(line.startswith(f"{option}=") for line in text.splitlines())
+
+
+def test_each_mirror_has_its_rule_and_no_placeholder_is_left() -> None:
+    found = texts(plan_of(settings=PLUGGED, disks=TWO_DISKS))
+    rules = [line for line in found[PLUGGED_RULES].splitlines() if not line.startswith("#")]
+    assert len(rules) == len(TWO_DISKS)
+    for rule, disk in zip(rules, TWO_DISKS, strict=True):
+        assert f'ENV{{ID_PART_ENTRY_UUID}}=="{disk.partuuid}"' in rule
+        assert f'ENV{{SYSTEMD_WANTS}}+="rescue-plugged@{disk.name}.service"' in rule
+        assert 'ACTION=="add"' in rule
+    unit = found[f"{UNIT_FOLDER}/{PLUGGED_SERVICE}"]
+    assert f"ExecStart={COMMAND} mirror --plugged %i" in unit.splitlines()
+    assert not any("@partuuid@" in text or "@name@" in text for text in found.values())
+
+
+def test_what_is_started_by_a_disk_goes_when_it_is_not_wanted_any_more() -> None:
+    there = texts(plan_of(settings=PLUGGED, disks=TWO_DISKS))
+    assert set(plan_of(found=there).stale) == set(PLUGGED_PATHS)
+    assert set(plan_removal(starter=Starter.SYSTEMD, found=there).stale) == set(there)
+    forgotten = plan_of(settings=PLUGGED, disks=TWO_DISKS[:1])
+    assert installed(forgotten, there) is Installed.OUTDATED
+
+
+def test_rules_of_somebody_else_are_not_overwritten() -> None:
+    answer = planned(PLUGGED, found={PLUGGED_RULES: 'ACTION=="add"\n'}, disks=TWO_DISKS)
+    assert isinstance(answer, tuple)
+    assert PLUGGED_RULES in answer[0].reason
+
+
+@pytest.mark.parametrize(
+    ("starter", "name", "said"),
+    [
+        (Starter.CRON, "attic", "--no-when-plugged"),
+        (Starter.SYSTEMD, 'a"b', "--name"),
+        (Starter.SYSTEMD, "a b", "--name"),
+        (Starter.SYSTEMD, "", "--name"),
+    ],
+)
+def test_what_a_disk_cannot_start_is_refused(starter: Starter, name: str, said: str) -> None:
+    answer = planned(PLUGGED, starter=starter, disks=(PluggedDisk(name=name, partuuid="1"),))
+    assert isinstance(answer, tuple)
+    assert said in answer[0].hint
+
+
+def test_that_a_disk_can_be_pulled_is_said_well_or_not() -> None:
+    assert pull_text("attic") == "rescue: mirror 'attic' is complete, and its disk can be pulled"
+    bad = pull_text("attic", failed="no \x1b[31m more")
+    assert "did NOT end well" in bad
+    assert "\x1b" not in bad
+    mail = message_from_string(pull_mail("server", pull_text("attic"), to="root"), policy=default)
+    assert mail["Subject"] == "rescue on server: the disk can be pulled"
+    assert "'attic' is complete" in mail.get_content()
 
 
 def test_without_systemd_it_is_a_script_of_cron_daily() -> None:
