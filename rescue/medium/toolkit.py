@@ -8,6 +8,8 @@ import rescue
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _FROM_DEBIAN = frozenset({"pyparted"})
+# Debian 12's package of it has lost the list of what it requires.
+_UNSAID = {"prompt-toolkit": ("wcwidth",)}
 _OF_AN_EXTRA = re.compile(r";.*\bextra\b")
 
 
@@ -24,16 +26,43 @@ def toolkit_files() -> dict[str, Path]:
         if path.is_file() and path.suffix != ".pyc"
     }
     for distribution in _needed("rescue"):
-        files = (file for file in distribution.files or () if _is_wanted(file))
-        found |= {str(file): Path(str(file.locate())) for file in files}
+        found |= distribution_files(distribution)
     return dict(sorted(found.items()))
+
+
+def distribution_files(distribution: metadata.Distribution) -> dict[str, Path]:
+    """Return the modules and the metadata of a distribution by their place on Python's path.
+
+    A Debian package may leave files out that its list names, or have no list at all: then they
+    are looked for by the names of its modules.
+    """
+    files = distribution.files
+    places = _places_by_name(distribution) if files is None else files
+    wanted = (
+        (str(place), distribution.locate_file(place)) for place in places if _is_wanted(place)
+    )
+    return {name: path for name, each in wanted if (path := Path(str(each))).is_file()}
+
+
+def _places_by_name(distribution: metadata.Distribution) -> list[PurePosixPath]:
+    name, folder = distribution.metadata["Name"], Path(str(distribution.locate_file("")))
+    listed = (distribution.read_text("top_level.txt") or "").split()
+    tops = [folder / top for top in listed or [_plain(name).replace("-", "_")]]
+    tops += [each.with_suffix(".py") for each in tops]
+    tops += [
+        each for each in folder.glob("*-info") if _plain(each.name.split("-")[0]) == _plain(name)
+    ]
+    found = (path for top in tops for path in (top, *top.rglob("*")))
+    return [PurePosixPath(path.relative_to(folder)) for path in found]
 
 
 def _needed(name: str) -> list[metadata.Distribution]:
     """Return what a distribution requires, and what that requires in turn, without itself."""
     seen, waiting, found = {_plain(name), *_FROM_DEBIAN}, [metadata.distribution(name)], []
     while waiting:
-        for requirement in waiting.pop().requires or ():
+        needing = waiting.pop()
+        unsaid = _UNSAID.get(_plain(needing.metadata["Name"]), ())
+        for requirement in (*(needing.requires or ()), *unsaid):
             named = _NAME.match(requirement)
             if named is None or _OF_AN_EXTRA.search(requirement) or _plain(named[0]) in seen:
                 continue
@@ -47,8 +76,7 @@ def _needed(name: str) -> list[metadata.Distribution]:
     return found
 
 
-def _is_wanted(file: metadata.PackagePath) -> bool:
-    place = PurePosixPath(file)
+def _is_wanted(place: PurePosixPath) -> bool:
     inside = not place.is_absolute() and ".." not in place.parts
     return inside and place.suffix not in (".pyc", ".so") and "__pycache__" not in place.parts
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tarfile
+from importlib import metadata
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rescue.commands.media import _public_keys
 from rescue.errors import UsageError
 from rescue.medium import live
 from rescue.medium.recipe import recipe_folder
-from rescue.medium.toolkit import toolkit_files
+from rescue.medium.toolkit import distribution_files, toolkit_files
 from rescue.system import livesystem
 
 SCRIPTS = sorted(
@@ -40,6 +41,25 @@ def test_the_toolkit_stands_alone(tmp_path: Path) -> None:
     assert (tmp_path / "rescue/templates/recovery.txt").is_file()
     assert not list(tmp_path.rglob("*.so"))
     assert not list(tmp_path.rglob("*.pyc"))
+
+
+def test_modules_without_a_list_are_found_by_their_names(tmp_path: Path) -> None:
+    """As Debian's packages of the older kind install them."""
+    info = "some_thing-1.0.egg-info"
+    for place in ("thing/__init__.py", "thing/part/x.py", "thing/fast.so", "other.py", "lone.py"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    (tmp_path / info).mkdir()
+    (tmp_path / info / "PKG-INFO").write_text("Name: some-thing\nVersion: 1.0\n")
+    (tmp_path / info / "top_level.txt").write_text("thing\nlone\n")
+    (distribution,) = metadata.distributions(path=[str(tmp_path)])
+    assert sorted(distribution_files(distribution)) == [
+        "lone.py",
+        f"{info}/PKG-INFO",
+        f"{info}/top_level.txt",
+        "thing/__init__.py",
+        "thing/part/x.py",
+    ]
 
 
 def test_the_overlay_is_the_same_every_time_and_belongs_to_root() -> None:
