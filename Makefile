@@ -10,9 +10,11 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue smartmontools acl attr cpio zstd \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
     mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap \
-    scdoc man-db tmux
+    scdoc man-db tmux \
+    debhelper dh-python pybuild-plugin-pyproject python3-hatchling lintian dpkg-dev \
+    python3-click python3-parted python3-prompt-toolkit python3-pyudev python3-rich python3-tomli-w
 
-.PHONY: help packages lint test test-fast test-long medium reference demo bench clean
+.PHONY: help packages lint test test-fast test-long medium reference deb test-deb demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,6 +48,12 @@ medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 
 reference: $(VENV)/ready ## what is made from the code: man pages, completion, example configuration, in build/reference
 	scripts/build-reference build/reference $(abspath $(BIN))/python
+
+deb: $(VENV)/ready ## the Debian package, build/rescue_VERSION_all.deb, for Debian 12 and 13
+	scripts/build-deb $(abspath $(BIN))/python
+
+test-deb: $(VENV)/ready ## the package in clean Debian 12 and 13 systems: installed, run, upgraded, purged
+	$(BIN)/python -m pytest --long tests/image/test_package.py
 
 demo: $(VENV)/ready ## the whole story in disposable virtual machines
 	$(BIN)/python -m scripts.demo
