@@ -18,6 +18,7 @@ from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.rotation import RotationSettings
 from rescue.model.schedule import ScheduleSettings
 from rescue.plan.rotation import interval_hours
+from rescue.system import apprise
 from rescue.system.files import write_atomic
 
 CONFIG_PATH = Path("/etc/rescue/rescue.toml")
@@ -225,6 +226,7 @@ def check(config: Config, *, where: str) -> None:
         ("alarm.critical_hours", alarm.critical_hours > 0, "above 0"),
         ("alarm.history_runs", alarm.history_runs > 0, "above 0"),
         ("alarm.metrics", not alarm.metrics or alarm.metrics.startswith("/"), "a path from /"),
+        ("alarm.apprise", all(map(apprise.is_url, alarm.apprise)), "URLs of services"),
     ):
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")

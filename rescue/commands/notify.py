@@ -1,24 +1,36 @@
 """`rescue notify UNIT`: what OnFailure= of the schedule's units starts; people are told."""
 
 import os
+from dataclasses import dataclass
 from time import time
 
 from rescue import config
 from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.model.alarm import AlarmSettings
 from rescue.model.schedule import ScheduleSettings
 from rescue.plan.alarm import alarm_mail, alarm_subject, alarm_text, is_due, told_with
-from rescue.system import journal, notify
+from rescue.system import apprise, journal, notify
 from rescue.system.run import CommandError
 from rescue.ui.screen import Screen
 
 _LINES = 40
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """Who was reached, in words, and what stood in the way of the others."""
+
+    ways: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
-    """Tell people that a unit failed: by mail, else on the terminals; always in the system's log.
+    """Tell people that a unit failed: by Apprise and mail, else on the terminals, and in the log.
 
-    Raises UsageError for what cannot be a unit, and RescueError where a mail system is there and
-    does not take the message: the terminals got it then.
+    Raises UsageError for what cannot be a unit, and RescueError where nobody was reached by what
+    is configured: the terminals got it then. What did not work beside that is in the log as an
+    error, and in the mail.
     """
     if "/" in unit:
         raise UsageError(f"'{unit}' is not the name of a unit")
@@ -30,26 +42,57 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
     lines = journal.last_lines(unit, count=_LINES)
     subject = alarm_subject(host, unit)
     journal.report_alarm(subject)
-    refused = ""
-    to = _address()
-    if notify.can_mail():
-        try:
-            notify.mail(alarm_mail(host, unit, lines, to=to))
-        except CommandError as error:
-            refused = error.message
-    if refused or not notify.can_mail():
+    alarm, to = _settings()
+    services = by_services(alarm.apprise, subject=subject, text=alarm_text(host, unit, lines))
+    for failure in services.failures:
+        journal.report_alarm(failure)
+        screen.warn(failure)
+    mailed = _by_mail(alarm_mail(host, unit, (*lines, *services.failures), to=to), to)
+    if not mailed.ways:
         notify.wall(f"{subject}\n\n{alarm_text(host, unit, lines)}")
-    if refused:
-        raise RescueError(f"{to} got no mail that {unit} failed: {refused}")
+    if mailed.failures and not services.ways:
+        raise RescueError(f"{mailed.failures[0]} that {unit} failed")
     notify.note_told(unit)
-    how = f"mailed to {to}" if notify.can_mail() else "shown on the terminals: no mail system here"
+    ways = (*services.ways, *mailed.ways, *mailed.failures)
+    how = ", ".join(ways) or "shown on the terminals: no mail system here"
     screen.show(f"{unit} failed: {how}")
     return ExitCode.DONE
 
 
-def _address() -> str:
+def by_services(urls: tuple[str, ...], *, subject: str, text: str) -> Told:
+    """Tell every service; one that fails does not keep the message from the others."""
+    ways, failures = [], []
+    for url in urls:
+        try:
+            apprise.tell(url, title=subject, text=text)
+            ways.append(f"told by {apprise.service(url)}")
+        except RescueError as error:
+            failures.append(f"not told by {error.message} ({error.hint})")
+        except OSError as error:
+            failures.append(f"not told by {apprise.service(url)}: {error}")
+    return Told(ways=tuple(ways), failures=tuple(failures))
+
+
+def _by_mail(message: str, to: str) -> Told:
+    if not notify.can_mail():
+        return Told()
+    try:
+        notify.mail(message)
+    except CommandError as error:
+        return Told(failures=(f"{to} got no mail ({error.message})",))
+    return Told(ways=(f"mailed to {to}",))
+
+
+def _settings() -> tuple[AlarmSettings, str]:
     """Return whom to tell; a configuration that cannot be read must not silence an alarm."""
     try:
-        return config.load().schedule.notify
-    except (RescueError, OSError):
-        return ScheduleSettings().notify
+        settings = config.load()
+        if settings.alarm.apprise and config.CONFIG_PATH.stat().st_mode & _OTHERS:
+            journal.report_alarm(
+                f"{config.CONFIG_PATH} holds passwords ('alarm.apprise'), and others than root "
+                "may read it: chmod 600"
+            )
+    except (RescueError, OSError) as error:
+        journal.report_alarm(f"only root is told, by mail: the configuration is not read: {error}")
+        return AlarmSettings(), ScheduleSettings().notify
+    return settings.alarm, settings.schedule.notify

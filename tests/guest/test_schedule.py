@@ -15,15 +15,21 @@ UNITS = (
     "rescue-overdue.service",
     "rescue-overdue.timer",
 )
+HISTORY = "/var/lib/rescue/history/MIRROR01.jsonl"
+METRICS = "/var/lib/prometheus/node-exporter"
 ENDED = "systemctl show --property=ExecMainExitTimestampMonotonic --value rescue-mirror.service"
 
 
 def test_every_night_without_anyone_thinking_of_it(lab: Lab) -> None:
     with lab.prepared_server() as server:
         server.run(f"sed -i 's/^random_delay_minutes = .*/random_delay_minutes = 0/' {CONFIG}")
+        server.run(
+            f"mkdir -p {METRICS} && sed -i 's|^metrics = .*|metrics = \"{METRICS}\"|' {CONFIG}"
+        )
         it_is_installed(server)
         on_a_mirror_it_does_nothing(server)
         the_night_comes(server)
+        the_run_left_its_marks(server)
         a_missed_night_is_caught_up(server)
         a_job_that_no_longer_starts_is_noticed(server)
 
@@ -71,6 +77,35 @@ def the_night_comes(server: Guest) -> None:
     assert any("rescue-mirror.service" in each and "success" in each for each in lines(shown))
 
 
+def the_run_left_its_marks(server: Guest) -> None:
+    """In the history on both disks, in the journal's fields, in metrics and figures."""
+    runs = [json.loads(line) for line in lines(server.run(f"cat {HISTORY}").stdout)]
+    assert [(run["kind"], run["end"], run["generation"]) for run in runs] == [
+        ("prepare", "complete", 1),
+        ("mirror", "complete", 2),
+    ]
+    assert runs[1]["checksum"]
+    assert all(run["seconds"] > 1 and run["figures"]["files_total"] > 1000 for run in runs)
+    assert all(0 < room["free"] < room["size"] for room in runs[1]["free"])
+    assert "/" in [room["mount_point"] for room in runs[1]["free"]]
+    assert runs[1]["source_disk"]["smart"]["state"] == "no tool"
+    seen = "mount -o ro,noload /dev/disk/by-id/virtio-MIRROR01-part4 /mnt && cat /mnt/.rescue"
+    on_mirror = server.run(f"{seen}/runs.jsonl; umount /mnt").stdout
+    assert [json.loads(line)["generation"] for line in lines(on_mirror)] == [1, 2]
+
+    fields = "MIRROR=MIRROR01 GENERATION=2 EXIT_CODE=0 _SYSTEMD_UNIT=rescue-mirror.service"
+    (entry,) = lines(server.run(f"journalctl --output=json {fields}").stdout)
+    assert len(json.loads(entry)["MESSAGE_ID"]) == 32
+
+    assert 'rescue_mirror_generation{mirror="MIRROR01"} 2.0' in metrics(server)
+    told = server.run("rescue status --monitor").stdout
+    assert told.startswith("RESCUE OK - mirror 'MIRROR01' is ")
+    assert "| age=" in told
+    status = server.run("rescue status").stdout
+    assert "of changes are lost, time to boot unknown (never proven), failback about" in status
+    assert "SMART unknown: smartctl is not installed" in status
+
+
 def a_missed_night_is_caught_up(server: Guest) -> None:
     before = server.run(ENDED).stdout.strip()
     # As a machine that is switched on after the time of its run: only the timer's stamp knows.
@@ -91,6 +126,7 @@ def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
     server.run(f"mkdir {at_once} && printf '[Timer]\\nRandomizedDelaySec=0\\n' > {at_once}/a.conf")
     server.run("systemctl daemon-reload && systemctl restart rescue-overdue.timer")
 
+    server.run(f"sed -i 's|^apprise = .*|apprise = [\"json://ann:s3cret@host\"]|' {CONFIG}")
     server.run("systemctl stop rescue-mirror.timer")
     server.run("date --set '+3 days'")
     server.run("until systemctl is-failed --quiet rescue-overdue.service; do sleep 1; done")
@@ -102,6 +138,11 @@ def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
     assert "To: root" in lines(mail)
     assert "Subject: rescue on server: the mirror is not as it should be" in lines(mail)
     assert "3 days old" in mail.replace("=\n", "")
+    assert "not told by json: apprise is not installed" in mail.replace("=\n", "")
+    assert "s3cret" not in mail + server.run("journalctl --identifier rescue").stdout
+    assert "rescue_health 1.0" in metrics(server)
+    late = server.run("rescue status --monitor", check=False).expect(1).stdout
+    assert late.startswith("RESCUE WARNING - mirror 'MIRROR01' is 3 days")
 
     server.run("rm /run/mail")
     again = server.run("rescue notify rescue-overdue.service").stdout
@@ -143,6 +184,10 @@ def next_times(server: Guest) -> dict[str, int]:
     """Return when systemd starts what next, in seconds since the epoch."""
     listed = server.run("systemctl list-timers --output=json 'rescue-*.timer'").stdout
     return {each["unit"]: each["next"] // 1_000_000 for each in json.loads(listed)}
+
+
+def metrics(server: Guest) -> list[str]:
+    return lines(server.run(f"cat {METRICS}/rescue.prom").stdout)
 
 
 def generation(server: Guest) -> int:
