@@ -38,7 +38,7 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
             if not is_own(work, whole):
                 written += _write(source / path, mirror / path, whole, pair, work)
         for path in set(matches(mirror, inside)) - wanted:
-            if not is_own(work, _whole(pair, path)):
+            if step.deletions and not work.failing and not is_own(work, _whole(pair, path)):
                 (mirror / path).unlink()
                 _keep_times(source / path, mirror / path)
                 removed += 1
@@ -99,7 +99,13 @@ def _write(source: Path, mirror: Path, whole: str, pair: FilesystemPair, work: T
     elif not source.is_file():
         return False
     else:
-        data = translated(source.read_bytes(), work.record.identifiers, path=whole)
+        try:
+            data = translated(source.read_bytes(), work.record.identifiers, path=whole)
+        except OSError:
+            # The mirror's own of last time still boots, and nothing was deleted.
+            work.unreadable.append(whole)
+            work.failing = True
+            return False
         same = there and same_metadata(source, mirror, owners=owners)
         if same and mirror.read_bytes() == data:
             return False

@@ -98,10 +98,18 @@ def apply_plan(
         vanished=len(work.vanished),
         unreadable=tuple(dict.fromkeys((*_unreadable(plan), *work.unreadable))),
         suspects=plan.suspects,
+        distrust=_distrust(plan, work),
+        kept=tuple(work.kept),
         live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
         free=work.free,
     )
     return Outcome(record=work.record, summary=summary)
+
+
+def _distrust(plan: Plan, work: Work) -> tuple[str, ...]:
+    """Return why the source was not trusted: known before, or met while it was read."""
+    met = "its disk could not be read everywhere in this run"
+    return (*plan.distrust, met) if work.failing else plan.distrust
 
 
 def _unreadable(plan: Plan) -> tuple[str, ...]:

@@ -32,12 +32,13 @@ def job_of(step: SyncTree, workspace: Workspace) -> SyncJob:
         checksum=step.checksum,
         first=step.first,
         bandwidth_kib=step.bandwidth_kib,
+        deletions=step.deletions,
     )
 
 
 def sync(step: SyncTree, work: TreeWork) -> str:
     """Make one file system equal. Raises RescueError where the mirror could not be written."""
-    job = job_of(step, work.workspace)
+    job = job_of(replace(step, deletions=step.deletions and not work.failing), work.workspace)
     if step.paths == ():
         return "nothing to look at"
     if work.after_a_cut:
@@ -54,6 +55,8 @@ def sync(step: SyncTree, work: TreeWork) -> str:
 
 def prune(step: PruneTree, work: TreeWork) -> str:
     """Delete below the late paths what the source no longer has, old initramfs included."""
+    if work.failing:
+        return "nothing is deleted: the source's disk is failing"
     root = work.workspace.source(step.mount_point)
     paths = None if "/" in step.late else tuple(p for p in step.late if _is_plain(root, p))
     dropped = drop_old(step.mount_point, work)
@@ -102,9 +105,13 @@ def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> Non
     if ending is Ending.VANISHED:
         work.emit(Notice(message=f"{len(said.vanished)} files vanished from {mount_point}"))
         return
-    if ending is Ending.PARTIAL and said.unreadable and not said.unwritable:
+    work.failing = work.failing or said.failing
+    if ending is Ending.PARTIAL and (said.unreadable or said.kept) and not said.unwritable:
         work.unreadable += said.unreadable
-        work.emit(Notice(message=f"{len(said.unreadable)} paths of {mount_point} were unreadable"))
+        work.kept += said.kept
+        for paths, what in ((said.unreadable, "were unreadable"), (said.kept, "stay as they were")):
+            if paths:
+                work.emit(Notice(message=f"{len(paths)} paths of {mount_point} {what}"))
         return
     lines = [*said.unwritable, *result.stderr.strip().splitlines()]
     raise RescueError(

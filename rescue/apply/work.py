@@ -14,7 +14,9 @@ from rescue.system.rsync import Tally
 class Work:
     """One run. `record` and the figures grow; the rest stays as it was given.
 
-    `after_a_cut` is true where the last run did not come to its end.
+    `after_a_cut` is true where the last run did not come to its end. `failing` becomes true with
+    the first error of reading the source's disk: nothing is deleted from then on. `kept` are paths
+    that the source has not like this any more, and that were not deleted.
     """
 
     grant: WriteGrant
@@ -26,6 +28,8 @@ class Work:
     vanished: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     free: tuple[FreeSpace, ...] = ()
+    kept: list[str] = field(default_factory=list)
+    failing: bool = False
 
     @property
     def device(self) -> str:

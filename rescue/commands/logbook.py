@@ -50,6 +50,11 @@ class Logbook:
         degraded = self.outcome is not None and self.outcome.summary.is_degraded
         return ExitCode.DEGRADED if degraded else ExitCode.DONE
 
+    @property
+    def distrust(self) -> tuple[str, ...]:
+        """Why the disk that is read is failing, in sentences; none where nothing says so."""
+        return self.source.reasons if self.source and self.source.is_failing else ()
+
     def closed(self, code: ExitCode, record: MirrorRecord, *, said: str = "") -> RunEntry:
         """Return the line of the run that ends now, with this record of the mirror.
 

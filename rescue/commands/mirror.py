@@ -71,7 +71,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             record = _tried(turn.record)
             with noted(machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
                 options = _as_scheduled(options, record, settings)
-                plan = _plan(machine, record, options, settings)
+                plan = _plan(machine, record, options, settings, book.distrust)
                 for note in _notes(turn, options, plan):
                     screen.show(f"note: {note}")
                 plan = looked_ahead(plan, settings, screen, _trust(options))
@@ -130,7 +130,13 @@ def compares(record: MirrorRecord, *, day: ChecksumDay, today: date) -> bool:
     return checksum_due(day, today=today, last=last, whole=record.state is MirrorState.COMPLETE)
 
 
-def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions, settings: Config) -> Plan:
+def _plan(
+    machine: Machine,
+    record: MirrorRecord,
+    options: MirrorOptions,
+    settings: Config,
+    distrust: tuple[str, ...],
+) -> Plan:
     disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
     marker = read_marker(disk)
     return unless_refused(
@@ -142,6 +148,7 @@ def _plan(machine: Machine, record: MirrorRecord, options: MirrorOptions, settin
                 checksum=options.checksum,
                 accept_booted=options.accept_booted,
                 bandwidth_kib=settings.run.bandwidth_kib,
+                distrust=distrust,
             ),
             boots=marker.boots if marker else (),
         )

@@ -27,7 +27,7 @@ from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
 from rescue.state import load_boots, load_record
 from rescue.system.lock import is_held
-from rescue.ui.content import shown, suspect_counts
+from rescue.ui.content import distrust_lines, shown, suspect_counts
 
 
 def standing(machine: Machine) -> Status:
@@ -213,7 +213,7 @@ def run_troubles(record: MirrorRecord) -> tuple[str, ...]:
     What the last comparison of every content found stands until the next one.
     """
     run = record.last_run
-    troubles = list(run.hooks_failed) if run else []
+    troubles = [*run.hooks_failed, *distrust_lines(run)] if run else []
     if run and run.unreadable:
         more = f" and {len(run.unreadable) - 1} more" if len(run.unreadable) > 1 else ""
         troubles.append(f"the last run could not read {shown(run.unreadable[0])}{more}")

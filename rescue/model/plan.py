@@ -27,7 +27,8 @@ class Plan:
     `target_path` is where the disk was seen; the grant checks the identity again when it is
     opened. `loses` are sentences on what is on the disk now and will be gone; `notes` are
     sentences worth reading before confirming. `compared` is true where every content was compared
-    before; `suspects` are the files that differ in content alone.
+    before; `suspects` are the files that differ in content alone. `distrust`
+    is why the source's disk is not trusted to show all that it holds: nothing is deleted then.
     """
 
     version: int = PLAN_VERSION
@@ -42,6 +43,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     compared: bool = False
     suspects: tuple[Suspect, ...] = ()
+    distrust: tuple[str, ...] = ()
 
     @classmethod
     def on(
@@ -101,6 +103,7 @@ class FailbackRequest:
 class MirrorRequest:
     """What a run was asked for.
 
+    `distrust` are sentences on why the source's disk is failing, none where it is not.
     `accept_booted` lets it overwrite a mirror that was started as the running system;
     `bandwidth_kib` limits the copying (KiB a second, 0: no limit).
     """
@@ -109,3 +112,4 @@ class MirrorRequest:
     accept_booted: bool = False
     bandwidth_kib: int = 0
     paths: tuple[str, ...] | None = None
+    distrust: tuple[str, ...] = ()

@@ -70,7 +70,9 @@ class RunSummary:
 
     `live` are the file systems that were copied as they were, in use and without a snapshot;
     `hooks_failed` are sentences on hooks before the run that failed without ending it; `suspects`
-    are the files that differed in content alone, where every content was compared.
+    are the files that differed in content alone, where every content was compared. `distrust` is
+    why the source's disk was not trusted, so that nothing was deleted; `kept` are paths that
+    stayed though something else is in their place on the source.
     """
 
     started: float
@@ -86,6 +88,14 @@ class RunSummary:
     hooks_failed: tuple[str, ...] = ()
     free: tuple[FreeSpace, ...] = ()
     suspects: tuple[Suspect, ...] = ()
+    distrust: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether something of the source is not on the mirror, or should not be trusted."""
+        unaccepted = any(not each.accepted for each in self.suspects)
+        return bool(self.unreadable or self.distrust or self.kept or unaccepted)
 
     @property
     def unaccepted(self) -> tuple[Suspect, ...]:

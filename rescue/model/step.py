@@ -52,6 +52,7 @@ class SyncTree:
     own: neither sent nor deleted. `late` are sent, but what vanished below them on the source
     is deleted only by `PruneTree` after the boot files name what is there now. `paths` is None
     for everything, or the only paths to look at. `bandwidth_kib` is KiB a second, 0: no limit.
+    Without `deletions` the mirror keeps what the source does not have.
     """
 
     mount_point: str
@@ -61,6 +62,7 @@ class SyncTree:
     checksum: bool = False
     first: bool = False
     bandwidth_kib: int = 0
+    deletions: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +98,16 @@ class WriteBootFiles:
     """Write every file that names a disk, translated by the record's identifier map.
 
     `patterns` are globs on the whole tree ('/etc/fstab', '/boot/loader/entries/*.conf'). A file
-    that the source no longer has is removed from the mirror. `menus` are those that the boot
-    loader reads: they are written when the kernels and initramfs that they name are there.
-    `role` is what the target will be: a first disk gets none of the files of a mirror.
+    that the source no longer has is removed from the mirror, where `deletions` are allowed.
+    `menus` are those that the boot loader reads: they are written when the kernels and initramfs
+    that they name are there. `role` is what the target will be: a first disk gets none of the files
+    of a mirror.
     """
 
     patterns: tuple[str, ...]
     resume_uuid: str = ""
     menus: bool = False
+    deletions: bool = True
     role: Role = Role.MIRROR
 
 

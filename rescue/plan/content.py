@@ -9,6 +9,7 @@ from rescue.model.content import Doubt, Suspect, Verdict
 from rescue.model.finding import Refusal
 from rescue.model.plan import Plan
 from rescue.model.step import Step, SyncTree, TakeContent
+from rescue.plan.distrust import without_deletions
 from rescue.plan.exclude import owner, relative
 
 MOST_SUSPECTS = 10_000
@@ -65,7 +66,8 @@ def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
     """Return the plan of a run after every content was compared.
 
     What shall be taken though size and time are equal is a step of its own, before the others: no
-    other step looks at contents any more, so that what is not taken stays.
+    other step looks at contents any more, so that what is not taken stays. Where the source cannot
+    be read, nothing is deleted either.
     """
     points = tuple(pair.mount_point for pair in plan.record.filesystems)
     taken: dict[str, list[str]] = {}
@@ -81,7 +83,10 @@ def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
     rest = tuple(
         replace(step, checksum=False) if isinstance(step, SyncTree) else step for step in plan.steps
     )
-    return replace(plan, steps=mended + rest, compared=True, suspects=suspects)
+    after = replace(plan, steps=mended + rest, compared=True, suspects=suspects)
+    unreadable = sum(each.verdict is Verdict.UNREADABLE for each in suspects)
+    said = (f"{unreadable} of its files cannot be read to their end",) if unreadable else ()
+    return without_deletions(after, said)
 
 
 def check_suspects(suspects: tuple[Suspect, ...], *, most: int = MOST_SUSPECTS) -> Refusal | None:

@@ -7,6 +7,7 @@ from rescue.model.machine import Machine
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.contents import is_esp
+from rescue.plan.distrust import without_deletions
 from rescue.plan.drift import drift_refusals, left_out
 from rescue.plan.follow import follow, size_notes
 from rescue.plan.guard import (
@@ -61,7 +62,7 @@ def plan_mirror(
         without=absent,
         bandwidth_kib=request.bandwidth_kib,
     )
-    return Plan.on(
+    plan = Plan.on(
         mirror,
         kind=PlanKind.MIRROR,
         record=record,
@@ -73,6 +74,7 @@ def plan_mirror(
             *_notes(machine, record, absent),
         ),
     )
+    return without_deletions(plan, request.distrust)
 
 
 _MADE: frozenset[FsKind] = frozenset()

@@ -26,7 +26,8 @@ class SyncJob:
 
     `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted.
     `late` are literal paths below which nothing is deleted. `paths` are literal too, None for
-    everything. `bandwidth_kib` is KiB a second, 0: no limit.
+    everything. `bandwidth_kib` is KiB a second, 0: no limit. Without `deletions` the target keeps
+    what the source does not have.
     """
 
     source: Path
@@ -38,6 +39,7 @@ class SyncJob:
     checksum: bool = False
     first: bool = False
     bandwidth_kib: int = 0
+    deletions: bool = True
 
 
 def sync_argv(job: SyncJob) -> list[str]:
@@ -46,7 +48,7 @@ def sync_argv(job: SyncJob) -> list[str]:
     On an existing mirror, new content is renamed into place and deletions are done at the very
     end, so that the mirror is half old and half new for seconds only.
     """
-    careful = ["--delete-delay", "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
+    careful = [*deleting(job), "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
     late_moves = [] if job.first else careful
     slowly = [f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []
     return [*POLITE, "rsync", *how(job), *late_moves, *slowly, "--info=progress2", *what(job)]
@@ -54,7 +56,7 @@ def sync_argv(job: SyncJob) -> list[str]:
 
 def estimate_argv(job: SyncJob) -> list[str]:
     """Return the command that says what sync_argv would do, and writes nothing."""
-    return [*POLITE, "rsync", *how(job), "--dry-run", "--delete-delay", *what(job)]
+    return [*POLITE, "rsync", *how(job), "--dry-run", *deleting(job), *what(job)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,14 @@ def escape(path: str) -> str:
     return re.sub(r"([\\*?\[])", r"\\\1", path)
 
 
+def deleting(job: SyncJob) -> list[str]:
+    """Return the option that deletes what the source does not have, where the job may.
+
+    Never with --ignore-errors: after an error of reading rsync itself deletes nothing any more.
+    """
+    return ["--delete-delay"] if job.deletions else []
+
+
 def how(job: SyncJob, *, out: str = _OUT) -> list[str]:
     """Return the options by which every command compares and copies; `out` is each file's line."""
     return [
@@ -131,7 +141,8 @@ def what(job: SyncJob) -> list[str]:
         return [*filters, f"{job.source}/", f"{job.target}/"]
     # '/./' is where the path on the receiving side begins.
     named = [f"{job.source}/./{path.strip('/')}" for path in job.paths]
-    return [*filters, "--relative", "--delete-missing-args", *named, f"{job.target}/"]
+    missing = ["--delete-missing-args"] if job.deletions else ["--ignore-missing-args"]
+    return [*filters, "--relative", *missing, *named, f"{job.target}/"]
 
 
 class Ending(Enum):
@@ -180,18 +191,26 @@ class Complaints:
 
     `unreadable` are paths of the source that could not be read (or changed while they were
     read, each time); `unwritable` are lines about the mirror; `full` is true where the mirror
-    had no room (errno ENOSPC or EDQUOT).
+    had no room (errno ENOSPC or EDQUOT). `failing` is true where the kernel could not read the
+    source's disk or found it inconsistent; `kept` are folders of the mirror in whose place the
+    source has something else, and which may not be deleted.
     """
 
     vanished: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     unwritable: tuple[str, ...] = ()
     full: bool = False
+    failing: bool = False
+    kept: tuple[str, ...] = ()
 
 
 _VANISHED = re.compile(r'^(?:file|directory) has vanished: "(.*)"')
 _PATH = re.compile(r'"(.*)"')
 _OF_NO_ROOM = re.compile(r"\((?:28|122)\)$")
+# EIO, ENODATA (a sector that is gone), EBADMSG and EUCLEAN (a checksum of the file system is
+# wrong), EREMOTEIO.
+_OF_THE_DISK = re.compile(r"\((?:5|61|74|117|121)\)$")
+_KEPT = re.compile(r"could not make way for new [a-z ]+: (.*)")
 
 
 def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
@@ -199,7 +218,8 @@ def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
 
     Paths below `source`, where the run sees it, are named as below `shown_as`, where people do.
     """
-    vanished, unreadable, unwritable, full = [], [], [], False
+    vanished, unreadable, unwritable, kept = [], [], [], []
+    full = failing = False
 
     def named(path: str) -> str:
         inside = path.removeprefix(str(source)).lstrip("/")
@@ -214,6 +234,9 @@ def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
             unwritable.append(line)
         elif line.startswith("rsync: [sender]") or "failed verification" in line:
             unreadable.append(named(path[1]) if path else line.partition("] ")[2] or line)
+            failing = failing or bool(_OF_THE_DISK.search(line))
+        elif found := _KEPT.fullmatch(line):
+            kept.append(f"{shown_as.rstrip('/')}/{found[1]}")
         elif line.startswith("rsync: ["):
             unwritable.append(line)
     return Complaints(
@@ -221,6 +244,8 @@ def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
         unreadable=tuple(dict.fromkeys(unreadable)),
         unwritable=tuple(unwritable),
         full=full,
+        failing=failing,
+        kept=tuple(kept),
     )
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescue.system.rsync import POLITE, SyncJob, how, what
+from rescue.system.rsync import POLITE, SyncJob, deleting, how, what
 
 ALGORITHM = "xxh128"
 """Named, so that digests of different nights can be compared; no key, no attacker in mind."""
@@ -25,7 +25,7 @@ def compare_argv(job: SyncJob) -> list[str]:
 
     The job must have `checksum`; nothing is written.
     """
-    looking = ["--dry-run", "--delete-delay", *_SUMS]
+    looking = ["--dry-run", *deleting(job), *_SUMS]
     return [*POLITE, "rsync", *how(job, out=_OUT), *looking, *what(job)]
 
 

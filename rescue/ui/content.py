@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from rescue.model.content import Suspect, Verdict
+from rescue.model.record import RunSummary
 
 
 def suspect_line(each: Suspect) -> str:
@@ -55,6 +56,18 @@ def suspect_hints(suspects: Sequence[Suspect]) -> list[str]:
     return [
         "hint: is the source's file the right one? 'rescue mirror --accept-content PATH'. Else "
         "bring the mirror's back: mount its partition read-only, and 'cp --preserve=all'"
+    ]
+
+
+def distrust_lines(run: RunSummary) -> list[str]:
+    """Return that a run was degraded because the source's disk is failing, and why."""
+    if not run.distrust:
+        return []
+    kept = [f"{shown(path)} stays as it was on the mirror" for path in run.kept]
+    return [
+        f"DEGRADED: the source's disk is failing ({'; '.join(run.distrust)}): nothing was deleted "
+        "on the mirror, and what cannot be read stays as it was. Replace that disk",
+        *kept,
     ]
 
 

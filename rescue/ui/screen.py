@@ -11,7 +11,7 @@ from rescue.model.event import Progress as Advance
 from rescue.model.finding import Refusal
 from rescue.model.record import RunSummary
 from rescue.ui import terminal
-from rescue.ui.content import shown, suspect_hints, suspect_line
+from rescue.ui.content import distrust_lines, shown, suspect_hints, suspect_line
 from rescue.ui.progress import StepProgress
 from rescue.units import human_bytes
 
@@ -100,6 +100,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
     if summary.vanished:
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
     lines += [f"failed: {said}" for said in summary.hooks_failed]
+    lines += distrust_lines(summary)
     lines += [suspect_line(each) for each in summary.suspects]
     lines += suspect_hints(summary.suspects)
     lines += [f"could not be read: {shown(path)}" for path in summary.unreadable[:MOST_PATHS]]

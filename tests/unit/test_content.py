@@ -145,6 +145,16 @@ def test_where_nothing_differs_there_is_no_such_step() -> None:
     assert not [s for s in with_comparison(plan(), ()).steps if isinstance(s, TakeContent)]
 
 
+def test_a_file_that_cannot_be_read_ends_the_deletions_of_the_whole_run() -> None:
+    lost = Suspect(path="/etc/x", verdict=Verdict.UNREADABLE, taken=False)
+    after = with_comparison(plan(), (lost, lost))
+    assert after.steps == (
+        SyncTree(mount_point="/", deletions=False),
+        SyncTree(mount_point="/home", deletions=False),
+    )
+    assert after.distrust == ("2 of its files cannot be read to their end",)
+
+
 def test_too_many_are_a_failing_disk_unless_a_person_says_so() -> None:
     waiting = Suspect(path="/x", verdict=Verdict.MIRROR, taken=True)
     accepted = Suspect(path="/y", verdict=Verdict.UNKNOWN, taken=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from rescue.apply.engine import Outcome
 from rescue.commands.logbook import Logbook, noted
-from rescue.errors import BrakeError, UsageError
+from rescue.errors import BrakeError, ExitCode, UsageError
 from rescue.history import load_runs
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
@@ -133,3 +133,38 @@ def test_whether_a_run_is_active_is_seen_without_trying_the_lock(tmp_path: Path)
         fcntl.flock(file, fcntl.LOCK_EX)
         assert is_held(path)
     assert not is_held(path)
+
+
+@pytest.mark.parametrize(
+    ("health", "failing"),
+    [
+        (DiskHealth(smart=VERDICT), False),
+        (DiskHealth(smart=VERDICT, read_errors=("I/O error, dev sda",)), True),
+        (DiskHealth(smart=SmartVerdict(state=SmartState.FAILING, said=("it fails",))), True),
+        (DiskHealth(smart=SmartVerdict(state=SmartState.NO_TOOL, said=("none",))), False),
+    ],
+)
+def test_only_a_failing_source_is_not_trusted(
+    tmp_path: Path, health: DiskHealth, failing: bool
+) -> None:
+    with noted(
+        THERE.machine,
+        THERE.record,
+        kind=PlanKind.MIRROR,
+        screen=screen(),
+        look=lambda disk: health,
+        folder=tmp_path,
+    ) as notes:
+        assert bool(notes.distrust) is failing
+
+
+def test_a_run_from_a_failing_source_is_degraded(tmp_path: Path) -> None:
+    good = replace(SUMMARY, unreadable=())
+    with book(tmp_path) as notes:
+        for summary, code in (
+            (good, ExitCode.DONE),
+            (replace(good, distrust=("it fails",)), ExitCode.DEGRADED),
+            (replace(good, kept=("/a",)), ExitCode.DEGRADED),
+        ):
+            notes.outcome = Outcome(record=THERE.record, summary=summary)
+            assert notes.code is code

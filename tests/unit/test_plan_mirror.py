@@ -15,7 +15,14 @@ from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.model.record import MirrorRecord
 from rescue.model.role import Role
-from rescue.model.step import InstallGrub, MakeFilesystem, PruneTree, SyncTree, WipeSignatures
+from rescue.model.step import (
+    InstallGrub,
+    MakeFilesystem,
+    PruneTree,
+    SyncTree,
+    WipeSignatures,
+    WriteBootFiles,
+)
 from rescue.plan.mirror import plan_mirror
 from tests.builders import (
     Enrolled,
@@ -92,6 +99,16 @@ def test_checksum_and_paths_reach_every_sync_that_they_concern() -> None:
 
 
 # --- the direction ---------------------------------------------------------------------------
+
+
+def test_from_a_failing_source_a_run_only_adds() -> None:
+    good = planned(enrolled())
+    plan = planned(enrolled(), MirrorRequest(distrust=("SMART says so",)))
+    assert plan.distrust == ("SMART says so",)
+    assert not [step for step in plan.steps if isinstance(step, PruneTree)]
+    assert not [s for s in plan.steps if isinstance(s, SyncTree | WriteBootFiles) and s.deletions]
+    assert len(plan.steps) == len([s for s in good.steps if not isinstance(s, PruneTree)])
+    assert all(s.deletions for s in good.steps if isinstance(s, SyncTree | WriteBootFiles))
 
 
 def test_a_machine_on_its_mirror_mirrors_nothing() -> None:

@@ -159,3 +159,46 @@ def test_a_limit_on_bandwidth_is_given_only_where_there_is_one() -> None:
     job = SyncJob(source=Path("/s"), target=Path("/m"), kind=FsKind.EXT4)
     assert not [word for word in sync_argv(job) if word.startswith("--bwlimit")]
     assert "--bwlimit=2048" in sync_argv(replace(job, bandwidth_kib=2048))
+
+
+def test_a_source_that_is_not_trusted_deletes_nothing() -> None:
+    job = replace(JOB, deletions=False, late=("/boot",), paths=("/etc/x",))
+    for argv in (sync_argv(job), estimate_argv(job)):
+        assert not [word for word in argv if word.startswith("--delete") or word == "--force"]
+        assert "--ignore-missing-args" in argv
+    assert "--delay-updates" in sync_argv(job)
+
+
+def test_errors_of_reading_never_let_deletions_go_on() -> None:
+    for job in (JOB, replace(JOB, checksum=True), replace(JOB, first=True)):
+        assert "--ignore-errors" not in [*sync_argv(job), *estimate_argv(job)]
+
+
+@pytest.mark.parametrize(
+    ("line", "failing"),
+    [
+        ('rsync: [sender] read errors mapping "/w/source/0/a": Input/output error (5)', True),
+        ('rsync: [sender] opendir "/w/source/0/a" failed: Structure needs cleaning (117)', True),
+        ('rsync: [sender] readlink_stat("/w/source/0/a") failed: Bad message (74)', True),
+        (
+            'rsync: [sender] send_files failed to open "/w/source/0/a": Permission denied (13)',
+            False,
+        ),
+        ("ERROR: a failed verification -- update discarded.", False),
+    ],
+)
+def test_a_disk_that_cannot_be_read_is_told_from_a_file(line: str, failing: bool) -> None:
+    said = parse_complaints(line, source=Path("/w/source/0"), shown_as="/home")
+    assert said.failing is failing
+    assert said.unreadable
+    assert not said.unwritable
+
+
+def test_a_folder_that_may_not_be_deleted_is_named() -> None:
+    said = parse_complaints(
+        "could not make way for new regular file: ann/folder\n",
+        source=Path("/w/source/0"),
+        shown_as="/home",
+    )
+    assert said.kept == ("/home/ann/folder",)
+    assert not said.unwritable

@@ -1,0 +1,156 @@
+"""A source whose disk cannot be read everywhere: nothing is deleted, and what is lost is listed."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.apply.engine import apply_plan
+from rescue.apply.marker import store_marker
+from rescue.model.content import Verdict
+from rescue.model.plan import Plan
+from rescue.model.record import MirrorState
+from rescue.plan.distrust import without_deletions
+from tests.image.loopdisks import Twins, in_child, sh, twins
+from tests.image.test_rot import SCATTERED, Weeks, break_extents, make_scattered
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices and mounts"),
+]
+
+SAID = ("SMART says so",)
+
+
+@pytest.fixture(name="pair")
+def pair_(tmp_path: Path) -> Iterator[Twins]:
+    """A complete mirror; a file of many pieces is on both sides."""
+    with twins(tmp_path) as pair:
+        make_scattered(pair.root / SCATTERED)
+        (pair.root / "home/ann/folder").mkdir()
+        (pair.root / "home/ann/folder/letter").write_bytes(b"letter")
+        run(pair, pair.plan(first=True))
+        yield pair
+
+
+def run(pair: Twins, plan: Plan) -> dict[str, list[str]]:
+    """Apply a plan and complete the mirror; return what the summary says of the source."""
+
+    def action() -> object:
+        outcome = apply_plan(plan, pair.leave(plan), emit=lambda _: None, site=pair.site)
+        complete = replace(outcome.record, state=MirrorState.COMPLETE)
+        store_marker(complete, pair.leave(plan), site=pair.site)
+        said = outcome.summary
+        assert said.is_degraded == bool(said.distrust or said.unreadable or said.kept)
+        return {
+            "unreadable": list(said.unreadable),
+            "distrust": list(said.distrust),
+            "kept": list(said.kept),
+            "deleted": ["x"] * said.deletions,
+        }
+
+    said = in_child(action)
+    assert isinstance(said, dict)
+    return said
+
+
+def break_source(pair: Twins, path: str = SCATTERED) -> None:
+    """Let a file of the source be there and not be readable, as the kernel sees it from now on."""
+    root, mounts = pair.root, Path("/proc/mounts").read_text()
+    device = re.search(rf"(\S+) {root} ", mounts)
+    boot = re.search(rf"(\S+) {root}/boot ", mounts)
+    assert device
+    assert boot
+    sh("umount", f"{root}/boot")
+    sh("umount", str(root))
+    break_extents(device[1], path)
+    sh("mount", device[1], str(root))
+    sh("mount", boot[1], f"{root}/boot")
+    with pytest.raises(OSError, match=r"Errno"):
+        (root / path).read_bytes()
+
+
+def lose_files(pair: Twins) -> None:
+    """Take files away as a disk does that no longer shows them, and change another."""
+    (pair.root / "home/ann/mail-again").unlink()
+    (pair.root / "boot/vmlinuz-6.1.0-1").unlink()
+    (pair.root / "etc/default/grub.d/a.cfg").unlink()
+    (pair.root / "home/ann/mail").write_bytes(b"new")
+
+
+def kept(pair: Twins) -> list[bool]:
+    names = ("home/ann/mail-again", "boot/vmlinuz-6.1.0-1", "etc/default/grub.d/a.cfg")
+    with pair.mirror_seen() as mirror:
+        assert (mirror / "home/ann/mail").read_bytes() == b"new"
+        return [(mirror / name).exists() for name in names]
+
+
+def test_from_a_good_source_deletions_are_carried(pair: Twins) -> None:
+    lose_files(pair)
+    said = run(pair, pair.plan())
+    assert kept(pair) == [False, False, False]
+    assert said["distrust"] == []
+
+
+def test_from_a_failing_source_nothing_is_deleted_and_changes_are_carried(pair: Twins) -> None:
+    lose_files(pair)
+    said = run(pair, without_deletions(pair.plan(), SAID))
+    assert kept(pair) == [True, True, True]
+    assert said == {"unreadable": [], "distrust": list(SAID), "kept": [], "deleted": []}
+
+
+def test_a_folder_in_whose_place_a_file_came_stays(pair: Twins) -> None:
+    (pair.root / "home/ann/folder/letter").unlink()
+    (pair.root / "home/ann/folder").rmdir()
+    (pair.root / "home/ann/folder").write_bytes(b"now a file")
+    said = run(pair, without_deletions(pair.plan(), SAID))
+    assert said["kept"] == ["/home/ann/folder"]
+    with pair.mirror_seen() as mirror:
+        assert (mirror / "home/ann/folder/letter").read_bytes() == b"letter"
+    run(pair, pair.plan())
+    with pair.mirror_seen() as mirror:
+        assert (mirror / "home/ann/folder").read_bytes() == b"now a file"
+
+
+def test_a_file_that_cannot_be_read_keeps_its_old_copy_and_ends_the_deletions(pair: Twins) -> None:
+    with pair.mirror_seen() as mirror:
+        good = (mirror / SCATTERED).read_bytes()
+    break_source(pair)
+    # Its time is new, so that rsync looks into it.
+    os.utime(pair.root / SCATTERED)
+    lose_files(pair)
+    said = run(pair, pair.plan())
+    with pair.mirror_seen() as mirror:
+        assert (mirror / SCATTERED).read_bytes() == good
+    assert f"/{SCATTERED}" in said["unreadable"]
+    assert re.search("could not be read", said["distrust"][0])
+    # What came after the error: another file system, boot files, old kernels.
+    assert kept(pair)[1:] == [True, True]
+
+
+def test_a_comparison_meets_what_no_other_run_reads(pair: Twins, tmp_path: Path) -> None:
+    weeks = Weeks(pair, tmp_path / "digests.sqlite")
+    assert weeks.run() == {}
+    good = weeks.on_mirror(SCATTERED)
+    break_source(pair)
+    lose_files(pair)
+    (suspect,) = weeks.compare("/").suspects
+    assert (suspect.verdict, suspect.taken) == (Verdict.UNREADABLE, False)
+    assert weeks.run("/") == {f"/{SCATTERED}": Verdict.UNREADABLE}
+    assert weeks.on_mirror(SCATTERED) == good
+    assert kept(pair) == [True, True, True]
+
+
+def test_a_boot_file_that_cannot_be_read_keeps_its_old_copy(pair: Twins) -> None:
+    make_scattered(pair.root / "etc/default/grub.d/b.cfg")
+    run(pair, pair.plan())
+    with pair.mirror_seen() as mirror:
+        good = (mirror / "etc/default/grub.d/b.cfg").read_bytes()
+    break_source(pair, "etc/default/grub.d/b.cfg")
+    said = run(pair, pair.plan())
+    assert "/etc/default/grub.d/b.cfg" in said["unreadable"]
+    with pair.mirror_seen() as mirror:
+        assert (mirror / "etc/default/grub.d/b.cfg").read_bytes() == good
