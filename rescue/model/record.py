@@ -92,12 +92,6 @@ class RunSummary:
     kept: tuple[str, ...] = ()
 
     @property
-    def is_degraded(self) -> bool:
-        """Whether something of the source is not on the mirror, or should not be trusted."""
-        unaccepted = any(not each.accepted for each in self.suspects)
-        return bool(self.unreadable or self.distrust or self.kept or unaccepted)
-
-    @property
     def unaccepted(self) -> tuple[Suspect, ...]:
         """The files that differed in content alone, and that no person accepted."""
         return tuple(each for each in self.suspects if not each.accepted)
@@ -105,7 +99,7 @@ class RunSummary:
     @property
     def is_degraded(self) -> bool:
         """Whether the mirror is whole, and yet not all of it is what it should be."""
-        return bool(self.unreadable or self.unaccepted)
+        return bool(self.unreadable or self.distrust or self.kept or self.unaccepted)
 
 
 @dataclass(frozen=True, kw_only=True)
