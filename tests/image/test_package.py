@@ -254,6 +254,7 @@ import rescue.cli.options, rescue.config, rescue.ui.prompt
 def it_has_been_used(tree: Tree) -> None:
     tree.write("/etc/rescue/rescue.toml", example())
     tree.write("/var/lib/rescue/mirrors/attic.json", "{}\n")
+    tree.write("/var/backups/rescue/postgresql.sql", "")
     tree.write("/etc/cron.daily/rescue", CRON_JOB)
     tree.write("/etc/cron.daily/other", FOREIGN)
     for path in SCHEDULE[1:]:
