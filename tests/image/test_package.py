@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import rescue
+from rescue.plan.schedule import MARK, PATHS
 from scripts.example import example
 
 CHECKOUT = Path(__file__).parents[2]
@@ -30,9 +31,10 @@ IGNORED = {
     *("/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg"),
 }
 
-CRON_JOB = "#!/bin/sh\n# Written by 'rescue schedule install', for a machine without systemd.\n"
-UNIT = "# Written by 'rescue schedule install' (see 'rescue schedule show')\n"
+SCHEDULED = f"{MARK} (see 'rescue schedule show')\n"
 FOREIGN = "# Written by somebody else\n"
+METRICS = "/var/lib/prometheus"
+SETTINGS = example().replace('metrics = ""', f'metrics = "{METRICS}"')
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
@@ -171,9 +173,9 @@ def test_it_comes_runs_is_upgraded_and_goes(package: Built, tree: Tree) -> None:
     it_has_been_used(tree)
     an_upgrade_keeps_the_configuration(tree)
     tree.run("apt-get remove -q -y rescue")
-    assert not any(tree.has(path) for path in SCHEDULE)
+    assert not any(tree.has(path) for path in PATHS)
     assert tree.read("/etc/cron.daily/other") == FOREIGN
-    assert tree.read("/etc/rescue/rescue.toml") == example()
+    assert tree.read("/etc/rescue/rescue.toml") == SETTINGS
     assert tree.has("/var/lib/rescue/mirrors/attic.json")
 
     it_has_been_used(tree)  # as if prerm had not been able to take the schedule away
@@ -181,15 +183,11 @@ def test_it_comes_runs_is_upgraded_and_goes(package: Built, tree: Tree) -> None:
     tree.run("apt-get purge -q -y rescue")
     shutil.rmtree(tree.root / "etc/systemd/system/rescue-mirror.service.d")
     left = tree.files() - before
-    assert left == {"/etc/cron.daily/other", "/.rescue", "/.rescue/mirror.json"}
+    assert left == {
+        *("/etc/cron.daily/other", METRICS, f"{METRICS}/other.prom"),
+        *("/.rescue", "/.rescue/mirror.json"),
+    }
     assert before <= tree.files()
-
-
-SCHEDULE = (
-    "/etc/cron.daily/rescue",
-    "/etc/systemd/system/rescue-mirror.service",
-    "/etc/systemd/system/rescue-mirror.timer",
-)
 
 
 def what_it_depends_on_is_there(tree: Tree, package: Built) -> None:
@@ -252,13 +250,15 @@ import rescue.cli.options, rescue.config, rescue.ui.prompt
 
 
 def it_has_been_used(tree: Tree) -> None:
-    tree.write("/etc/rescue/rescue.toml", example())
+    """With all that rescue writes, and what an administrator has put beside it."""
+    tree.write("/etc/rescue/rescue.toml", SETTINGS)
     tree.write("/var/lib/rescue/mirrors/attic.json", "{}\n")
     tree.write("/var/backups/rescue/postgresql.sql", "")
-    tree.write("/etc/cron.daily/rescue", CRON_JOB)
+    tree.write(f"{METRICS}/rescue.prom", "")
+    tree.write(f"{METRICS}/other.prom", FOREIGN)
+    for path in PATHS:
+        tree.write(path, SCHEDULED)
     tree.write("/etc/cron.daily/other", FOREIGN)
-    for path in SCHEDULE[1:]:
-        tree.write(path, UNIT)
     tree.write("/etc/systemd/system/rescue-mirror.service.d/override.conf", "[Service]\nNice=5\n")
 
 
@@ -270,5 +270,5 @@ def an_upgrade_keeps_the_configuration(tree: Tree) -> None:
         "apt-get install -q -y --no-install-recommends /pkg/next.deb"
     )
     assert "+1" in tree.run("dpkg-query -W rescue").stdout
-    assert tree.read("/etc/rescue/rescue.toml") == example()
-    assert all(tree.has(path) for path in SCHEDULE)
+    assert tree.read("/etc/rescue/rescue.toml") == SETTINGS
+    assert all(tree.has(path) for path in PATHS)
