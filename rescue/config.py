@@ -143,7 +143,7 @@ def parse(text: str, *, where: str) -> Config:
         config = _converter().structure(data, Config)
     except BaseValidationError as error:
         said = "; ".join(_by_key(line) for line in transform_error(error))
-        raise UsageError(f"{where}: {said}", hint="correct the key; see README.md") from error
+        raise UsageError(f"{where}: {said}", hint="correct the key; see rescue.toml(5)") from error
     check(config, where=where)
     return config
 
