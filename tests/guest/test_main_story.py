@@ -39,7 +39,6 @@ OWN = (
     [
         ("gpt", BIOS, False),
         ("gpt", UEFI, False),
-        ("mbr", BIOS, False),
         pytest.param("mbr", BIOS, True, marks=pytest.mark.long),
     ],
 )

@@ -47,7 +47,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("firmware", "dies", "home_again"),
     [
         (BIOS, boot_sector_overwritten, True),
-        (UEFI, table_zeroed, False),
+        pytest.param(UEFI, table_zeroed, False, marks=pytest.mark.long),
         pytest.param(UEFI, root_destroyed, True, marks=pytest.mark.long),
     ],
 )
