@@ -45,6 +45,11 @@ def save_runs(name: str, runs: Sequence[RunEntry], directory: Path = HISTORY_DIR
     write_atomic(directory / f"{name}.jsonl", as_lines(runs), mode=0o600)
 
 
+def forget_runs(name: str, directory: Path = HISTORY_DIRECTORY) -> None:
+    """Remove the history of the mirror of that name, where there is one."""
+    (directory / f"{name}.jsonl").unlink(missing_ok=True)
+
+
 def as_lines(runs: Sequence[RunEntry]) -> bytes:
     """Return runs as JSON lines."""
     return "".join(to_line(run) for run in runs).encode()

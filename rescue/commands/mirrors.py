@@ -4,6 +4,7 @@ from rescue import config
 from rescue.confirm import GuardRefusedError
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, UsageError
+from rescue.history import forget_runs
 from rescue.plan.refuse import machine_refusals
 from rescue.state import forget_record
 from rescue.system.lock import only_one_run
@@ -29,6 +30,7 @@ def forget(name: str, screen: Screen) -> ExitCode:
         # In this order: a record that no entry names is harmless, and the other way round is not.
         config.save(left)
         forget_record(name)
+        forget_runs(name)
     disk = entry.disk.serial or entry.disk.wwn
     screen.show(
         f"mirror '{name}' is forgotten; its disk {disk} was not touched and still boots as it is. "
