@@ -23,7 +23,8 @@ def choose(machine: Machine, settings: Config, *, name: str) -> MirrorRecord:
     records = _records(settings, name=name)
     attached = [record for record in records if is_attached(machine, record)]
     if not attached:
-        raise _why_none(machine, records, settings)
+        limit = settings.intervals[name] if name else settings.run.overdue_hours
+        raise _why_none(machine, records, overdue_hours=limit)
     now = time()
     return min(attached, key=lambda record: waited_since(record, now=now))
 
@@ -46,7 +47,7 @@ def choose_for_run(machine: Machine, settings: Config, *, name: str) -> Turn:
         intervals=settings.intervals,
     )
     if found is None:
-        raise _why_none(machine, records, settings)
+        raise _why_none(machine, records, overdue_hours=settings.run.overdue_hours)
     if isinstance(found, Wait):
         raise _not_its_turn(found)
     return found
@@ -92,7 +93,9 @@ def _not_its_turn(found: Wait) -> SkippedError:
     )
 
 
-def _why_none(machine: Machine, records: list[MirrorRecord], settings: Config) -> RescueError:
+def _why_none(
+    machine: Machine, records: list[MirrorRecord], *, overdue_hours: float
+) -> RescueError:
     """Return what is the matter where none of the enrolled mirrors is attached."""
     wanted = ", ".join(f"'{record.name}' ({record.mirror.id.name})" for record in records)
     strangers = [
@@ -107,15 +110,11 @@ def _why_none(machine: Machine, records: list[MirrorRecord], settings: Config) -
             hint="attach the enrolled disk, or enrol this one with 'rescue prepare'",
         )
     hours = age(records, now=time()) / HOUR
-    limit = min(
-        (settings.intervals[record.name] for record in records),
-        default=settings.run.overdue_hours,
-    )
-    if hours > limit:
+    if hours > overdue_hours:
         old = f"{hours:.0f} h old" if isfinite(hours) else "not there yet"
         return RescueError(
             f"no mirror is attached, and the last complete run is {old} "
-            f"(overdue after {limit:.0f} h): expected {wanted or 'none'}",
+            f"(overdue after {overdue_hours:.0f} h): expected {wanted or 'none'}",
             hint="attach the mirror and run 'rescue mirror'",
         )
     return SkippedError(
