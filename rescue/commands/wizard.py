@@ -5,6 +5,7 @@ it asks for the identity itself, and mounts in a namespace that ends with it. Th
 reads, and never writes.
 """
 
+import contextlib
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from rescue.commands.enrolled import known_records
 from rescue.commands.prepare import FRESH_IDENTIFIERS
 from rescue.confirm import GuardRefusedError
 from rescue.discover.machine import discover
-from rescue.errors import ExitCode, UsageError
+from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
 from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings
@@ -45,6 +46,7 @@ from rescue.ui.wizard import (
 )
 
 _BACK = "back"
+_SETTLE_SECONDS = 10
 
 
 @dataclass(kw_only=True)
@@ -102,7 +104,7 @@ def _menu(session: _Session) -> Task:
         if isinstance(answer, str):
             return Task(answer)
         before = here.machine
-        udev.settle(timeout=10)
+        _let_settle()
 
 
 def _show_page(here: Here, session: _Session, *, news: tuple[str, ...], disks: bool) -> None:
@@ -218,7 +220,13 @@ def _choose_disk(task: Task, session: _Session) -> Candidate | None:
         if answer is Instead.LEFT:
             return None
         before = machine
-        udev.settle(timeout=10)
+        _let_settle()
+
+
+def _let_settle() -> None:
+    """Wait until a disk that came is known by its names; one that takes longer comes with news."""
+    with contextlib.suppress(RescueError):
+        udev.settle(timeout=_SETTLE_SECONDS)
 
 
 def _choice(task: Task, machine: Machine) -> Choice:

@@ -34,7 +34,12 @@ def _normal(here: Here) -> Page:
 def _head(here: Here) -> tuple[str, ...]:
     machine = here.machine
     root = machine.root_disk
-    where = f"{root.path} ({root.id.name or 'no serial'})" if root else "no plain disk"
+    if root is None:
+        return (
+            f"{machine.host} does not run from a plain partition: it is a live system, or it",
+            "lies on layers (LUKS, LVM, RAID) that cannot be mirrored yet.",
+        )
+    where = f"{root.path} ({root.id.name or 'no serial'})"
     if not here.records:
         return (
             f"{machine.host} runs from {where} and has no mirror: if it dies, all is gone.",

@@ -13,6 +13,9 @@ from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.restore import RestorePlan
 
+_HOW = "(arrows or number, Enter)"
+_MOST_SHORTCUTS = 36
+
 # questionary is half of a command's start, which a nightly run that asks nothing does without:
 # it is imported where a question is asked.
 
@@ -99,9 +102,10 @@ def choose(
         choices=choices,
         default=suggested,
         pointer=">",
-        use_shortcuts=True,
+        # There are digits and letters for 36 of them.
+        use_shortcuts=len(options) <= _MOST_SHORTCUTS,
         use_indicator=False,
-        instruction="(arrows or number, Enter)",
+        instruction=_HOW,
         erase_when_done=True,
         **_drawn(),
     )
@@ -184,5 +188,10 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
     answer = questionary.select(
         f"{count} files would come back from {plan.origin.name}:",
         choices=[questionary.Choice(title=choice.value, value=choice) for choice in RestoreChoice],
+        pointer=">",
+        use_shortcuts=True,
+        use_indicator=False,
+        instruction=_HOW,
+        **_drawn(),
     ).ask()
     return answer if isinstance(answer, RestoreChoice) else RestoreChoice.LEAVE

@@ -11,6 +11,7 @@ from tests.lab.guest import Guest
 from tests.lab.lab import Lab, tree
 from tests.lab.layout import GPT, MIB
 from tests.lab.manifest import Manifest
+from tests.lab.terminal import Terminal
 
 HOME = next(part for part in GPT.partitions if part.mount_point == "/home")
 
@@ -49,6 +50,22 @@ def pull_out(server: Guest) -> None:
     server.run("umount --lazy /run/first")
 
 
+def the_wizard_leads_back(server: Guest) -> None:
+    """See its menu, and leave the question what shall come back."""
+    person = server.ssh.terminal("LANG=C.UTF-8 rescue")
+    with Terminal(person, log=server.directory / "screens.log") as terminal:
+        shown = terminal.wait_for(r"> 1\) Bring the users' files back from the dead disk")
+        assert "runs from its MIRROR" in shown
+        assert "2) Make a new disk the first one" in shown
+        terminal.keys("Enter")
+        terminal.wait_for("files would come back from DEAD0001")
+        terminal.keys("C-c")
+        terminal.wait_for("nothing was brought back")
+        terminal.wait_for("What next")
+        terminal.keys("C-c")
+        assert terminal.wait_for_end() == 0
+
+
 RESTORE = "rescue restore --yes --expect-serial DEAD0001 --report /root/report"
 
 
@@ -57,6 +74,7 @@ def test_what_the_journal_holds_comes_back_and_the_disk_is_not_touched(rescued: 
     pull_out(rescued)
     before = dead.digest()
     rescued.attach(dead)
+    the_wizard_leads_back(rescued)
 
     said = rescued.run(RESTORE)
     assert "journal replayed into a throw-away copy" in said.stdout

@@ -17,8 +17,10 @@ def test_from_a_bare_disk_to_a_scheduled_mirror_by_keys(lab: Lab) -> None:
             a_disk_is_plugged_in_while_it_waits(server, terminal)
             left_at_the_question_nothing_is_written(server, terminal)
             a_disk_is_pulled_while_it_waits(server, terminal)
-            it_is_prepared_with_progress(server, terminal)
+            left_while_it_copies_nothing_stays_mounted(server, terminal)
+            what_was_begun_is_given_up_and_it_is_prepared(terminal)
             it_is_scheduled(terminal)
+            without_a_stick_there_is_a_way_back(terminal)
             it_is_left(terminal)
         everything_stands_as_it_was_said(server)
 
@@ -51,7 +53,7 @@ def left_at_the_question_nothing_is_written(server: Guest, terminal: Terminal) -
     terminal.wait_for("left at the question: nothing was written to /dev/vdb")
     terminal.wait_for(MENU)
     assert server.written("MIRROR01") == 0
-    assert "/dev/vdb" not in server.run("cat /proc/*/mounts 2> /dev/null", check=False).stdout
+    assert "/dev/vdb" not in all_mounts(server)
 
 
 def a_disk_is_pulled_while_it_waits(server: Guest, terminal: Terminal) -> None:
@@ -62,7 +64,7 @@ def a_disk_is_pulled_while_it_waits(server: Guest, terminal: Terminal) -> None:
     terminal.wait_for(MENU)
 
 
-def it_is_prepared_with_progress(server: Guest, terminal: Terminal) -> None:
+def left_while_it_copies_nothing_stays_mounted(server: Guest, terminal: Terminal) -> None:
     terminal.keys("Enter")
     terminal.wait_for(r"1\) /dev/vdb  MIRROR01")
     terminal.keys("Enter")
@@ -70,7 +72,24 @@ def it_is_prepared_with_progress(server: Guest, terminal: Terminal) -> None:
     terminal.keys("MIRROR01", "Enter")
     shown = terminal.wait_for(r"\d+% .*/\d+ files .*/s", timeout=300)
     assert re.search(r"\[\d+/\d+\] copy /$", shown, re.MULTILINE)
-    terminal.wait_for(MENU, timeout=600)
+    terminal.keys("C-c")
+    terminal.wait_for("nothing is mounted any more")
+    terminal.wait_for(MENU)
+    assert "/dev/vdb" not in all_mounts(server)
+    assert server.run("rescue status", check=False).returncode == 2
+
+
+def what_was_begun_is_given_up_and_it_is_prepared(terminal: Terminal) -> None:
+    terminal.wait_for(r"> 1\) Make a disk a mirror")
+    terminal.keys("Enter")
+    terminal.wait_for(r"1\) /dev/vdb  MIRROR01 .*holds data")
+    terminal.keys("Enter")
+    terminal.wait_for("Give all of it up")
+    terminal.keys("y")
+    terminal.wait_for("Type its identity")
+    assert "rescue prepare MIRROR01 --erase MIRROR01 --yes" in terminal.history()
+    terminal.keys("MIRROR01", "Enter")
+    terminal.wait_for(r"> \d\) Mirror every night", timeout=600)
     assert "mirror 'MIRROR01' is complete: generation 1" in terminal.history()
 
 
@@ -85,6 +104,15 @@ def it_is_scheduled(terminal: Terminal) -> None:
     terminal.wait_for(r"> \d\) Make a USB stick the rescue medium")
 
 
+def without_a_stick_there_is_a_way_back(terminal: Terminal) -> None:
+    terminal.keys("Enter")
+    shown = terminal.wait_for("No disk can be chosen now")
+    assert "is the mirror 'MIRROR01'" in shown
+    terminal.keys("C-c")
+    terminal.wait_for("nothing was done")
+    terminal.wait_for(MENU)
+
+
 def it_is_left(terminal: Terminal) -> None:
     terminal.keys("C-c")
     assert terminal.wait_for_end() == 0
@@ -95,4 +123,9 @@ def everything_stands_as_it_was_said(server: Guest) -> None:
     shown = server.run("rescue schedule show").stdout
     assert "by systemd: installed" in shown.splitlines()
     assert "rescue-mirror.timer: next" in shown
-    assert not [where for where in server.mounts() if server.mounts()[where].startswith("/dev/vdb")]
+    assert "/dev/vdb" not in all_mounts(server)
+
+
+def all_mounts(server: Guest) -> str:
+    """Return the mounts of every process, whatever namespace it lives in."""
+    return server.run("cat /proc/[0-9]*/mounts 2> /dev/null; true").stdout

@@ -32,6 +32,12 @@ def test_a_machine_without_a_mirror_is_told_what_is_at_stake_and_offered_one() -
     assert "/dev/vda (SRC0001)" in shown.head[0]
 
 
+def test_a_system_that_lies_on_layers_is_not_told_to_be_lost() -> None:
+    shown = page(Here(machine=replace(server(), mounts=())))
+    assert "does not run from a plain partition" in shown.head[0]
+    assert shown.suggested is Task.PREPARE
+
+
 def test_enter_alone_leads_from_a_bare_disk_to_the_end() -> None:
     machine = enrolled().machine
     here = Here(machine=machine, records=(complete(),), verbs=frozenset({"prove"}))
