@@ -70,7 +70,8 @@ def image(target: Path, options: ImageOptions, screen: Screen) -> ExitCode:
         )
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="make it first")
-    made = _build(target, options, discover(), screen)
+    with screen.busy("building the medium's image"):
+        made = _build(target, options, discover(), screen)
     screen.show(f"{target}: {human_bytes(made.size)}, SHA-256 {made.sha256}")
     return ExitCode.DONE
 
@@ -116,7 +117,8 @@ def _planned(options: WriteOptions, screen: Screen) -> Iterator[MediumPlan]:
         raise GuardRefusedError(refusals)
     with tempfile.TemporaryDirectory(prefix="rescue-medium-", dir=_ROOMY) as folder:
         if options.image is None:
-            ready = _build(Path(folder) / "medium.img", options.build, machine, screen)
+            with screen.busy("building the medium's image"):
+                ready = _build(Path(folder) / "medium.img", options.build, machine, screen)
         else:
             ready = _read_image(options.image)
         yield unless_refused(plan_medium(machine, request, ready, known=known))

@@ -26,7 +26,7 @@ from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings
 from rescue.model.wizard import Candidate, Choice, Command, Here, Task
 from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
 from rescue.plan.refuse import root_refusals
-from rescue.plan.wizard import page
+from rescue.plan.wizard import command_of, page
 from rescue.system import udev
 from rescue.system.run import on_terminal
 from rescue.ui.prompt import Instead, Option, ask_text, at_a_terminal, choose, confirm
@@ -39,10 +39,11 @@ from rescue.ui.wizard import (
     menu_hint,
     menu_line,
     render_choice,
+    render_end,
     render_losses,
     render_machine,
+    render_news,
     render_page,
-    shell,
 )
 
 _BACK = "back"
@@ -110,8 +111,8 @@ def _menu(session: _Session) -> Task:
 def _show_page(here: Here, session: _Session, *, news: tuple[str, ...], disks: bool) -> None:
     screen = session.screen
     screen.show("")
-    for line in news:
-        screen.show(f"* {line}")
+    if news:
+        screen.show(render_news(news))
     if disks:
         screen.show(render_machine(here.machine))
     if not session.begun and here.machine.running_mirror is not None:
@@ -150,7 +151,7 @@ def _carry_out(task: Task, session: _Session) -> None:
         session.did.add(task)
     elif task is not Task.STATUS:
         screen.show("")
-        screen.show(f"'{shell(command.attended)}' ended with {code}: the menu offers it again.")
+        screen.show(render_end(command, code))
 
 
 def _command(task: Task, session: _Session) -> Command | None:
@@ -160,24 +161,11 @@ def _command(task: Task, session: _Session) -> Command | None:
             return _command_on_a_disk(task, session)
         case Task.SCHEDULE:
             return _schedule()
-        case Task.MIRROR:
-            return _same(("mirror",))
-        case Task.PROVE:
-            return _same(("prove",))
-        case Task.HOMES:
-            return _same(("restore",))
         case _:
-            return _same(("status",))
-
-
-def _same(words: tuple[str, ...]) -> Command:
-    return Command(attended=words, scripted=words)
+            return command_of(task, discover())
 
 
 def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
-    last = discover().handed_over
-    if task is Task.FAILBACK and last is not None:
-        return command_for(task, last.record.mirror.id, erase=False)
     chosen = _choose_disk(task, session)
     if chosen is None:
         return None
@@ -204,8 +192,8 @@ def _choose_disk(task: Task, session: _Session) -> Candidate | None:
         news = changes(before, machine) if before else ()
         if before is None or news:
             session.screen.show("")
-            for line in news:
-                session.screen.show(f"* {line}")
+            if news:
+                session.screen.show(render_news(news))
             session.screen.show(render_choice(choice))
         good = {each.disk.path: each for each in choice.choosable}
         options = [Option(value=path, title=choice_line(each)) for path, each in good.items()]
@@ -252,7 +240,8 @@ def _schedule() -> Command | None:
     if isinstance(day, Instead):
         return None
     compared = ("--no-checksum",) if day == ChecksumDay.NEVER else ("--checksum-day", day)
-    return _same(("schedule", "install", "--at", at, *compared))
+    words = ("schedule", "install", "--at", at, *compared)
+    return Command(attended=words, scripted=words)
 
 
 def _wrong_time(text: str) -> str:

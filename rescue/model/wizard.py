@@ -12,7 +12,10 @@ from rescue.model.schedule import Installed, ScheduleSettings
 
 
 class Task(StrEnum):
-    """One thing that the wizard does; each is a command that can be run without it."""
+    """One thing that the wizard does; each is a command that can be run without it.
+
+    AGAIN is failback once more: the new first disk is given what has changed since.
+    """
 
     PREPARE = "prepare"
     MIRROR = "mirror"
@@ -21,6 +24,7 @@ class Task(StrEnum):
     PROVE = "prove"
     HOMES = "homes"
     FAILBACK = "failback"
+    AGAIN = "again"
     STATUS = "status"
     LEAVE = "leave"
 

@@ -4,7 +4,8 @@ from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.schedule import Installed
-from rescue.model.wizard import Here, Offer, Page, Task
+from rescue.model.wizard import Command, Here, Offer, Page, Task
+from rescue.plan.candidates import command_for
 
 _LEAVE = Offer(task=Task.LEAVE, title="Leave")
 
@@ -16,6 +17,35 @@ def page(here: Here) -> Page:
     """
     running = here.machine.running_mirror
     return _normal(here) if running is None else _rescue_mode(here, running)
+
+
+def command_of(task: Task, machine: Machine) -> Command:
+    """Return the command of a task that nothing has to be asked for.
+
+    Raises ValueError for one that needs to know a disk or a time.
+    """
+    running, last = machine.running_mirror, machine.handed_over
+    match task:
+        case Task.MIRROR:
+            return _same("mirror")
+        case Task.PROVE:
+            return _same("prove")
+        case Task.STATUS:
+            return _same("status")
+        case Task.HOMES if running is not None:
+            dead = running.source.id.name or "SERIAL"
+            return Command(
+                attended=("restore",), scripted=("restore", "--yes", "--expect-serial", dead)
+            )
+        case Task.AGAIN if last is not None:
+            disk = last.record.mirror.id
+            return command_for(Task.FAILBACK, disk, erase=False)
+        case _:
+            raise ValueError(f"'{task}' is not a command yet")
+
+
+def _same(*words: str) -> Command:
+    return Command(attended=words, scripted=words)
 
 
 def _normal(here: Here) -> Page:
@@ -130,10 +160,13 @@ def _rescue_mode(here: Here, running: MirrorRecord) -> Page:
         suggested = Task.STATUS
     else:
         offers = [_homes(here), _failback(machine)]
-        again = machine.handed_over is not None
-        suggested = Task.FAILBACK if again or Task.HOMES in here.did else Task.HOMES
-        if again and Task.FAILBACK in here.did:
-            suggested = Task.STATUS
+        suggested = Task.FAILBACK if Task.HOMES in here.did else Task.HOMES
+        if machine.handed_over is not None:
+            disk = machine.handed_over.record.mirror.id.name
+            head.append(
+                f"{disk} is its first disk again; what is written from now on is not on it."
+            )
+            suggested = Task.STATUS if Task.AGAIN in here.did else Task.AGAIN
     status = Offer(
         task=Task.STATUS,
         title="Show how everything stands, and what to do next",
@@ -163,7 +196,7 @@ def _failback(machine: Machine) -> Offer:
         )
     disk = last.record.mirror.id.name
     return Offer(
-        task=Task.FAILBACK,
+        task=Task.AGAIN,
         title=f"Bring the new first disk {disk} up to date",
         why="stop what writes first",
         command=f"rescue failback {disk}",

@@ -1,9 +1,11 @@
 """What a command says while it works: rich on a terminal, one plain line each in the journal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import assert_never
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from rescue.errors import RescueError
 from rescue.model.event import Event, Notice, StepDone, StepStarted
@@ -41,6 +43,19 @@ class Screen:
     def say(self, line: str) -> None:
         """Print a line as it is: a path in it may hold what is markup elsewhere."""
         self.out.print(line, markup=False)
+
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Show on a terminal that something takes its time, while the block runs."""
+        if not self.out.is_terminal:
+            yield
+            return
+        with self.out.status(
+            Text(what),
+            spinner="line" if self.out.options.ascii_only else "dots",
+            refresh_per_second=4,
+        ):
+            yield
 
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Print every reason at once, each with what to do about it."""

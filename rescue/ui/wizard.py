@@ -106,6 +106,17 @@ def changes(before: Machine, now: Machine) -> tuple[str, ...]:
     return (*went, *came, *other)
 
 
+def render_news(news: Sequence[str]) -> RenderableType:
+    """Return what happened to the disks while the person thought."""
+    return Group(*(Text(f"* {line}", style="bold") for line in news))
+
+
+def render_end(command: Command, code: int) -> RenderableType:
+    """Return how a step ended that did not end well."""
+    words = shell(command.attended)
+    return Text(f"'{words}' ended with exit code {code}. The menu offers it again.")
+
+
 def _candidate(candidate: Candidate) -> list[RenderableType]:
     disk = candidate.disk
     parts: list[RenderableType] = [

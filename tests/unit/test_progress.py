@@ -117,3 +117,12 @@ def test_lines_are_drawn_where_the_terminal_can(
     monkeypatch.setenv("TERM", kind)
     assert terminal.draws_lines() is lines
     assert terminal.console().options.ascii_only is not lines
+
+
+def test_what_takes_its_time_is_seen_on_a_terminal_alone() -> None:
+    for terminal_there in (True, False):
+        out = io.StringIO()
+        console = Console(file=out, force_terminal=terminal_there, width=80, color_system=None)
+        with Screen(console=console).busy("looking [at] it"):
+            pass
+        assert ("looking [at] it" in out.getvalue()) is terminal_there

@@ -9,7 +9,7 @@ from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.record import Handover, MirrorRecord, MirrorState
 from rescue.model.schedule import Installed, ScheduleSettings
 from rescue.model.wizard import Here, Page, Task
-from rescue.plan.wizard import page
+from rescue.plan.wizard import command_of, page
 from rescue.ui.wizard import menu_hint, menu_line
 from tests.builders import bare_disk, enrolled, on_mirror, server
 
@@ -128,13 +128,27 @@ def test_on_its_mirror_a_machine_is_offered_the_way_back_and_no_mirroring() -> N
 def test_after_the_homes_comes_the_new_disk_and_then_what_it_lacks() -> None:
     here = Here(machine=on_mirror(), did=frozenset({Task.HOMES}))
     assert page(here).suggested is Task.FAILBACK
-    again = Here(machine=handed_over(), did=frozenset())
-    assert page(again).suggested is Task.FAILBACK
-    (offer,) = [each for each in page(again).offers if each.task is Task.FAILBACK]
+    # The first pass came to its end here: what it lacks is still to be brought over.
+    again = Here(machine=handed_over(), did=frozenset({Task.HOMES, Task.FAILBACK}))
+    assert page(again).suggested is Task.AGAIN
+    assert "SRC0001 is its first disk again" in page(again).head[1]
+    (offer,) = [each for each in page(again).offers if each.task is Task.AGAIN]
     assert "up to date" in offer.title
     assert offer.command == "rescue failback SRC0001"
-    done = replace(again, did=frozenset({Task.FAILBACK}))
+    done = replace(again, did=frozenset({Task.AGAIN}))
     assert page(done).suggested is Task.STATUS
+
+
+def test_commands_that_need_no_answer() -> None:
+    assert command_of(Task.MIRROR, server()).attended == ("mirror",)
+    homes = command_of(Task.HOMES, on_mirror())
+    assert homes.attended == ("restore",)
+    assert homes.scripted == ("restore", "--yes", "--expect-serial", "SRC0001")
+    again = command_of(Task.AGAIN, handed_over())
+    assert again.scripted == ("failback", "SRC0001", "--yes", "--expect-serial", "SRC0001")
+    for task in (Task.PREPARE, Task.HOMES, Task.AGAIN, Task.SCHEDULE):
+        with pytest.raises(ValueError, match="not a command yet"):
+            command_of(task, server())
 
 
 def test_on_a_mirror_that_is_not_whole_nothing_is_offered_that_writes() -> None:
