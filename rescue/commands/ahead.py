@@ -32,7 +32,8 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
     elif trust.accept_changes:
         return plan
     else:
-        ahead = estimate(plan)
+        with screen.busy("looking at what would change"):
+            ahead = estimate(plan)
     if not trust.accept_changes:
         _brake(ahead, settings)
     return plan

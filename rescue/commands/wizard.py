@@ -18,6 +18,7 @@ from rescue.commands import schedule as schedule_command
 from rescue.commands.enrolled import known_records
 from rescue.commands.prepare import FRESH_IDENTIFIERS
 from rescue.confirm import GuardRefusedError
+from rescue.discover import diskhealth
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.machine import Machine
@@ -188,7 +189,8 @@ def _choose_disk(task: Task, session: _Session) -> Candidate | None:
     while True:
         watch = udev.DiskWatch()
         machine = discover()
-        choice = _choice(task, machine)
+        with session.screen.busy("looking at the disks"):
+            choice = _choice(task, machine)
         news = changes(before, machine) if before else ()
         if before is None or news:
             session.screen.show("")
@@ -219,12 +221,14 @@ def _let_settle() -> None:
 
 def _choice(task: Task, machine: Machine) -> Choice:
     records: tuple[MirrorRecord, ...] = known_records()
+    health = {disk.path: diskhealth.look(disk) for disk in machine.disks}
     if task is Task.MEDIUM:
-        return stick_choice(machine, records)
+        return stick_choice(machine, records, health=health)
     fresh = tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS))
     if task is Task.FAILBACK:
-        return first_disk_choice(machine, tuple(each.name for each in records), fresh=fresh)
-    return mirror_choice(machine, records, fresh=fresh)
+        names = tuple(each.name for each in records)
+        return first_disk_choice(machine, names, fresh=fresh, health=health)
+    return mirror_choice(machine, records, fresh=fresh, health=health)
 
 
 def _schedule() -> Command | None:

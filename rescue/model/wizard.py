@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rescue.model.disk import Disk
+from rescue.model.diskhealth import DiskHealth
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
@@ -104,13 +105,5 @@ class Command:
     scripted: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiskHealth:
-    """What a disk says of itself: whether it is well, in a sentence."""
-
-    good: bool
-    said: str
-
-
 HealthOf = Mapping[str, DiskHealth]
-"""By the disk's path; a disk that was not asked, or does not know, is not in it."""
+"""By the disk's path; a disk that was not asked is not in it."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rescue.model.disk import Disk
+from rescue.model.diskhealth import SmartState
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
@@ -144,8 +145,8 @@ def _for(disk: Disk, machine: Machine, task: Task, health: HealthOf) -> tuple[st
     if not what_is_lost(disk):
         words.append("empty")
     known = health.get(disk.path)
-    if known is not None and known.good:
-        words.append(known.said)
+    if known is not None and known.smart.state is SmartState.PASSED and not known.reasons:
+        words.append("SMART passed")
     return tuple(words)
 
 
@@ -160,6 +161,8 @@ def _notes(
     if task is not Task.MEDIUM and is_removable(disk) and not disk.all_uses:
         notes.append("removable: each run needs it attached")
     known = health.get(disk.path)
-    if known is not None and not known.good:
-        notes.append(known.said)
+    if known is not None and known.is_failing:
+        notes.append("it is failing: " + "; ".join(known.reasons))
+    elif known is not None:
+        notes += known.reasons
     return tuple(notes)

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, TableKind
+from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan, PrepareRequest
-from rescue.model.wizard import Candidate, Choice, DiskHealth, Task
+from rescue.model.wizard import Candidate, Choice, Task
 from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
 from rescue.plan.failback import plan_failback
 from rescue.plan.prepare import plan_prepare
@@ -85,14 +88,38 @@ def test_the_mirror_that_is_there_is_known() -> None:
     assert candidate.notes == ("it is the mirror 'MIR0001' already: it would be made anew",)
 
 
-def test_a_dying_disk_is_pointed_out() -> None:
-    health = {
-        "/dev/vdb": DiskHealth(good=False, said="SMART: failing"),
-        "/dev/vda": DiskHealth(good=True, said="SMART: passed"),
-    }
-    choice = mirror_choice(server(), (), fresh=FRESH, health=health)
-    assert of(choice, "/dev/vdb").notes == ("SMART: failing",)
-    assert "SMART: passed" in of(choice, "/dev/vda").speaks_for
+def smart(state: SmartState, *said: str, errors: tuple[str, ...] = ()) -> DiskHealth:
+    return DiskHealth(smart=SmartVerdict(state=state, said=said), read_errors=errors)
+
+
+@pytest.mark.parametrize(
+    ("health", "note"),
+    [
+        (smart(SmartState.FAILING, "its spare is used up"), "it is failing: its spare is used up"),
+        (smart(SmartState.SUSPECT, "8 sectors wait"), "8 sectors wait"),
+        (
+            smart(SmartState.PASSED, errors=("I/O error, dev vdb",)),
+            "it is failing: 1 read errors in the kernel's log in the last two days, the last: "
+            "I/O error, dev vdb",
+        ),
+    ],
+)
+def test_a_dying_disk_is_pointed_out(health: DiskHealth, note: str) -> None:
+    candidate = of(
+        mirror_choice(server(), (), fresh=FRESH, health={"/dev/vdb": health}), "/dev/vdb"
+    )
+    assert candidate.notes == (note,)
+    assert "SMART passed" not in candidate.speaks_for
+
+
+def test_a_good_verdict_speaks_for_a_disk_and_none_says_nothing() -> None:
+    said = []
+    for state in (SmartState.PASSED, SmartState.NO_TOOL, SmartState.UNSUPPORTED):
+        health = {"/dev/vdb": smart(state, "why there is none")}
+        candidate = of(mirror_choice(server(), (), fresh=FRESH, health=health), "/dev/vdb")
+        assert candidate.notes == ()
+        said.append("SMART passed" in candidate.speaks_for)
+    assert said == [True, False, False]
 
 
 def test_a_stick_is_removable_and_no_mirror() -> None:
