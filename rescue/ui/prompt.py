@@ -13,6 +13,7 @@ from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.restore import RestorePlan
 
+_WHEN_READY = "run the same command again when you are ready"
 _HOW = "(arrows or number, Enter)"
 _MOST_SHORTCUTS = 36
 
@@ -50,7 +51,7 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
     except KeyboardInterrupt:
         raise TerminatedError(
             f"left at the question: nothing was written to {plan.target_path}",
-            hint="run the same command again when you are ready",
+            hint=_WHEN_READY,
         ) from None
 
 
@@ -173,9 +174,10 @@ class RestoreChoice(StrEnum):
 
 
 def ask_restore(plan: RestorePlan) -> RestoreChoice:
-    """Ask what shall be done with a shown restore; LEAVE where the question was left.
+    """Ask what shall be done with a shown restore.
 
-    Raises UsageError where standard input is no terminal.
+    Raises TerminatedError where the question was left with Ctrl-C, and UsageError where standard
+    input is no terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError(
@@ -185,7 +187,7 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
     import questionary
 
     count = sum(len(told.comes) for told in plan.users)
-    answer = questionary.select(
+    question = questionary.select(
         f"{count} files would come back from {plan.origin.name}:",
         choices=[questionary.Choice(title=choice.value, value=choice) for choice in RestoreChoice],
         pointer=">",
@@ -193,5 +195,10 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
         use_indicator=False,
         instruction=_HOW,
         **_drawn(),
-    ).ask()
-    return answer if isinstance(answer, RestoreChoice) else RestoreChoice.LEAVE
+    )
+    try:
+        return RestoreChoice(question.unsafe_ask())
+    except KeyboardInterrupt:
+        raise TerminatedError(
+            "left at the question: nothing was brought back", hint=_WHEN_READY
+        ) from None

@@ -60,8 +60,8 @@ def the_wizard_leads_back(server: Guest) -> None:
         terminal.keys("Enter")
         terminal.wait_for("files would come back from DEAD0001")
         terminal.keys("C-c")
-        terminal.wait_for("nothing was brought back")
-        terminal.wait_for("What next")
+        terminal.wait_for("left at the question: nothing was brought back")
+        terminal.wait_for(r"> 1\) Bring the users' files back")
         terminal.keys("C-c")
         assert terminal.wait_for_end() == 0
 
