@@ -84,11 +84,15 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """All disks of a machine for one task, and what stands against the task whatever disk it is."""
+    """All disks of a machine for one task, and what stands against the task whatever disk it is.
+
+    `unknown` are sentences on what could not be asked of any disk.
+    """
 
     task: Task
     candidates: tuple[Candidate, ...]
     against: tuple[Refusal, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def choosable(self) -> tuple[Candidate, ...]:

@@ -123,7 +123,20 @@ def _choice(
                 choosable=choosable,
             )
         )
-    return Choice(task=task, candidates=tuple(candidates), against=common)
+    return Choice(
+        task=task,
+        candidates=tuple(candidates),
+        against=common,
+        unknown=_unknown(health or {}),
+    )
+
+
+def _unknown(health: HealthOf) -> tuple[str, ...]:
+    """Say once that no disk could be asked how it is, where the tool for it is missing."""
+    missing = [
+        each.smart.said for each in health.values() if each.smart.state is SmartState.NO_TOOL
+    ]
+    return tuple(f"no disk was asked how it is: {said}" for said in dict.fromkeys(sum(missing, ())))
 
 
 def _only(refusals: tuple[Refusal, ...], common: tuple[Refusal, ...]) -> tuple[Refusal, ...]:

@@ -58,6 +58,7 @@ def render_choice(choice: Choice) -> RenderableType:
         parts += _reasons(choice.against, hints=True)
     for each in choice.candidates:
         parts += _candidate(each)
+    parts += [Text(f"({each})") for each in choice.unknown]
     return Group(*parts)
 
 

@@ -122,6 +122,14 @@ def test_a_good_verdict_speaks_for_a_disk_and_none_says_nothing() -> None:
     assert said == [True, False, False]
 
 
+def test_that_no_disk_could_be_asked_is_said_once() -> None:
+    missing = smart(SmartState.NO_TOOL, "smartctl is not installed")
+    health = {"/dev/vda": missing, "/dev/vdb": missing}
+    choice = mirror_choice(server(), (), fresh=FRESH, health=health)
+    assert choice.unknown == ("no disk was asked how it is: smartctl is not installed",)
+    assert mirrors(server()).unknown == ()
+
+
 def test_a_stick_is_removable_and_no_mirror() -> None:
     there = enrolled()
     machine = with_disk(there.machine, stick())
