@@ -14,9 +14,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from rescue import config
-from rescue.commands import schedule as schedule_command
 from rescue.commands.enrolled import known_records
 from rescue.commands.prepare import FRESH_IDENTIFIERS
+from rescue.commands.schedule import how_it_stands
 from rescue.confirm import GuardRefusedError
 from rescue.discover import diskhealth
 from rescue.discover.machine import discover
@@ -27,7 +27,7 @@ from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings
 from rescue.model.wizard import Candidate, Choice, Command, Here, Task
 from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
 from rescue.plan.refuse import root_refusals
-from rescue.plan.wizard import command_of, page
+from rescue.plan.wizard import command_of, page, schedule_command
 from rescue.system import udev
 from rescue.system.run import on_terminal
 from rescue.ui.prompt import Instead, Option, ask_text, at_a_terminal, choose, confirm
@@ -129,7 +129,7 @@ def _look(session: _Session) -> Here:
     return Here(
         machine=machine,
         records=known_records(),
-        schedule=schedule_command.how_it_stands(settings) if settings and asked else Installed.NO,
+        schedule=how_it_stands(settings) if settings and asked else Installed.NO,
         settings=settings.schedule if settings else ScheduleSettings(),
         verbs=session.verbs,
         did=frozenset(session.did),
@@ -243,9 +243,7 @@ def _schedule() -> Command | None:
     )
     if isinstance(day, Instead):
         return None
-    compared = ("--no-checksum",) if day == ChecksumDay.NEVER else ("--checksum-day", day)
-    words = ("schedule", "install", "--at", at, *compared)
-    return Command(attended=words, scripted=words)
+    return schedule_command(at, ChecksumDay(day))
 
 
 def _wrong_time(text: str) -> str:

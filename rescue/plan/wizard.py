@@ -3,7 +3,7 @@
 from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.schedule import Installed
+from rescue.model.schedule import ChecksumDay, Installed
 from rescue.model.wizard import Command, Here, Offer, Page, Task
 from rescue.plan.candidates import command_for
 
@@ -42,6 +42,13 @@ def command_of(task: Task, machine: Machine) -> Command:
             return command_for(Task.FAILBACK, disk, erase=False)
         case _:
             raise ValueError(f"'{task}' is not a command yet")
+
+
+def schedule_command(at: str, day: ChecksumDay) -> Command:
+    """Return the command of a schedule: the time of the day, and the day of the checksums."""
+    never = day is ChecksumDay.NEVER
+    compared = ("--no-checksum",) if never else ("--checksum-day", day.value)
+    return _same("schedule", "install", "--at", at, *compared)
 
 
 def _same(*words: str) -> Command:

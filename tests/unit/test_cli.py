@@ -1,10 +1,17 @@
 """Command lines that cannot be meant, and what they end with."""
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from rescue.cli.main import cli
 from rescue.errors import ExitCode
+from rescue.model.identity import DiskId
+from rescue.model.schedule import ChecksumDay
+from rescue.model.wizard import Command, Task
+from rescue.plan.candidates import command_for
+from rescue.plan.wizard import command_of, schedule_command
+from tests.builders import on_mirror, server
 
 
 @pytest.mark.parametrize("verb", ["prepare", "failback"])
@@ -40,6 +47,35 @@ def test_without_a_verb_and_without_a_terminal_there_is_help_and_no_question() -
     assert "Usage:" in done.output
     assert "prepare" in done.output
     assert "Traceback" not in done.output
+
+
+DISK = DiskId(serial="WD-1")
+ON_DISKS = [
+    command_for(task, DISK, erase=erase, more=more)
+    for task, more in (
+        (Task.PREPARE, ()),
+        (Task.FAILBACK, ()),
+        (Task.MEDIUM, ()),
+        (Task.MEDIUM, ("--with-rescue-system",)),
+    )
+    for erase in (False, True)
+]
+SCHEDULES = [schedule_command("03:15", day) for day in ChecksumDay]
+ALONE = [command_of(task, server()) for task in (Task.MIRROR, Task.STATUS)]
+BACK = [command_of(Task.HOMES, on_mirror())]
+
+
+@pytest.mark.parametrize("command", [*ON_DISKS, *SCHEDULES, *ALONE, *BACK])
+def test_what_the_wizard_says_is_a_command_that_there_is(command: Command) -> None:
+    for words in (command.attended, command.scripted):
+        found: click.Command = cli
+        rest = list(words)
+        while isinstance(found, click.Group):
+            name = rest.pop(0)
+            found = found.commands[name]
+        # Parsed as on the command line, and not carried out.
+        with found.make_context(name, rest) as context:
+            assert context.params
 
 
 def test_the_wizard_needs_a_terminal() -> None:
