@@ -34,9 +34,12 @@ def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, .
         return ()
 
 
-def load_runs_on_mirror(own_folder: Path) -> tuple[RunEntry, ...]:
-    """Return the last runs that a mirror carries. Raises UsageError as `load_runs` does."""
-    return _read(own_folder / ON_MIRROR)
+def known_runs_on_mirror(own_folder: Path) -> tuple[RunEntry, ...]:
+    """Return the last runs that a mirror carries; nothing where they cannot be read."""
+    try:
+        return _read(own_folder / ON_MIRROR)
+    except (UsageError, OSError):
+        return ()
 
 
 def save_runs(name: str, runs: Sequence[RunEntry], directory: Path = HISTORY_DIRECTORY) -> None:

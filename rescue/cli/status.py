@@ -1,5 +1,7 @@
 """`rescue status`, and what tells people of a failure."""
 
+from pathlib import Path
+
 import click
 
 from rescue.cli.options import carry_out
@@ -10,16 +12,24 @@ from rescue.commands import status as status_command
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option("--log", is_flag=True, help="Write what is not well to the system's log, too.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="Write one page for a browser, on a phone too.",
+)
 @click.option("--monitor", is_flag=True, help="Print one line, as plugins of monitoring do.")
-def status(*, as_json: bool, log: bool, monitor: bool) -> None:
+def status(*, as_json: bool, log: bool, html: Path | None, monitor: bool) -> None:
     """Say from which disk this machine runs, how its mirrors are, and what to do next.
 
     Ends with 0 where all is well, 1 for a warning, 2 where it is critical, as plugins of
     monitoring systems do; with --monitor, 3 where it could not be found out.
     """
-    if monitor and (as_json or log):
+    if monitor and (as_json or log or html):
         raise click.UsageError("--monitor prints one line, and stands alone")
-    options = status_command.StatusOptions(as_json=as_json, log=log, monitor=monitor)
+    if as_json and html:
+        raise click.UsageError("--json and --html contradict each other")
+    options = status_command.StatusOptions(as_json=as_json, html=html, log=log, monitor=monitor)
     carry_out(lambda screen: status_command.status(options, screen), loud=log)
 
 

@@ -11,7 +11,7 @@ from rescue.commands.enrolled import is_attached
 from rescue.config import Config
 from rescue.discover.diskhealth import look
 from rescue.errors import UsageError
-from rescue.history import known_runs
+from rescue.history import known_runs, known_runs_on_mirror
 from rescue.model.disk import Disk
 from rescue.model.diskhealth import DiskHealth
 from rescue.model.history import RunEntry, RunFigures, last_whole, seen
@@ -25,9 +25,11 @@ from rescue.plan.guard import is_disk
 from rescue.plan.rotation import HOUR, age, whose_day
 from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
-from rescue.state import load_boots, load_record
+from rescue.state import OWN_FOLDER, load_boots, load_record
 from rescue.system.lock import is_held
 from rescue.ui.content import distrust_lines, shown, suspect_counts
+
+_RECENT = 30
 
 
 def standing(machine: Machine) -> Status:
@@ -39,7 +41,8 @@ def standing(machine: Machine) -> Status:
         raise UsageError("only root can read the records", hint="try it with sudo")
     if machine.running_mirror is not None:
         boots = load_boots(Path("/"))
-        return on_mirror(machine, machine.running_mirror, now=time(), boots=boots)
+        runs = seen(known_runs_on_mirror(Path("/") / OWN_FOLDER), active=False)
+        return on_mirror(machine, machine.running_mirror, now=time(), boots=boots, runs=runs)
     return _on_source_now(machine, config.load() if config.CONFIG_PATH.exists() else None)
 
 
@@ -135,7 +138,12 @@ def on_source(
 
 
 def on_mirror(
-    machine: Machine, running: MirrorRecord, *, now: float, boots: tuple[str, ...]
+    machine: Machine,
+    running: MirrorRecord,
+    *,
+    now: float,
+    boots: tuple[str, ...],
+    runs: tuple[RunEntry, ...] = (),
 ) -> Status:
     """Say how a machine stands that runs from its mirror: always CRITICAL, it has no other disk."""
     root, last = machine.root_disk, machine.handed_over
@@ -146,7 +154,7 @@ def on_mirror(
         device=root.path if root else "",
         disk=root.id.name if root else "",
         source=running.source.id.name,
-        own=_mirror(machine, running, now=now, overdue_hours=float("inf"), known=Known()),
+        own=_mirror(machine, running, now=now, overdue_hours=float("inf"), known=Known(runs=runs)),
         at=now,
         since=boots,
         handed_over_to=last.record.mirror.id.name if last else "",
@@ -189,6 +197,7 @@ def _mirror(
         free=last.free if last else (),
         last_checksum=record.last_checksum,
         ill_runs=_ill(known.runs, now=now),
+        recent=known.runs[-_RECENT:],
         disk_health=known.health,
         proof=known.proof,
     )

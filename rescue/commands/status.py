@@ -1,6 +1,7 @@
 """`rescue status`: where the machine stands, for a person, a program, a monitoring system."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rescue.codec import to_json
 from rescue.commands.metrics import publish
@@ -8,7 +9,9 @@ from rescue.commands.standing import standing
 from rescue.discover.machine import discover
 from rescue.errors import RescueError
 from rescue.model.status import Health, Status
+from rescue.report import report
 from rescue.system import journal
+from rescue.system.files import write_atomic
 from rescue.ui.monitor import monitor_line, unknown_line
 from rescue.ui.screen import Screen
 from rescue.ui.status import status_lines
@@ -16,9 +19,13 @@ from rescue.ui.status import status_lines
 
 @dataclass(frozen=True, kw_only=True)
 class StatusOptions:
-    """What the command line asked for: the form, and whether the system's log is told, too."""
+    """What the command line asked for: the form, and whether the system's log is told, too.
+
+    `html` is the file that a page is written to, None where none is asked for.
+    """
 
     as_json: bool = False
+    html: Path | None = None
     monitor: bool = False
     log: bool = False
 
@@ -35,7 +42,10 @@ def status(options: StatusOptions, screen: Screen) -> Health:
         return _monitor(screen)
     machine = discover()
     found = standing(machine)
-    if options.as_json:
+    if options.html is not None:
+        _write(report(found), options.html)
+        screen.show(f"written to {options.html}")
+    elif options.as_json:
         screen.show(to_json(found))
     else:
         for line in status_lines(found):
@@ -44,6 +54,15 @@ def status(options: StatusOptions, screen: Screen) -> Health:
         _log(found)
         publish(machine, screen, found=found)
     return found.health
+
+
+def _write(page: str, path: Path) -> None:
+    """Write the page, atomically: for root alone, or with the mode that it had before.
+
+    Raises OSError where the folder is not there. Messages of a run may name files of users.
+    """
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    write_atomic(path, page.encode("utf-8", "replace"), mode=mode)
 
 
 def _monitor(screen: Screen) -> Health:

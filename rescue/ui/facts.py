@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rescue.model.diskhealth import DiskHealth, SmartState
 from rescue.model.history import RunEntry
-from rescue.model.record import FreeSpace
+from rescue.model.record import FreeSpace, MirrorState
 from rescue.model.stake import Stake
 from rescue.model.status import MirrorStatus, Status
 from rescue.units import human_bytes
@@ -83,6 +83,27 @@ def disk_fact(health: DiskHealth | None) -> Fact:
     if health.unseen:
         said += f" (not seen: {health.unseen})"
     return Fact(name="disk", said=said, bad=bool(health.reasons))
+
+
+def reasons(status: Status) -> tuple[str, ...]:
+    """Return what is not well, one sentence for each thing."""
+    found = []
+    for each in status.mirrors:
+        name = f"mirror '{each.name}'"
+        if not each.last_complete:
+            found.append(f"{name} was never complete")
+        elif each.state is not MirrorState.COMPLETE:
+            found.append(f"{name} is not whole: its last run is {each.state}")
+        if each.overdue_after:
+            limit = duration_words(each.overdue_after)
+            found.append(f"{name} is overdue: {duration_words(each.age)} old, its limit is {limit}")
+        problems = (each.last_error, *each.troubles)
+        found += [f"{name}: {said}" for said in problems if said]
+        if each.proof and not each.proof.passed:
+            found.append(f"{name} failed its proof: {each.proof.cause}")
+    for disk, health in all_disks(status):
+        found += [f"disk {disk}: {said}" for said in (health.reasons if health else ())]
+    return tuple(found)
 
 
 def run_words(run: RunEntry) -> str:

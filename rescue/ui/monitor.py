@@ -5,10 +5,9 @@ RESCUE OK - mirror 'A' is 7 h old | age=25920s;129600;345600;0 ...
 
 from math import isfinite
 
-from rescue.model.record import MirrorState
 from rescue.model.role import Role
 from rescue.model.status import Health, MirrorStatus, Status
-from rescue.ui.facts import duration_words
+from rescue.ui.facts import duration_words, reasons
 
 _WORDS = {
     Health.GOOD: "OK",
@@ -37,23 +36,13 @@ def _said(status: Status) -> str:
         return f"{status.host} runs from its mirror {status.disk}"
     if not status.mirrors:
         return f"{status.host} has no mirror"
-    disks = ((status.disk, status.disk_health), *((m.disk, m.disk_health) for m in status.mirrors))
-    said = [_mirror(each) for each in status.mirrors]
-    said += [f"disk {disk}: {'; '.join(h.reasons)}" for disk, h in disks if h and h.reasons]
-    return ", ".join(said)
+    ages = [_age(each) for each in status.mirrors]
+    return ", ".join((*ages, *reasons(status)))
 
 
-def _mirror(each: MirrorStatus) -> str:
-    words = f"mirror '{each.name}' is "
-    words += f"{duration_words(each.age)} old" if each.last_complete else "not complete"
-    if each.overdue_after:
-        words += " (overdue)"
-    notes = [] if each.state is MirrorState.COMPLETE else [f"its last run is {each.state}"]
-    notes += [each.last_error] if each.last_error else []
-    notes += each.troubles[:1]
-    if each.proof and not each.proof.passed:
-        notes.append(f"proof failed: {each.proof.cause}")
-    return f"{words} ({'; '.join(notes)})" if notes else words
+def _age(each: MirrorStatus) -> str:
+    age = f"{duration_words(each.age)} old" if each.last_complete else "not complete"
+    return f"mirror '{each.name}' is {age}"
 
 
 def _figures(status: Status) -> list[str]:

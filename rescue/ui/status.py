@@ -12,7 +12,7 @@ _HOUR = 3600.0
 
 def status_lines(status: Status) -> tuple[Text, ...]:
     """Return the status; the first line says the most important by itself."""
-    lines = [Text(f"{status.health.name}: {_headline(status)}", style=_STYLE[status.health])]
+    lines = [Text(f"{status.health.name}: {headline(status)}", style=_STYLE[status.health])]
     if status.own is not None:
         lines += [Text(f"  {line}") for line in _own(status, status.own)]
     if status.stake is not None and status.mirrors:
@@ -52,7 +52,8 @@ def age_words(seconds: float) -> str:
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
 
 
-def _headline(status: Status) -> str:
+def headline(status: Status) -> str:
+    """Return in one sentence from which disk the machine runs."""
     disk = f"{status.disk or 'no serial'}, {status.device or 'no plain disk'}"
     match status.runs_from:
         case Role.SOURCE:

@@ -124,9 +124,15 @@ def test_the_monitoring_line_says_the_age_first() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"state": MirrorState.FAILED, "last_error": "the cable"}, "last run is failed; the cable"),
-        ({"overdue_after": 3600.0}, "7 h 12 min old (overdue)"),
-        ({"proof": Proven(at=NOW, seconds=0, generation=7, cause="no kernel")}, "proof failed: no"),
+        (
+            {"state": MirrorState.FAILED, "last_error": "the cable"},
+            "not whole: its last run is failed, mirror 'MIRROR01': the cable",
+        ),
+        ({"overdue_after": 3600.0}, "overdue: 7 h 12 min old, its limit is 60 min"),
+        (
+            {"proof": Proven(at=NOW, seconds=0, generation=7, cause="no kernel")},
+            "failed its proof: no kernel",
+        ),
         ({"last_complete": 0.0}, "is not complete"),
     ],
 )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rescue.apply.engine import Outcome
 from rescue.commands.logbook import Logbook, noted
 from rescue.errors import BrakeError, ExitCode, UsageError
-from rescue.history import load_runs
+from rescue.history import known_runs_on_mirror, load_runs
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
 from rescue.model.plan import PlanKind
@@ -168,3 +168,13 @@ def test_a_run_from_a_failing_source_is_degraded(tmp_path: Path) -> None:
         ):
             notes.outcome = Outcome(record=THERE.record, summary=summary)
             assert notes.code is code
+
+
+def test_the_running_mirror_knows_its_last_runs(tmp_path: Path) -> None:
+    with book(tmp_path) as notes:
+        notes.outcome = Outcome(record=THERE.record, summary=SUMMARY)
+        for name, data in notes.papers(THERE.record).items():
+            (tmp_path / name).write_bytes(data)
+    (run_,) = known_runs_on_mirror(tmp_path)
+    assert run_.end is RunEnd.DEGRADED
+    assert known_runs_on_mirror(tmp_path / "nowhere") == ()
