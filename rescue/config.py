@@ -14,6 +14,7 @@ from rescue.errors import UsageError
 from rescue.model.alarm import AlarmSettings
 from rescue.model.hook import Hook, hook_faults
 from rescue.model.identity import DiskId
+from rescue.model.proof import ProofSettings
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.rotation import RotationSettings
 from rescue.model.schedule import ScheduleSettings
@@ -93,6 +94,7 @@ class Config:
     rotation: RotationSettings = field(default_factory=RotationSettings)
     hook: tuple[Hook, ...] = ()
     alarm: AlarmSettings = field(default_factory=AlarmSettings)
+    prove: ProofSettings = field(default_factory=ProofSettings)
 
     def with_mirror(self, entry: MirrorEntry) -> "Config":
         """Return the same configuration with this mirror added, or put in its old place.
@@ -222,6 +224,10 @@ def check(config: Config, *, where: str) -> None:
         ("run.bandwidth_kib", config.run.bandwidth_kib >= 0, "0 or more"),
         ("schedule.at", is_time_of_day(when.at), "a time from 00:00 to 23:59"),
         ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
+        ("prove.memory_mib", config.prove.memory_mib >= 256, "256 or more"),
+        ("prove.cpus", config.prove.cpus >= 1, "1 or more"),
+        ("prove.time_limit_minutes", config.prove.time_limit_minutes > 0, "above 0"),
+        ("prove.checks", all(map(str.strip, config.prove.checks)), "commands that are not empty"),
         ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
         ("alarm.critical_hours", alarm.critical_hours > 0, "above 0"),
         ("alarm.history_runs", alarm.history_runs > 0, "above 0"),

@@ -78,6 +78,12 @@ class AuditError(RescueError):
     code = ExitCode.AUDIT_FAILED
 
 
+class ProofError(RescueError):
+    """The mirror was booted in a virtual machine, and did not do what it should."""
+
+    code = ExitCode.PROOF_FAILED
+
+
 class BusyError(RescueError):
     """Another run is active."""
 

@@ -68,3 +68,19 @@ def store_marker(
     with Workspace.mirror_only(only_root, grant, site=site) as workspace:
         save_papers(workspace.mirror("/"), papers or {})
         write_marker(workspace.mirror("/"), record, grant)
+
+
+def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None) -> None:
+    """Mount the granted mirror's root, and note in its marker what its proof came to.
+
+    What the boot menu reads says it, too. That the mirror was started meanwhile is not forgotten.
+    """
+    if not record.mirror.id.same_disk(grant.disk):
+        raise RefusedError(
+            f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
+        )
+    only_root = replace(record, filesystems=(record.root,))
+    with Workspace.mirror_only(only_root, grant, site=site) as workspace:
+        root = workspace.mirror("/")
+        expect_marker(root, record)
+        save_marker(root, record)

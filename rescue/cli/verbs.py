@@ -12,6 +12,7 @@ _MODULES = {
     "mirror": "mirrors",
     "mirrors": "rotation",
     "audit": "mirrors",
+    "prove": "prove",
     "status": "status",
     "schedule": "schedule",
     "media": "media",

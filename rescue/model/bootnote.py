@@ -20,9 +20,10 @@ def boot_note(record: MirrorRecord) -> bytes:
     """Return the environment block of a mirror: whose it is, how good, and where its menu lies.
 
     `mirror_complete` sorts as text ('' before the first complete run); `mirror_boot_uuid` is of
-    the file system that holds `mirror_grub`, the folder of its grub.cfg.
+    the file system that holds `mirror_grub`, the folder of its grub.cfg. `mirror_proof` is 'failed'
+    where the last complete run was seen not to boot, 'passed' where it was seen to, else ''.
     """
-    boot = _holder(record)
+    boot = menu_holder(record)
     done = datetime.fromtimestamp(record.last_complete, UTC) if record.last_complete else None
     return environment_block(
         {
@@ -33,11 +34,18 @@ def boot_note(record: MirrorRecord) -> bytes:
             "mirror_state": record.state.value,
             "mirror_generation": str(record.generation),
             "mirror_complete": f"{done:%Y%m%dT%H%M%SZ}" if done else "",
+            "mirror_proof": _proof(record),
             "mirror_shown": f"{done:%Y-%m-%d %H:%M} UTC" if done else "never",
             "mirror_boot_uuid": boot.mirror_uuid,
             "mirror_grub": f"/{_GRUB.relative_to(boot.mount_point)}",
         }
     )
+
+
+def _proof(record: MirrorRecord) -> str:
+    if record.proof is None:
+        return ""
+    return "passed" if record.proof.passed else "failed"
 
 
 def environment_block(values: dict[str, str]) -> bytes:
@@ -48,7 +56,7 @@ def environment_block(values: dict[str, str]) -> bytes:
     return block + b"#" * (_UNIT - len(block) % _UNIT)
 
 
-def _holder(record: MirrorRecord) -> FilesystemPair:
+def menu_holder(record: MirrorRecord) -> FilesystemPair:
     """Return the file system on which /boot/grub lies."""
     holders = [pair for pair in record.filesystems if _GRUB.is_relative_to(pair.mount_point)]
     return max(holders, key=lambda pair: len(pair.mount_point))

@@ -103,6 +103,20 @@ class RunSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProofSummary:
+    """What the last proof came to: of which generation, when (seconds since the epoch, UTC).
+
+    `seconds` is from power-on until the boot was through; `cause` is what was wrong first.
+    """
+
+    generation: int
+    at: float
+    passed: bool
+    seconds: float
+    cause: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MirrorRecord:
     """Everything known of one mirror. On the mirror: /.rescue/mirror.json.
 
@@ -113,7 +127,7 @@ class MirrorRecord:
     is of the GRUB files that grub-install last used, so that an upgrade is noticed;
     `initramfs_digests` are of the source's initramfs that each of the mirror's was made after.
     `fstab` are the lines of the source's as the last run saw them, so that the next one can say
-    what is new.
+    what is new. `last_proof` may be of an older generation.
     """
 
     version: int = RECORD_VERSION
@@ -138,6 +152,13 @@ class MirrorRecord:
     grub_digest: str = ""
     initramfs_digests: tuple[tuple[str, str], ...] = ()
     fstab: tuple[str, ...] = ()
+    last_proof: ProofSummary | None = None
+
+    @property
+    def proof(self) -> ProofSummary | None:
+        """The proof of the last complete run, None where it was not proven."""
+        last = self.last_proof
+        return last if last is not None and last.generation == self.generation else None
 
     @property
     def root(self) -> FilesystemPair:

@@ -102,3 +102,12 @@ def reread(fd: int, *, attempts: int = 20) -> None:
             time.sleep(0.25)
         else:
             return
+
+
+def forget_cached(path: str) -> None:
+    """Let the kernel forget what it has cached of a whole disk (man 8 blockdev, --flushbufs).
+
+    What was written through a partition is not seen through the disk while an older copy is kept.
+    Raises CommandError.
+    """
+    run(["blockdev", "--flushbufs", path])

@@ -57,7 +57,9 @@ def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...
     argv = [
         *("nice", "-n", "19", QEMU, *accelerator),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"),
-        *("-machine", "q35", "-nodefaults", "-no-user-config", "-no-reboot"),
+        *("-machine", "q35", "-nodefaults", "-no-user-config"),
+        # It stays to be asked how it went off.
+        *("-action", "reboot=shutdown,shutdown=pause"),
         *("-display", "none", "-vga", "std", "-nic", "none", "-rtc", "base=utc"),
         *("-m", str(machine.memory_mib), "-smp", str(machine.cpus)),
         *("-chardev", f"file,id=console,path={folder / _CONSOLE}", "-serial", "chardev:console"),
@@ -122,7 +124,16 @@ class PoweredOn:
     @property
     def is_on(self) -> bool:
         """Whether it has power: a guest that switches itself off, or starts anew, has not."""
-        return self.child.is_running
+        return self.child.is_running and not self.went_off
+
+    @property
+    def went_off(self) -> str:
+        """How the guest ended (QEMU: ShutdownCause), 'guest-shutdown' in order; '' while it runs.
+
+        One that starts anew, 'guest-reset', is off, too.
+        """
+        events = (each for each in self.qmp.events() if each["event"] == "SHUTDOWN")
+        return next((str(each["data"]["reason"]) for each in events), "")
 
     @property
     def seconds(self) -> float:

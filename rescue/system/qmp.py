@@ -35,7 +35,9 @@ class Qmp:
 
     def close(self) -> None:
         """Close the connection; QEMU keeps running."""
-        self._stream.close()
+        # What was not said to a QEMU that is gone cannot be flushed.
+        with contextlib.suppress(OSError):
+            self._stream.close()
         self._socket.close()
 
     def _read(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ class Qmp:
         return answer
 
     def events(self) -> tuple[dict[str, Any], ...]:
-        """Return the events that came until now and were not waited for; also after the end."""
+        """Return the events that came until now and were not waited for."""
         with contextlib.suppress(QmpError, OSError):
             self.execute("query-status")  # collects what came meanwhile
         return tuple(self._events)

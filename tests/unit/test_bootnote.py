@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rescue.model.bootnote import boot_note, environment_block
 from rescue.model.disk import TableKind
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.record import MirrorRecord, MirrorState, ProofSummary
 from rescue.state import OWN_FOLDER, save_marker
 from tests.builders import enrolled
 
@@ -41,10 +41,23 @@ def test_the_note_says_whose_the_mirror_is_and_when_it_was_complete(tmp_path: Pa
         "mirror_state": "complete",
         "mirror_generation": "3",
         "mirror_complete": "20261124T031500Z",
+        "mirror_proof": "",
         "mirror_shown": "2026-11-24 03:15 UTC",
         "mirror_boot_uuid": boot.mirror_uuid,
         "mirror_grub": "/grub",
     }
+
+
+def test_the_note_tells_of_the_proof_of_its_own_generation_alone(tmp_path: Path) -> None:
+    record = complete()
+    last = ProofSummary(generation=record.generation, at=NIGHT, passed=False, seconds=9.0)
+    for proof, said in (
+        (last, "failed"),
+        (replace(last, passed=True), "passed"),
+        (replace(last, generation=record.generation - 1), ""),
+    ):
+        seen = as_grub_reads(boot_note(replace(record, last_proof=proof)), tmp_path)
+        assert seen["mirror_proof"] == said
 
 
 def test_without_a_boot_partition_the_menu_lies_on_the_root(tmp_path: Path) -> None:

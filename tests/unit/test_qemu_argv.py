@@ -44,8 +44,8 @@ def test_a_guest_has_no_network_and_what_it_was_given() -> None:
     assert _option(argv, "-smp") == ["2"]
 
 
-def test_it_stops_where_it_would_start_anew() -> None:
-    assert "-no-reboot" in _argv()
+def test_it_stops_where_it_would_start_anew_and_can_be_asked_why() -> None:
+    assert _option(_argv(), "-action") == ["reboot=shutdown,shutdown=pause"]
 
 
 def test_only_the_given_accelerator_is_used() -> None:

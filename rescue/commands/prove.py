@@ -1,0 +1,144 @@
+"""`rescue prove`: the mirror booted in a virtual machine, without changing one byte of it."""
+
+from dataclasses import dataclass, replace
+from time import time
+
+from rescue import config
+from rescue.apply.marker import store_proof
+from rescue.commands.enrolled import choose, is_attached, known_records
+from rescue.confirm import GuardRefusedError, grant, unless_refused
+from rescue.discover.homes import homes
+from rescue.discover.machine import discover
+from rescue.discover.marker import Marker, read_marker
+from rescue.errors import ExitCode, ProofError
+from rescue.model.machine import Machine
+from rescue.model.plan import Plan, PlanKind
+from rescue.model.proof import Proof, ProofPlan
+from rescue.model.record import MirrorRecord, ProofSummary
+from rescue.plan.prove import is_due, plan_proof
+from rescue.plan.refuse import machine_refusals
+from rescue.prove import store
+from rescue.prove.proof import prove as boot
+from rescue.state import save_record
+from rescue.system import blockdev, journal
+from rescue.system.lock import only_one_run
+from rescue.system.memory import available_mib
+from rescue.system.qemu import expect_installed
+from rescue.ui.proof import proof_lines
+from rescue.ui.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveOptions:
+    """What the command line asked for; a `scheduled` proof is not made twice of one run."""
+
+    name: str = ""
+    scheduled: bool = False
+
+
+def prove(options: ProveOptions, screen: Screen) -> ExitCode:
+    """Boot the mirror over a throw-away overlay and say what was seen.
+
+    Raises ProofError (16) where it does not do what it should; the record and the mirror's boot
+    note say so then. Other RescueErrors are no verdict: nothing was proven.
+    """
+    with only_one_run():
+        machine = discover()
+        if refusals := machine_refusals(machine):
+            raise GuardRefusedError(tuple(refusals))
+        record = _chosen(machine, options.name)
+        if options.scheduled and not is_due(record):
+            screen.show(f"mirror '{record.name}': its last run is proven already")
+            return ExitCode.DONE
+        marker = _marker(machine, record)
+        plan = _plan(machine, record, marker)
+        for firmware in plan.firmwares:
+            expect_installed(firmware)
+        blockdev.forget_cached(plan.disk)
+        proofs = [_one(plan, index, screen) for index in range(len(plan.firmwares))]
+        _settle(machine, plan, proofs, marker)
+        return _tell(record, proofs, screen)
+
+
+def _one(plan: ProofPlan, index: int, screen: Screen) -> Proof:
+    """Make the proof with one of the plan's firmwares, show it and keep it."""
+    firmware = plan.firmwares[index]
+    screen.show(f"mirror '{plan.record.name}' ({plan.disk}) is booted with {firmware.upper()} ...")
+    proven = boot(plan, firmware)
+    for line in proof_lines(proven.proof):
+        screen.show(line)
+    screen.show(f"  kept: {store.keep(proven)}")
+    return proven.proof
+
+
+def _chosen(machine: Machine, name: str) -> MirrorRecord:
+    """Return the record of the named mirror, or of the attached one that was written last.
+
+    Raises what `choose` raises where it is unknown or not there.
+    """
+    record = choose(machine, name=name)
+    attached = [each for each in known_records() if is_attached(machine, each)]
+    newest = max(attached, key=lambda each: each.last_complete, default=record)
+    return record if name else newest
+
+
+def _marker(machine: Machine, record: MirrorRecord) -> Marker | None:
+    disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
+    return read_marker(disk)
+
+
+def _plan(machine: Machine, record: MirrorRecord, marker: Marker | None) -> ProofPlan:
+    return unless_refused(
+        plan_proof(
+            machine,
+            record,
+            marker.record if marker else None,
+            config.load().prove,
+            boots=marker.boots if marker else (),
+            homes=homes(),
+            free_mib=available_mib(),
+        )
+    )
+
+
+def summary(proofs: list[Proof]) -> ProofSummary:
+    """Return what is recorded of one or two proofs: the slower one, or the first that failed."""
+    worst = next((each for each in proofs if not each.passed), None)
+    worst = worst or max(proofs, key=lambda each: each.times.total)
+    return ProofSummary(
+        generation=worst.generation,
+        at=time(),
+        passed=worst.passed,
+        seconds=worst.times.total,
+        cause=worst.cause,
+    )
+
+
+def _settle(machine: Machine, plan: ProofPlan, proofs: list[Proof], marker: Marker | None) -> None:
+    """Record the verdict here; on the mirror only a failure, or that one is over.
+
+    Nothing else has to be written there, and the disk can stay as it is.
+    """
+    record = replace(plan.record, last_proof=summary(proofs))
+    save_record(record)
+    said = marker.record.last_proof if marker else None
+    failed_before = said is not None and not said.passed
+    if failed_before or not all(each.passed for each in proofs):
+        disk = next(disk for disk in machine.disks if disk.path == plan.disk)
+        note = Plan.on(disk, kind=PlanKind.PROOF, record=record, steps=())
+        store_proof(record, grant(note, named=record.mirror.id.name))
+
+
+def _tell(record: MirrorRecord, proofs: list[Proof], screen: Screen) -> ExitCode:
+    failed = [each for each in proofs if not each.passed]
+    if failed:
+        raise ProofError(
+            f"mirror '{record.name}', generation {record.generation}, failed its proof with "
+            f"{failed[0].firmware.upper()}: {failed[0].cause}",
+            hint=f"see {store.PROOFS / record.name} for the console and the screen; mend the "
+            f"cause, and run 'rescue mirror {record.name}' and 'rescue prove {record.name}'",
+        )
+    said = f"mirror '{record.name}' is proven bootable: {summary(proofs).seconds:.0f} s"
+    screen.show(said)
+    journal.report_success(said)
+    return ExitCode.DONE

@@ -1,0 +1,205 @@
+"""A proof: the mirror booted in a virtual machine, what was expected of it, and what was seen."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rescue.model.boot import Firmware
+from rescue.model.finding import Finding, first_broken
+from rescue.model.record import MirrorRecord
+from rescue.model.virtual import DiskBus, ImageFormat
+
+PROOF_VERSION = 1
+
+
+class Firmwares(StrEnum):
+    """With which firmware a mirror is booted: the machine's OWN, or BOTH of the kinds it is for."""
+
+    OWN = "own"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class ProofSettings:
+    """How a mirror is proven, as section [prove] of the configuration says it.
+
+    `checks` are shell commands that are run inside and must end with 0; `expected_failures` are
+    names or patterns ('nfs-*.mount') of units that may fail there, because they need real
+    hardware or the network. `memory_mib` and `cpus` are what the virtual machine takes at most,
+    `time_limit_minutes` how long one boot may take. `firmware` is "own" or "both".
+    """
+
+    checks: tuple[str, ...] = ()
+    expected_failures: tuple[str, ...] = ()
+    memory_mib: int = 2048
+    cpus: int = 2
+    time_limit_minutes: float = 15.0
+    firmware: Firmwares = Firmwares.OWN
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofPlan:
+    """What will be booted, and what is expected of it.
+
+    `disk` is the device or image of the mirror, which is read alone. `homes` are folders of users
+    that are on the source now. `generation` is that of the last complete run.
+    """
+
+    record: MirrorRecord
+    disk: str
+    format: ImageFormat = ImageFormat.RAW
+    firmwares: tuple[Firmware, ...]
+    bus: DiskBus
+    homes: tuple[str, ...] = ()
+    settings: ProofSettings
+
+
+class Phase(StrEnum):
+    """Where a boot is; a proof that failed names the one in which it did."""
+
+    OVERLAY = "overlay"
+    FIRMWARE = "firmware"
+    GRUB = "GRUB"
+    KERNEL = "kernel"
+    INITRAMFS = "initramfs"
+    USERSPACE = "userspace"
+    POWER_OFF = "power-off"
+
+
+class Ending(StrEnum):
+    """How the virtual machine came to its end."""
+
+    POWERED_OFF = "powered off"
+    RESET = "reset"
+    PANICKED = "panicked"
+    HOPELESS = "stopped because it could not go on"
+    TIMED_OUT = "stopped at the time limit"
+    DIED = "QEMU ended by itself"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MountSeen:
+    """A file system as it is mounted inside; `read_only` as the kernel has it."""
+
+    target: str
+    uuid: str
+    fstype: str
+    read_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FstabLine:
+    """A line of the fstab inside."""
+
+    target: str
+    source: str
+    fstype: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeSeen:
+    """The home of one user of the passwd inside, and whether it is there and that user's."""
+
+    path: str
+    present: bool
+    owned: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """One of the person's own commands: its exit code (124: not done in time), its last words."""
+
+    command: str
+    exit_code: int
+    said: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeReport:
+    """What was said from inside. `done` says that it came to its end.
+
+    `uptime` is of its beginning (seconds since the kernel started); `userspace` and `finished`
+    are when systemd began and when the boot was through, in the same count, 0 where it was not.
+    `waiting` are the jobs that systemd was at the last time it was asked.
+    """
+
+    uptime: float = 0.0
+    state: str = ""
+    userspace: float = 0.0
+    finished: float = 0.0
+    waiting: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    journal: tuple[str, ...] = ()
+    mounts: tuple[MountSeen, ...] = ()
+    fstab: tuple[FstabLine, ...] = ()
+    swaps: tuple[str, ...] = ()
+    closed_layers: tuple[str, ...] = ()
+    root_mode: str = ""
+    root_readable: bool = False
+    root_free: int = -1
+    command_line: str = ""
+    homes: tuple[HomeSeen, ...] = ()
+    marker: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What was seen of one boot; times in seconds since the machine was switched on.
+
+    `console` is the serial console, `screen` what BIOS and GRUB showed. `obstacle` is why
+    nothing could be started at all. `grub_at` and `kernel_at` are None where it did not come
+    that far.
+    """
+
+    ending: Ending
+    seconds: float
+    console: str = ""
+    screen: str = ""
+    report: ProbeReport | None = None
+    grub_at: float | None = None
+    kernel_at: float | None = None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTimes:
+    """How long each part of the boot took, in seconds; 0 where it did not come that far.
+
+    `kernel` is with the initramfs; `total` is from power-on until the boot was through.
+    """
+
+    firmware: float = 0.0
+    grub: float = 0.0
+    kernel: float = 0.0
+    userspace: float = 0.0
+    total: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a proof came to: one boot with one firmware.
+
+    `at` is in seconds since the epoch (UTC); `findings` are in the order of the boot.
+    """
+
+    version: int = PROOF_VERSION
+    mirror: str
+    generation: int
+    at: float
+    firmware: Firmware
+    times: BootTimes
+    ending: Ending
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was wrong."""
+        return first_broken(self.findings) is None
+
+    @property
+    def cause(self) -> str:
+        """The first thing that was wrong, '' where nothing was."""
+        broken = first_broken(self.findings)
+        return f"{broken.link}: {broken.message}" if broken else ""

@@ -1,0 +1,86 @@
+"""What is booted in a proof, and what stands against it."""
+
+from rescue.errors import ExitCode
+from rescue.model.boot import Firmware, GrubPlatform
+from rescue.model.finding import Refusal
+from rescue.model.machine import Machine
+from rescue.model.proof import Firmwares, ProofPlan, ProofSettings
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.virtual import bus_like
+from rescue.plan.guard import booted_refusals, find_mirror, marker_refusals
+from rescue.plan.refuse import in_order, machine_refusals
+
+SPARE_MIB = 256
+"""Memory that is left to the machine beside the virtual one."""
+
+_FIRMWARE = {GrubPlatform.I386_PC: Firmware.BIOS, GrubPlatform.X86_64_EFI: Firmware.UEFI}
+
+
+def plan_proof(
+    machine: Machine,
+    record: MirrorRecord,
+    marker: MirrorRecord | None,
+    settings: ProofSettings,
+    *,
+    boots: tuple[str, ...] = (),
+    homes: tuple[str, ...] = (),
+    free_mib: int,
+) -> ProofPlan | tuple[Refusal, ...]:
+    """Given the machine and the record of one mirror, return what is booted, or every refusal.
+
+    `marker` and `boots` are what the mirror's root says, `homes` the folders of users that are on
+    the source, `free_mib` the memory that can be given away (MiB).
+    """
+    disk, refusals = find_mirror(machine, record)
+    refusals += machine_refusals(machine)
+    if disk is not None:
+        refusals += marker_refusals(record, marker, mirror=disk)
+        refusals += booted_refusals(record, boots)
+    refusals += _state_refusals(record) + _memory_refusals(settings, free_mib)
+    if refusals or disk is None:
+        return in_order(refusals)
+    return ProofPlan(
+        record=record,
+        disk=disk.path,
+        firmwares=firmwares(record, own=machine.boot.firmware, wanted=settings.firmware),
+        bus=bus_like(disk),
+        homes=homes,
+        settings=settings,
+    )
+
+
+def firmwares(record: MirrorRecord, *, own: Firmware, wanted: Firmwares) -> tuple[Firmware, ...]:
+    """Return with which firmware the mirror is booted, the machine's own first."""
+    able = [_FIRMWARE[platform] for platform in record.platforms]
+    others = [each for each in able if each is not own]
+    return (own, *others) if wanted is Firmwares.BOTH else (own,)
+
+
+def is_due(record: MirrorRecord) -> bool:
+    """Whether the last complete run of a mirror has not been proven yet."""
+    return record.proof is None
+
+
+def _state_refusals(record: MirrorRecord) -> list[Refusal]:
+    if record.state is MirrorState.COMPLETE:
+        return []
+    return [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"mirror '{record.name}' is not complete: {record.state}",
+            hint=f"run 'rescue mirror {record.name}' first",
+        )
+    ]
+
+
+def _memory_refusals(settings: ProofSettings, free_mib: int) -> list[Refusal]:
+    if free_mib >= settings.memory_mib + SPARE_MIB:
+        return []
+    return [
+        Refusal(
+            code=ExitCode.FAILED,
+            reason=f"{free_mib} MiB of memory are free, and the virtual machine would take "
+            f"{settings.memory_mib} MiB",
+            hint="lower 'prove.memory_mib' in the configuration, or prove at a quieter time",
+        )
+    ]

@@ -1,0 +1,119 @@
+"""The probe laid into the overlay: a unit that runs once, of which the mirror knows nothing.
+
+Credentials handed over by SMBIOS would need no writing at all (systemd.system-credentials(7)), but
+none that systemd 252 of Debian 12 knows adds a unit, and 256, which has one, is not everywhere.
+A kernel that shows what it says on a screen alone is told to say it on the serial console, too.
+"""
+
+import errno
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+
+from rescue.errors import RescueError
+from rescue.model.bootnote import menu_holder
+from rescue.model.disk import PartitionTable
+from rescue.model.proof import ProofPlan
+from rescue.model.record import FilesystemPair
+from rescue.system import mountns
+from rescue.system.loop import Span
+from rescue.system.overlay import partition_argv
+from rescue.system.run import CommandError
+from rescue.system.tables import read_table
+
+SERVICE = "rescue-proof.service"
+_UNITS = "etc/systemd/system"
+_WANTED_BY = "sysinit.target.wants"
+_OWN = ".rescue/proof"
+_SECTOR = 512
+
+MENU = PurePosixPath("/boot/grub/grub.cfg")
+_LINUX = re.compile(r"^[ \t]*linux(?:16|efi)?[ \t][^\n]*", re.MULTILINE)
+_SERIAL = "console=ttyS0"
+
+
+def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
+    """Lay the probe into the overlay that is shown at `image`; return '' or why it cannot be.
+
+    `folder` is of a private mount namespace. What cannot be is a finding about the mirror: its
+    table, a file system, or no room.
+    """
+    try:
+        table = read_table(str(image))
+        with _mounted(plan.record.root, table, image, folder) as root:
+            write_probe(root, plan.settings.checks)
+        holder = menu_holder(plan.record)
+        with _mounted(holder, table, image, folder) as place:
+            _make_heard(place / MENU.relative_to(holder.mount_point))
+    except CommandError as error:
+        said = (error.result.stderr or error.result.stdout).strip().splitlines()
+        return f"a file system cannot be mounted: {said[-1] if said else error.message}"
+    except RescueError as error:
+        return error.message
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "its root file system is full: nothing can be written when it boots"
+        return f"its file systems cannot be written: {error}"
+    return ""
+
+
+@contextmanager
+def _mounted(
+    pair: FilesystemPair, table: PartitionTable, image: Path, folder: Path
+) -> Iterator[Path]:
+    """Mount a file system of the overlay. Raises RescueError where that cannot be."""
+    target = folder / "opened"
+    target.mkdir(exist_ok=True)
+    mountns.mount(partition_argv(image, span_of(table, pair), pair.kind.value, target))
+    try:
+        yield target
+    finally:
+        mountns.unmount_all(target)
+
+
+def heard(menu: str) -> str:
+    """Given a grub.cfg, return it with kernels that speak on the serial console, too.
+
+    Those that do by themselves stay as they are. The last console named is the one that the
+    initramfs and systemd complain on.
+    """
+    return _LINUX.sub(
+        lambda line: line[0] if _SERIAL in line[0] else f"{line[0]} console=tty0 {_SERIAL}", menu
+    )
+
+
+def _make_heard(menu: Path) -> None:
+    # One that is not there is for GRUB to complain of.
+    if menu.is_file():
+        text = menu.read_text(encoding="utf-8", errors="surrogateescape")
+        if heard(text) != text:
+            menu.write_text(heard(text), encoding="utf-8", errors="surrogateescape")
+
+
+def write_probe(root: Path, checks: Sequence[str]) -> None:
+    """Write the unit, the script and the person's own commands into a tree. Raises OSError."""
+    templates = files("rescue").joinpath("templates")
+    own, wanted = root / _OWN, root / _UNITS / _WANTED_BY
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wanted.mkdir(parents=True, exist_ok=True)
+    (own / "probe.sh").write_bytes(templates.joinpath("proof-probe.sh").read_bytes())
+    for number, command in enumerate(checks):
+        (own / f"check-{number}").write_text(f"{command}\n", encoding="utf-8")
+    unit = root / _UNITS / SERVICE
+    unit.write_bytes(templates.joinpath(SERVICE).read_bytes())
+    link = wanted / SERVICE
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"../{SERVICE}")
+
+
+def span_of(table: PartitionTable, pair: FilesystemPair) -> Span:
+    """Return where a file system lies on its disk. Raises RescueError where it has no partition."""
+    try:
+        part = table.partition(pair.partition)
+    except KeyError:
+        raise RescueError(
+            f"partition {pair.partition} ({pair.mount_point}) is missing from its table"
+        ) from None
+    return Span(start=part.start * _SECTOR, length=part.length * _SECTOR)

@@ -1,0 +1,70 @@
+"""One proof from overlay to verdict; the mirror's disk is read, and nothing of it stays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+
+from rescue.model.boot import Firmware
+from rescue.model.proof import Ending, Evidence, Proof, ProofPlan
+from rescue.model.virtual import VirtualDisk, VirtualMachine
+from rescue.prove.inject import inject
+from rescue.prove.observe import observe
+from rescue.prove.verdict import judge, times_of
+from rescue.system import mountns
+from rescue.system.overlay import PLACE, exported, overlay_of
+from rescue.system.qemu import expect_installed
+
+ROOM = Path("/run/rescue/prove")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """A verdict and what it stands on; `picture` is a PNG, empty where none could be taken."""
+
+    proof: Proof
+    evidence: Evidence
+    picture: bytes = b""
+
+
+def prove(plan: ProofPlan, firmware: Firmware, *, room: Path = ROOM, place: Path = PLACE) -> Proven:
+    """Boot the mirror over an overlay with one kind of firmware, and judge what was seen.
+
+    Takes this process into a private mount namespace. Raises UsageError where QEMU or its tools
+    are not installed, RescueError where the host's own side does not work: that is no verdict.
+    """
+    expect_installed(firmware)
+    started, picture = time(), b""
+    with (
+        mountns.vanishing_folder(room, size="64m") as folder,
+        overlay_of(plan.disk, format_=plan.format, place=place) as overlay,
+    ):
+        with exported(overlay, folder) as image:
+            obstacle = inject(plan, image, folder)
+        if obstacle:
+            evidence = Evidence(ending=Ending.HOPELESS, seconds=0.0, obstacle=obstacle)
+        else:
+            disk = VirtualDisk(
+                path=overlay.path,
+                format=overlay.format,
+                serial=plan.record.mirror.id.serial[:20],
+                bus=plan.bus,
+            )
+            machine = VirtualMachine(
+                firmware=firmware,
+                memory_mib=plan.settings.memory_mib,
+                cpus=plan.settings.cpus,
+                disks=(disk,),
+            )
+            shot = folder / "screen.png"
+            evidence = observe(machine, plan, folder, picture=shot)
+            picture = shot.read_bytes() if shot.exists() else b""
+    proof = Proof(
+        mirror=plan.record.name,
+        generation=plan.record.generation,
+        at=started,
+        firmware=firmware,
+        times=times_of(evidence),
+        ending=evidence.ending,
+        findings=judge(plan, evidence),
+    )
+    return Proven(proof=proof, evidence=evidence, picture=picture)

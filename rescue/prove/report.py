@@ -1,0 +1,115 @@
+"""What the probe (templates/proof-probe.sh) says from inside, read into values."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from rescue.model.proof import CheckResult, FstabLine, HomeSeen, MountSeen, ProbeReport
+
+_LINE = re.compile(r"rescue-proof ([a-z0-9-]+) ([A-Za-z0-9+/=]*)(?=\s)")
+_MICROSECONDS = 1_000_000
+
+
+def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None:
+    """Given what came through the second serial port, return the report; None before it began.
+
+    `checks` are the commands in the order in which the probe was given them. A report that was
+    cut is returned as far as it came. Lines that are not the probe's are skipped.
+    """
+    said = {name: _decoded(data) for name, data in _LINE.findall(text)}
+    if "uptime" not in said:
+        return None
+    times = dict(line.split("=", 1) for line in _lines(said, "times") if "=" in line)
+    return ProbeReport(
+        uptime=_number(said["uptime"]),
+        state=said.get("state", "").strip(),
+        userspace=_number(times.get("UserspaceTimestampMonotonic")) / _MICROSECONDS,
+        finished=_number(times.get("FinishTimestampMonotonic")) / _MICROSECONDS,
+        waiting=tuple(_job(line) for line in _lines(said, "waiting")),
+        failed=tuple(line.split()[0] for line in _lines(said, "failed")),
+        journal=_lines(said, "journal"),
+        mounts=tuple(_mount(row) for row in _table(said.get("mounts", ""))),
+        fstab=tuple(_fstab_line(row) for row in _table(said.get("fstab", ""))),
+        swaps=_lines(said, "swaps"),
+        closed_layers=_lines(said, "closed-layers"),
+        root_mode=said.get("root-mode", "").strip(),
+        root_readable=said.get("root-readable", "").strip() == "yes",
+        root_free=int(_number(said.get("root-free", "-1"))),
+        command_line=said.get("command-line", "").strip(),
+        homes=tuple(_home(line) for line in _lines(said, "homes")),
+        marker=said.get("marker", ""),
+        checks=tuple(
+            _check(command, said[f"check-{number}"])
+            for number, command in enumerate(checks)
+            if f"check-{number}" in said
+        ),
+        done="done" in said,
+    )
+
+
+def _decoded(data: str) -> str:
+    try:
+        return base64.b64decode(data, validate=True).decode("utf-8", "replace")
+    except binascii.Error:
+        return ""
+
+
+def _lines(said: dict[str, str], name: str) -> tuple[str, ...]:
+    return tuple(line for line in said.get(name, "").splitlines() if line.strip())
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
+
+
+def _table(text: str) -> list[dict[str, Any]]:
+    """Return the rows of findmnt's JSON; none where it did not answer."""
+    try:
+        rows: list[dict[str, Any]] = json.loads(text)["filesystems"]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return rows
+
+
+def _options(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(str(row.get("options") or "").split(","))
+
+
+def _mount(row: dict[str, Any]) -> MountSeen:
+    return MountSeen(
+        target=str(row.get("target") or ""),
+        uuid=str(row.get("uuid") or ""),
+        fstype=str(row.get("fstype") or ""),
+        read_only="ro" in _options(row),
+    )
+
+
+def _fstab_line(row: dict[str, Any]) -> FstabLine:
+    return FstabLine(
+        target=str(row.get("target") or ""),
+        source=str(row.get("source") or ""),
+        fstype=str(row.get("fstype") or ""),
+        options=_options(row),
+    )
+
+
+def _home(line: str) -> HomeSeen:
+    uid, owner, path = line.split(" ", 2)
+    return HomeSeen(path=path, present=owner != "none", owned=owner == uid)
+
+
+def _job(line: str) -> str:
+    """Return the unit of a line of `systemctl list-jobs`: number, unit, type, state."""
+    words = line.split()
+    return words[1] if len(words) > 1 else line
+
+
+def _check(command: str, text: str) -> CheckResult:
+    code, _, said = text.partition("\n")
+    return CheckResult(command=command, exit_code=int(_number(code)), said=said.strip())

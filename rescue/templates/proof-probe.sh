@@ -1,0 +1,54 @@
+# Only in the throw-away overlay of a proof, never on a disk: runs inside the booted mirror, says on
+# the second serial port what it sees, and switches off. Plain sh and what every Debian has; each
+# answer is one line, 'rescue-proof NAME BASE64', so that nothing printed can be taken for another.
+cd / || exit
+port=/dev/ttyS1
+stty -F "$port" raw -echo
+send() { printf 'rescue-proof %s %s\n' "$1" "$(base64 -w 0)" >"$port"; }
+
+cut -d' ' -f1 /proc/uptime | send uptime
+send command-line </proc/cmdline
+
+# Until the boot is through, one way or the other.
+turn=0
+while :; do
+    state=$(systemctl is-system-running 2>/dev/null)
+    case $state in
+    '' | initializing | starting | offline | unknown) ;;
+    *) break ;;
+    esac
+    [ $((turn % 10)) -eq 9 ] && systemctl list-jobs --no-legend --plain 2>/dev/null | send waiting
+    turn=$((turn + 1))
+    sleep 1
+done
+printf %s "$state" | send state
+
+systemctl show -p UserspaceTimestampMonotonic -p FinishTimestampMonotonic | send times
+systemctl list-units --failed --plain --no-legend | send failed
+systemctl list-units --failed --plain --no-legend | while read -r unit _; do
+    printf '%s: %s\n' "$unit" "$(journalctl -b -u "$unit" -n 1 -o cat --no-pager)"
+done | send journal
+findmnt --json --list -o TARGET,UUID,FSTYPE,OPTIONS | send mounts
+findmnt --fstab --json --list -o TARGET,SOURCE,FSTYPE,OPTIONS | send fstab
+swapon --show=UUID --noheadings --raw | send swaps
+[ -f /etc/crypttab ] && while read -r name _; do
+    case $name in '' | '#'*) continue ;; esac
+    [ -e "/dev/mapper/$name" ] || echo "$name"
+done </etc/crypttab | send closed-layers
+stat -c %a / | send root-mode
+setpriv --reuid=65534 --regid=65534 --clear-groups ls / >/dev/null 2>&1 && echo yes | send root-readable
+df --output=avail -B1 / | tail -n 1 | send root-free
+getent passwd | while IFS=: read -r _ _ uid _ _ home _; do
+    if [ "$uid" -lt 1000 ] || [ "$uid" -ge 60000 ]; then continue; fi
+    printf '%s %s %s\n' "$uid" "$(stat -c %u "$home" 2>/dev/null || echo none)" "$home"
+done | send homes
+send marker </.rescue/mirror.json
+
+for check in /.rescue/proof/check-*; do
+    [ -f "$check" ] || continue
+    said=$(timeout 120 sh "$check" 2>&1)
+    printf '%s\n%s' "$?" "$(printf %s "$said" | tail -n 5)" | send "${check##*/}"
+done
+echo yes | send done
+sync
+systemctl poweroff

@@ -1,0 +1,39 @@
+"""What a proof came to, in lines."""
+
+from rich.text import Text
+
+from rescue.model.finding import Severity
+from rescue.model.proof import BootTimes, Proof
+from rescue.model.record import ProofSummary
+
+_STYLE = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.ERROR: "bold red"}
+
+
+def proof_lines(proof: Proof) -> tuple[Text, ...]:
+    """Return the findings in the order of the boot, how long its parts took, and the verdict."""
+    lines = [
+        Text(f"  {each.severity:<6} {each.link:<10} {each.message}", style=_STYLE[each.severity])
+        for each in proof.findings
+    ]
+    lines.append(Text(f"  {times_line(proof.times)}"))
+    with_ = f"with {proof.firmware.upper()}"
+    if proof.passed:
+        said = f"mirror '{proof.mirror}' boots {with_}: {proof.times.total:.0f} s"
+        return (*lines, Text(said, style="bold green"))
+    said = f"mirror '{proof.mirror}' does NOT boot as it should {with_}: {proof.cause}"
+    return (*lines, Text(said, style="bold red"))
+
+
+def times_line(times: BootTimes) -> str:
+    """Return how long the parts of a boot took, in seconds."""
+    return (
+        f"firmware {times.firmware:.1f} s, GRUB {times.grub:.1f} s, kernel {times.kernel:.1f} s, "
+        f"userspace {times.userspace:.1f} s"
+    )
+
+
+def summary_words(proof: ProofSummary, *, age: str) -> str:
+    """Return what the proof of a mirror's last run came to; `age` is that of the proof."""
+    if proof.passed:
+        return f"proven bootable {age} ago, {proof.seconds:.0f} s"
+    return f"NOT bootable by its proof {age} ago: {proof.cause}"

@@ -1,0 +1,98 @@
+"""The probe's lines, and the probe itself as the system's own shell reads it."""
+
+import base64
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rescue.prove.inject import heard, write_probe
+from rescue.prove.report import parse_report
+
+
+def line(name: str, text: str) -> str:
+    return f"rescue-proof {name} {base64.b64encode(text.encode()).decode()}\r\n"
+
+
+def test_nothing_was_said_before_it_began() -> None:
+    assert parse_report("\x1b[2J GRUB loading.\n") is None
+
+
+def test_a_report_between_other_lines() -> None:
+    findmnt = '{"filesystems": [{"target": "/", "uuid": "u", "fstype": "ext4", "options": "rw"}]}'
+    text = "GRUB loading.\r\n" + "".join(
+        (
+            line("uptime", "3.25\n"),
+            line("state", "degraded"),
+            line("times", "UserspaceTimestampMonotonic=8000000\nFinishTimestampMonotonic=31500000"),
+            line("failed", "a.service loaded failed failed A\nb.mount loaded failed failed B\n"),
+            line("mounts", findmnt),
+            line("homes", "1000 1000 /home/anna\n1001 none /home/with blank\n1002 0 /home/c\n"),
+            line("root-readable", "yes\n"),
+            line("check-1", "3\nno such\nfile"),
+            line("done", "yes\n"),
+        )
+    )
+    report = parse_report(text, checks=("true", "nginx -t"))
+    assert report is not None
+    assert (report.uptime, report.userspace, report.finished) == (3.25, 8.0, 31.5)
+    assert report.failed == ("a.service", "b.mount")
+    assert [(m.target, m.uuid, m.read_only) for m in report.mounts] == [("/", "u", False)]
+    assert [(h.path, h.present, h.owned) for h in report.homes] == [
+        ("/home/anna", True, True),
+        ("/home/with blank", False, False),
+        ("/home/c", True, False),
+    ]
+    assert report.root_readable
+    (check,) = report.checks
+    assert (check.command, check.exit_code, check.said) == ("nginx -t", 3, "no such\nfile")
+    assert report.done
+
+
+def test_the_last_answer_counts_and_one_that_was_cut_does_not() -> None:
+    text = line("uptime", "1") + line("waiting", "1 a.device start running\n")
+    text += line("waiting", "2 b.device start running\n") + "rescue-proof done eWVz"
+    report = parse_report(text)
+    assert report is not None
+    assert report.waiting == ("b.device",)
+    assert not report.done
+
+
+@given(st.text(max_size=200))
+def test_nothing_that_is_printed_breaks_it(noise: str) -> None:
+    report = parse_report(line("uptime", "1") + noise + "\n" + line("state", "running"))
+    assert report is not None
+
+
+@given(st.text())
+def test_no_answer_can_be_taken_for_another(said: str) -> None:
+    report = parse_report(line("uptime", "1") + line("check-0", f"0\n{said}"), checks=("x",))
+    assert report is not None
+    assert not report.done
+    assert report.state == ""
+
+
+def test_the_probe_is_plain_sh() -> None:
+    probe = files("rescue").joinpath("templates", "proof-probe.sh")
+    subprocess.run(["sh", "-n", str(probe)], check=True)
+
+
+def test_the_probe_is_a_unit_that_starts_at_once(tmp_path: Path) -> None:
+    write_probe(tmp_path, ["nginx -t", "echo '$x'"])
+    wanted = tmp_path / "etc/systemd/system/sysinit.target.wants/rescue-proof.service"
+    assert "ExecStart=/bin/sh /.rescue/proof/probe.sh" in wanted.read_text()
+    assert (tmp_path / ".rescue/proof/check-1").read_text() == "echo '$x'\n"
+    assert (tmp_path / ".rescue/proof").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_kernel_is_made_to_speak_on_the_serial_console() -> None:
+    menu = (
+        "menuentry 'a' {\n\tlinux\t/vmlinuz root=UUID=x ro quiet\n\tinitrd\t/initrd.img\n}\n"
+        "menuentry 'b' {\n\tlinux /vmlinuz root=UUID=x console=ttyS0,115200\n}\n"
+        "set linux_gfx_mode=auto\n"
+    )
+    first = "/vmlinuz root=UUID=x ro quiet"
+    assert heard(menu) == menu.replace(first, f"{first} console=tty0 console=ttyS0")
+    assert heard(heard(menu)) == heard(menu)
