@@ -42,6 +42,9 @@ test-fast: $(VENV)/ready ## what needs no virtual machine
 test-long: $(VENV)/ready ## and the long stories: the rescue system, firmwares, kernel upgrades
 	$(BIN)/python -m pytest --long
 
+test-proof: $(VENV)/ready ## mirrors broken in every way: each is booted and the cause is named (20 min)
+	RESCUE_LAB_PROOF=1 $(BIN)/python -m pytest tests/guest/test_prove.py
+
 medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 	mkdir -p build && rm -f build/rescue.img
 	$(BIN)/rescue media image build/rescue.img

@@ -1,0 +1,124 @@
+"""A mirror is proven: the good one passes, and a broken one is caught with its cause named.
+
+Here the mirror of a prepared server is the disk beneath the overlay, and the proof runs on this
+machine: inside a guest it would be a machine within a machine within a machine.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.codec import from_json
+from rescue.model.boot import Firmware
+from rescue.model.proof import Ending, ProofPlan, ProofSettings
+from rescue.model.record import RECORD_VERSION, MirrorRecord
+from rescue.model.virtual import DiskBus, ImageFormat
+from tests.guest import broken
+from tests.guest.broken import Opened, broken_copy, proven
+from tests.lab.disk import Disk
+from tests.lab.lab import Lab
+from tests.lab.stock import MIRROR, Stock
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+    pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="needs the kernel's fuse"),
+]
+ALL = os.environ.get("RESCUE_LAB_PROOF")
+BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
+
+
+@pytest.fixture(scope="module")
+def mirror(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofPlan]:
+    """What is expected of the mirror of a prepared server, whose disk is a file here."""
+    directory = tmp_path_factory.mktemp("mirror")
+    server = Lab(stock, directory).prepared_server()
+    with server:
+        text = server.run(f"cat /var/lib/rescue/mirrors/{MIRROR}.json").stdout
+        disk = server.disk(MIRROR)
+    record = from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=MIRROR)
+    yield ProofPlan(
+        record=record,
+        disk=str(disk.path),
+        format=ImageFormat.QCOW2,
+        firmwares=(BIOS,),
+        bus=DiskBus.VIRTIO,
+        homes=("/home/anna", "/home/bela"),
+        settings=ProofSettings(
+            checks=("test -d /home/anna/Maildir", "grep -q ^anna: /etc/passwd"),
+            expected_failures=("systemd-networkd-wait-online.service",),
+        ),
+    )
+    disk.path.unlink()
+
+
+def test_a_good_mirror_passes_and_no_byte_of_it_changes(mirror: ProofPlan, tmp_path: Path) -> None:
+    disk = Disk(path=Path(mirror.disk), serial=MIRROR)
+    before = disk.digest()
+    seen = proven(mirror, BIOS, tmp_path)
+    print(seen.proof)
+    assert seen.proof.cause == "", seen.evidence
+    assert seen.proof.passed
+    assert seen.proof.ending is Ending.POWERED_OFF
+    times = seen.proof.times
+    assert min(times.firmware, times.grub, times.kernel, times.userspace) > 0
+    assert seen.picture.startswith(b"\x89PNG")
+    report = seen.evidence.report
+    assert report is not None
+    assert [check.exit_code for check in report.checks] == [0, 0]
+    assert disk.digest() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+WAYS: tuple[tuple[Callable[[Opened], None], Firmware, str, bool], ...] = (
+    (broken.wrong_uuid_in_grub_cfg, BIOS, rf"{broken.STRANGE}", True),
+    (broken.missing_kernel, BIOS, r"vmlinuz", True),
+    (broken.wiped_esp, UEFI, r"EFI system partition", True),
+    (broken.wrong_uuid_in_fstab, BIOS, r"/home", False),
+    (broken.wrong_uuid_in_esp_stub, UEFI, rf"{broken.STRANGE}|grub\.cfg", False),
+    (broken.truncated_initramfs, BIOS, r"initramfs is damaged", False),
+    (broken.wiped_first_sector, BIOS, r"boot sector", False),
+    (broken.wiped_boot_sector, BIOS, r"no boot loader|boot sector", False),
+    (broken.missing_libc, BIOS, r"libc\.so", False),
+    (broken.broken_init, BIOS, r"init", False),
+    (broken.wrong_resume_device, BIOS, r"resume", False),
+    (broken.stale_crypttab, BIOS, r"crypttab.*old-data|old-data", False),
+    (broken.full_root, BIOS, r"full", False),
+    (broken.root_without_rights, BIOS, r"its mode is 700", False),
+)
+
+
+@pytest.mark.parametrize(
+    ("how", "firmware", "cause"),
+    [
+        pytest.param(
+            how,
+            firmware,
+            cause,
+            id=how.__name__,
+            marks=[] if always else pytest.mark.skipif(not ALL, reason="needs RESCUE_LAB_PROOF=1"),
+        )
+        for how, firmware, cause, always in WAYS
+    ],
+)
+def test_a_broken_mirror_is_caught_and_the_cause_named(
+    mirror: ProofPlan,
+    tmp_path: Path,
+    how: Callable[[Opened], None],
+    firmware: Firmware,
+    cause: str,
+) -> None:
+    disk = broken_copy(mirror, how, tmp_path / "broken.qcow2")
+    seen = proven(replace(mirror, disk=str(disk)), firmware, tmp_path)
+    print(f"{how.__name__}: {seen.evidence.seconds:.0f} s, {seen.proof.ending}: {seen.proof.cause}")
+    for finding in seen.proof.findings:
+        print(f"    {finding.severity} {finding.link}: {finding.message}")
+    (tmp_path / "console.log").write_text(seen.evidence.console)
+    (tmp_path / "screen.log").write_text(seen.evidence.screen)
+    (tmp_path / "screen.png").write_bytes(seen.picture)
+    assert not seen.proof.passed
+    assert re.search(cause, seen.proof.cause), seen.proof.findings
