@@ -14,7 +14,8 @@ from rescue.errors import ExitCode, ProofError
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.proof import Proof, ProofPlan
-from rescue.model.record import MirrorRecord, ProofSummary
+from rescue.model.record import MirrorRecord
+from rescue.model.stake import Proven
 from rescue.plan.prove import is_due, plan_proof
 from rescue.plan.refuse import machine_refusals
 from rescue.prove import store
@@ -101,14 +102,13 @@ def _plan(machine: Machine, record: MirrorRecord, marker: Marker | None) -> Proo
     )
 
 
-def summary(proofs: list[Proof]) -> ProofSummary:
+def summary(proofs: list[Proof]) -> Proven:
     """Return what is recorded of one or two proofs: the slower one, or the first that failed."""
     worst = next((each for each in proofs if not each.passed), None)
     worst = worst or max(proofs, key=lambda each: each.times.total)
-    return ProofSummary(
+    return Proven(
         generation=worst.generation,
         at=time(),
-        passed=worst.passed,
         seconds=worst.times.total,
         cause=worst.cause,
     )

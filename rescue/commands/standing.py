@@ -74,6 +74,7 @@ def _known(machine: Machine, record: MirrorRecord) -> Known:
     return Known(
         runs=seen(known_runs(record.name), active=is_held()),
         health=look(disk) if disk else None,
+        proof=record.last_proof,
     )
 
 

@@ -9,6 +9,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.role import Role
+from rescue.model.stake import Proven
 
 RECORD_VERSION = 1
 HANDOVER_VERSION = 1
@@ -103,20 +104,6 @@ class RunSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProofSummary:
-    """What the last proof came to: of which generation, when (seconds since the epoch, UTC).
-
-    `seconds` is from power-on until the boot was through; `cause` is what was wrong first.
-    """
-
-    generation: int
-    at: float
-    passed: bool
-    seconds: float
-    cause: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class MirrorRecord:
     """Everything known of one mirror. On the mirror: /.rescue/mirror.json.
 
@@ -152,10 +139,10 @@ class MirrorRecord:
     grub_digest: str = ""
     initramfs_digests: tuple[tuple[str, str], ...] = ()
     fstab: tuple[str, ...] = ()
-    last_proof: ProofSummary | None = None
+    last_proof: Proven | None = None
 
     @property
-    def proof(self) -> ProofSummary | None:
+    def proof(self) -> Proven | None:
         """The proof of the last complete run, None where it was not proven."""
         last = self.last_proof
         return last if last is not None and last.generation == self.generation else None

@@ -9,6 +9,7 @@ OVERDUE_TIMER = "rescue-overdue.timer"
 OVERDUE_SERVICE = "rescue-overdue.service"
 FAILED_SERVICE = "rescue-failed@.service"
 PLUGGED_SERVICE = "rescue-plugged@.service"
+PROVE_SERVICE = "rescue-prove.service"
 
 TIMERS = (MIRROR_TIMER, OVERDUE_TIMER)
 SERVICES = (MIRROR_SERVICE, OVERDUE_SERVICE)
@@ -41,7 +42,8 @@ class ScheduleSettings:
     `at` is the local time of the day, 'HH:MM'; a run begins up to `random_delay_minutes` later, so
     that many machines do not begin as one. On `checksum_day` every content is compared. `notify`
     is the address that failures are mailed to. With `when_plugged` a mirror's disk that is plugged
-    in gets a run at once, and people are told when it can be pulled.
+    in gets a run at once, and people are told when it can be pulled. With `prove` each complete
+    run of the timer is followed by a proof, which needs QEMU.
     """
 
     at: str = "03:15"
@@ -49,6 +51,7 @@ class ScheduleSettings:
     checksum_day: ChecksumDay = ChecksumDay.SUNDAY
     notify: str = "root"
     when_plugged: bool = False
+    prove: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from rescue.model.schedule import (
     OVERDUE_SERVICE,
     OVERDUE_TIMER,
     PLUGGED_SERVICE,
+    PROVE_SERVICE,
     ChecksumDay,
     Installed,
     PluggedDisk,
@@ -40,9 +41,10 @@ PLUGGED_RULES = "/etc/udev/rules.d/90-rescue-plugged.rules"
 RULES_TEMPLATE = "rescue-plugged.rules"
 
 UNITS = (MIRROR_SERVICE, MIRROR_TIMER, OVERDUE_SERVICE, OVERDUE_TIMER, FAILED_SERVICE)
-TEMPLATES = (*UNITS, PLUGGED_SERVICE, RULES_TEMPLATE, CRON_TEMPLATE)
+TEMPLATES = (*UNITS, PLUGGED_SERVICE, PROVE_SERVICE, RULES_TEMPLATE, CRON_TEMPLATE)
 PLUGGED_PATHS = (f"{UNIT_FOLDER}/{PLUGGED_SERVICE}", PLUGGED_RULES)
-PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), *PLUGGED_PATHS, CRON_JOB)
+PROVE_PATH = f"{UNIT_FOLDER}/{PROVE_SERVICE}"
+PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), *PLUGGED_PATHS, PROVE_PATH, CRON_JOB)
 """Every file that an installation of any kind may have written."""
 
 # What needs no quoting in a unit (man 5 systemd.syntax, '%' and quotes) nor in a shell.
@@ -83,6 +85,8 @@ def schedule_files(
         "@command@": command,
         "@at@": settings.at,
         "@delay@": str(settings.random_delay_minutes),
+        "@prove@": "yes" if settings.prove else "no",
+        "@after@": f"OnSuccess={PROVE_SERVICE}" if settings.prove else "# No proof follows.",
     }
 
     def filled(name: str) -> str:
@@ -93,7 +97,9 @@ def schedule_files(
 
     if starter is Starter.CRON:
         return (ScheduleFile(path=CRON_JOB, text=filled(CRON_TEMPLATE), mode=0o755),)
-    units = (*UNITS, PLUGGED_SERVICE) if settings.when_plugged else UNITS
+    units = [*UNITS]
+    units += [PLUGGED_SERVICE] if settings.when_plugged else []
+    units += [PROVE_SERVICE] if settings.prove else []
     files = tuple(ScheduleFile(path=f"{UNIT_FOLDER}/{unit}", text=filled(unit)) for unit in units)
     if not settings.when_plugged:
         return files

@@ -18,7 +18,7 @@ ROOM = Path("/run/rescue/prove")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proven:
+class ProofRun:
     """A verdict and what it stands on; `picture` is a PNG, empty where none could be taken."""
 
     proof: Proof
@@ -26,7 +26,9 @@ class Proven:
     picture: bytes = b""
 
 
-def prove(plan: ProofPlan, firmware: Firmware, *, room: Path = ROOM, place: Path = PLACE) -> Proven:
+def prove(
+    plan: ProofPlan, firmware: Firmware, *, room: Path = ROOM, place: Path = PLACE
+) -> ProofRun:
     """Boot the mirror over an overlay with one kind of firmware, and judge what was seen.
 
     Takes this process into a private mount namespace. Raises UsageError where QEMU or its tools
@@ -67,4 +69,4 @@ def prove(plan: ProofPlan, firmware: Firmware, *, room: Path = ROOM, place: Path
         ending=evidence.ending,
         findings=judge(plan, evidence),
     )
-    return Proven(proof=proof, evidence=evidence, picture=picture)
+    return ProofRun(proof=proof, evidence=evidence, picture=picture)

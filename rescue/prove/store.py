@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rescue.codec import to_json
-from rescue.prove.proof import Proven
+from rescue.prove.proof import ProofRun
 from rescue.system.files import write_atomic
 
 PROOFS = Path("/var/lib/rescue/proofs")
@@ -13,7 +13,7 @@ KEPT = 14
 """Proofs that are kept of each mirror; a week and another, where one is made every night."""
 
 
-def keep(proven: Proven, directory: Path = PROOFS) -> Path:
+def keep(proven: ProofRun, directory: Path = PROOFS) -> Path:
     """Write verdict, serial log and screenshot, let the oldest go; return the verdict's path."""
     proof = proven.proof
     folder = directory / proof.mirror

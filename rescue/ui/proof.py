@@ -4,7 +4,6 @@ from rich.text import Text
 
 from rescue.model.finding import Severity
 from rescue.model.proof import BootTimes, Proof
-from rescue.model.record import ProofSummary
 
 _STYLE = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.ERROR: "bold red"}
 
@@ -30,10 +29,3 @@ def times_line(times: BootTimes) -> str:
         f"firmware {times.firmware:.1f} s, GRUB {times.grub:.1f} s, kernel {times.kernel:.1f} s, "
         f"userspace {times.userspace:.1f} s"
     )
-
-
-def summary_words(proof: ProofSummary, *, age: str) -> str:
-    """Return what the proof of a mirror's last run came to; `age` is that of the proof."""
-    if proof.passed:
-        return f"proven bootable {age} ago, {proof.seconds:.0f} s"
-    return f"NOT bootable by its proof {age} ago: {proof.cause}"

@@ -13,7 +13,7 @@ from rescue.model.boot import Firmware
 from rescue.model.disk import PartitionTable
 from rescue.model.proof import ProofPlan
 from rescue.prove.inject import span_of
-from rescue.prove.proof import Proven, prove
+from rescue.prove.proof import ProofRun, prove
 from rescue.system import mountns
 from rescue.system.overlay import Overlay, exported, partition_argv
 from rescue.system.tables import read_table
@@ -159,14 +159,14 @@ def broken_copy(plan: ProofPlan, how: Callable[[Opened], None], target: Path) ->
     return target
 
 
-def proven(plan: ProofPlan, firmware: Firmware, directory: Path) -> Proven:
+def proven(plan: ProofPlan, firmware: Firmware, directory: Path) -> ProofRun:
     """Prove a mirror in a process of its own: there is no way back out of a mount namespace."""
     with get_context("fork").Pool(1) as process:
-        found: Proven = process.apply(_prove, (plan, firmware, directory))
+        found: ProofRun = process.apply(_prove, (plan, firmware, directory))
     return found
 
 
-def _prove(plan: ProofPlan, firmware: Firmware, directory: Path) -> Proven:
+def _prove(plan: ProofPlan, firmware: Firmware, directory: Path) -> ProofRun:
     return prove(plan, firmware, place=directory)
 
 

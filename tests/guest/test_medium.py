@@ -70,10 +70,12 @@ def test_the_newest_complete_mirror_is_started_when_nobody_is_there(
     lab: Lab, medium: Disk, tmp_path: Path
 ) -> None:
     notes = [note("old", 22), note("half", 25, state="running"), note("new", 24)]
+    notes.append(note("ill", 26, proof="failed"))
     with menu(lab, medium, notes, tmp_path) as machine:
-        assert entries(machine)[:4] == [
+        assert entries(machine)[:5] == [
             "Boot the mirror of server, complete 2026-11-24 03:15 UTC (new)",
             "Boot the mirror of server, complete 2026-11-22 03:15 UTC (old)",
+            "Boot the mirror of server, complete 2026-11-26 03:15 UTC (ill) - FAILED its proof",
             "INCOMPLETE mirror of server, last good 2026-11-25 03:15 UTC (half)",
             "Boot the first disk",
         ]

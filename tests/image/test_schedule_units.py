@@ -10,7 +10,14 @@ import pytest
 
 from rescue.apply.schedule import install_schedule, remove_schedule
 from rescue.discover.schedule import read_files
-from rescue.model.schedule import Installed, PluggedDisk, SchedulePlan, ScheduleSettings, Starter
+from rescue.model.schedule import (
+    PROVE_SERVICE,
+    Installed,
+    PluggedDisk,
+    SchedulePlan,
+    ScheduleSettings,
+    Starter,
+)
 from rescue.plan.schedule import (
     CRON_JOB,
     PATHS,
@@ -27,7 +34,7 @@ FOLDER = files("rescue").joinpath("templates")
 
 def plan_of(starter: Starter, root: Path, *, command: str = "/bin/true") -> SchedulePlan:
     plan = plan_schedule(
-        ScheduleSettings(when_plugged=starter is Starter.SYSTEMD),
+        ScheduleSettings(when_plugged=starter is Starter.SYSTEMD, prove=starter is Starter.SYSTEMD),
         starter=starter,
         command=command,
         templates={name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES},
@@ -45,7 +52,7 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
     # A template is looked at with an instance, and systemd looks for what a unit names beside it.
     for name in ("rescue-failed", "rescue-plugged"):
         shutil.copy(tmp_path / f"{name}@.service", tmp_path / f"{name}@x.service")
-    instances = ("rescue-failed@x.service", "rescue-plugged@x.service")
+    instances = ("rescue-failed@x.service", "rescue-plugged@x.service", PROVE_SERVICE)
     units = [str(tmp_path / name) for name in (*UNITS, *instances)]
     done = subprocess.run(
         ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", *units],

@@ -22,6 +22,7 @@ class Note:
     machine: str = "0123456789abcdef0123456789abcdef"
     state: str = "complete"
     complete: str = "20261124T031500Z"
+    proof: str = ""
 
     def block(self) -> bytes:
         """Return it as a mirror carries it."""
@@ -34,6 +35,7 @@ class Note:
                 "mirror_name": self.name,
                 "mirror_state": self.state,
                 "mirror_complete": self.complete,
+                "mirror_proof": self.proof,
                 "mirror_shown": shown,
                 "mirror_boot_uuid": self.boot_uuid,
                 "mirror_grub": self.grub,

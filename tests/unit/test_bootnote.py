@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rescue.model.bootnote import boot_note, environment_block
 from rescue.model.disk import TableKind
-from rescue.model.record import MirrorRecord, MirrorState, ProofSummary
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.stake import Proven
 from rescue.state import OWN_FOLDER, save_marker
 from tests.builders import enrolled
 
@@ -50,10 +51,10 @@ def test_the_note_says_whose_the_mirror_is_and_when_it_was_complete(tmp_path: Pa
 
 def test_the_note_tells_of_the_proof_of_its_own_generation_alone(tmp_path: Path) -> None:
     record = complete()
-    last = ProofSummary(generation=record.generation, at=NIGHT, passed=False, seconds=9.0)
+    last = Proven(generation=record.generation, at=NIGHT, seconds=9.0, cause="GRUB")
     for proof, said in (
         (last, "failed"),
-        (replace(last, passed=True), "passed"),
+        (replace(last, cause=""), "passed"),
         (replace(last, generation=record.generation - 1), ""),
     ):
         seen = as_grub_reads(boot_note(replace(record, last_proof=proof)), tmp_path)

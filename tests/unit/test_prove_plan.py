@@ -12,10 +12,11 @@ from rescue.model.boot import Firmware
 from rescue.model.disk import Use, UseKind
 from rescue.model.finding import Finding, Severity
 from rescue.model.proof import BootTimes, Ending, Evidence, Firmwares, Proof, ProofSettings
-from rescue.model.record import MirrorRecord, MirrorState, ProofSummary
+from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.stake import Proven
 from rescue.model.virtual import DiskBus, bus_like
 from rescue.plan.prove import is_due, plan_proof
-from rescue.prove.proof import Proven
+from rescue.prove.proof import ProofRun
 from rescue.prove.store import KEPT, keep
 from rescue.system.memory import available_mib
 from tests.builders import enrolled, on_mirror
@@ -84,7 +85,7 @@ def test_nothing_is_proven_while_the_machine_runs_from_its_mirror() -> None:
 
 
 def test_a_run_is_proven_once() -> None:
-    last = ProofSummary(generation=COMPLETE.generation, at=1.0, passed=False, seconds=1.0)
+    last = Proven(generation=COMPLETE.generation, at=1.0, seconds=1.0, cause="GRUB")
     assert is_due(COMPLETE)
     assert not is_due(replace(COMPLETE, last_proof=last))
     assert is_due(replace(COMPLETE, last_proof=last, generation=COMPLETE.generation + 1))
@@ -124,7 +125,7 @@ def test_of_two_firmwares_the_one_that_failed_counts_and_else_the_slower_one() -
 def test_what_was_seen_is_kept_and_the_oldest_goes(tmp_path: Path) -> None:
     evidence = Evidence(ending=Ending.POWERED_OFF, seconds=40, console="login:", screen="GRUB")
     for day in range(KEPT + 3):
-        seen = Proven(proof=proof(at=day * 86400.0), evidence=evidence, picture=b"\x89PNG")
+        seen = ProofRun(proof=proof(at=day * 86400.0), evidence=evidence, picture=b"\x89PNG")
         newest = keep(seen, tmp_path)
     folder = tmp_path / "MIR0001"
     assert len(list(folder.glob("*.json"))) == len(list(folder.glob("*.png"))) == KEPT

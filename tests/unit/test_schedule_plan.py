@@ -1,10 +1,12 @@
 """When runs are, which files that takes, and what is said when one fails."""
 
+import subprocess
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from email import message_from_string
 from email.policy import default
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from rescue.model.schedule import (
     MIRROR_SERVICE,
     OVERDUE_SERVICE,
     PLUGGED_SERVICE,
+    PROVE_SERVICE,
     ChecksumDay,
     Installed,
     PluggedDisk,
@@ -47,6 +50,7 @@ from rescue.ui.schedule import plan_lines, state_lines
 from tests.builders import enrolled
 
 COMMAND = "/usr/local/sbin/rescue"
+PLACES = ("@at@", "@delay@", "@command@", "@after@", "@prove@")
 PLUGGED = ScheduleSettings(when_plugged=True)
 TWO_DISKS = (
     PluggedDisk(name="attic", partuuid="50bce111-0000-4000-8000-000000000004"),
@@ -150,18 +154,45 @@ def texts(plan: SchedulePlan) -> dict[str, str]:
 
 
 def test_the_units_are_filled_in() -> None:
-    plan = plan_of(settings=ScheduleSettings(at="04:05", random_delay_minutes=7))
-    found = texts(plan)
+    settings = ScheduleSettings(at="04:05", random_delay_minutes=7, prove=True)
+    found = texts(plan_of(settings=settings))
     assert set(found) == set(PATHS) - {CRON_JOB, *PLUGGED_PATHS}
     timer = found[f"{UNIT_FOLDER}/rescue-mirror.timer"].splitlines()
     assert {"OnCalendar=*-*-* 04:05:00", "RandomizedDelaySec=7min", "Persistent=true"} <= set(timer)
     assert f"ExecStart={COMMAND} mirror --scheduled" in found[f"{UNIT_FOLDER}/{MIRROR_SERVICE}"]
-    assert not any(key in text for text in found.values() for key in ("@at@", "@delay@", "@comm"))
+    assert not any(key in text for text in found.values() for key in PLACES)
+
+
+def test_a_proof_follows_a_run_where_it_is_asked_for_and_nowhere_else() -> None:
+    service, proof = f"{UNIT_FOLDER}/{MIRROR_SERVICE}", f"{UNIT_FOLDER}/{PROVE_SERVICE}"
+    asked = plan_of(settings=ScheduleSettings(prove=True))
+    assert f"OnSuccess={PROVE_SERVICE}" in texts(asked)[service].splitlines()
+    assert f"ExecStart={COMMAND} prove --scheduled" in texts(asked)[proof].splitlines()
+    plain = plan_of(found={proof: texts(asked)[proof]})
+    assert "OnSuccess" not in texts(plain)[service]
+    assert proof not in texts(plain)
+    assert plain.stale == (proof,)
+
+
+@pytest.mark.parametrize("prove", [False, True])
+def test_the_script_of_cron_proves_where_it_is_asked_to(prove: bool, tmp_path: Path) -> None:
+    plan = plan_of(settings=ScheduleSettings(prove=prove), starter=Starter.CRON)
+    script = tmp_path / "job"
+    # What it calls says what it was called with, and nothing on this machine is started.
+    fake = tmp_path / "rescue"
+    fake.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/called\n')
+    fake.chmod(0o755)
+    text = texts(plan)[CRON_JOB].replace(COMMAND, str(fake)).replace("/.rescue/", "/nowhere/")
+    script.write_text(text)
+    subprocess.run(["sh", str(script)], check=True)
+    wanted = ["mirror --scheduled", *(["prove --scheduled"] if prove else [])]
+    assert (tmp_path / "called").read_text().splitlines() == wanted
 
 
 @pytest.mark.parametrize("path", sorted(set(PATHS) - {CRON_JOB, PLUGGED_RULES}))
 def test_no_unit_does_anything_on_a_mirror(path: str) -> None:
-    _, _, unit = texts(plan_of(settings=PLUGGED))[path].partition("\n[Unit]\n")
+    plan = plan_of(settings=replace(PLUGGED, prove=True))
+    _, _, unit = texts(plan)[path].partition("\n[Unit]\n")
     section = unit.partition("\n[")[0].splitlines()
     assert "ConditionPathExists=!/.rescue/mirror.json" in section
 
