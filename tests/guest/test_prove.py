@@ -4,10 +4,14 @@ Here the mirror of a prepared server is the disk beneath the overlay, and the pr
 machine: inside a guest it would be a machine within a machine within a machine.
 """
 
+import contextlib
 import os
 import re
+import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,7 @@ from rescue.model.boot import Firmware
 from rescue.model.proof import Ending, ProofPlan, ProofSettings
 from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
+from rescue.prove.proof import ROOM, prove
 from tests.guest import broken
 from tests.guest.broken import Opened, broken_copy, proven
 from tests.lab.disk import Disk
@@ -72,6 +77,44 @@ def test_a_good_mirror_passes_and_no_byte_of_it_changes(mirror: ProofPlan, tmp_p
     assert [check.exit_code for check in report.checks] == [0, 0]
     assert disk.digest() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_it_leaves_no_process_no_mount_and_no_file(
+    mirror: ProofPlan, tmp_path: Path, number: signal.Signals
+) -> None:
+    mounts = Path("/proc/mounts").read_text()
+    process = get_context("fork").Process(
+        target=prove, args=(mirror, BIOS), kwargs={"place": tmp_path}
+    )
+    process.start()
+    guests: list[Path] = []
+    while not guests:
+        assert process.is_alive()
+        time.sleep(0.2)
+        guests = children_called("qemu-system", process.pid)
+    assert process.pid is not None
+    os.kill(process.pid, number)
+    process.join(60)
+    assert not process.is_alive()
+    deadline = time.monotonic() + 60
+    while any(each.exists() for each in guests) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(each.exists() for each in guests)
+    assert list(tmp_path.iterdir()) == []
+    assert Path("/proc/mounts").read_text() == mounts
+    assert list(ROOM.iterdir()) == []
+
+
+def children_called(name: str, parent: int | None) -> list[Path]:
+    """Return the folders in /proc of a process's children whose program has this name."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(words[1]) == parent and name in (folder / "cmdline").read_text():
+                found.append(folder)
+    return found
 
 
 WAYS: tuple[tuple[Callable[[Opened], None], Firmware, str, bool], ...] = (

@@ -1,0 +1,58 @@
+"""What a failed proof leaves on the mirror: its marker and the boot menu's note, nothing else."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.apply.engine import apply_plan
+from rescue.apply.marker import store_marker, store_proof
+from rescue.model.record import MirrorState, ProofSummary
+from rescue.state import load_boots, load_marker
+from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices and mounts"),
+]
+
+
+@pytest.fixture(name="pair")
+def pair_(tmp_path: Path) -> Iterator[Twins]:
+    """A mirror that is complete, and was started once since."""
+    with twins(tmp_path) as made:
+        first = made.plan(first=True)
+        done = replace(made.record, state=MirrorState.COMPLETE, generation=1)
+
+        def action() -> None:
+            apply_plan(first, made.leave(first), emit=lambda _: None, site=made.site)
+            store_marker(done, made.leave(first), site=made.site)
+
+        in_child(action)
+        with made.mirror_seen() as mirror:
+            (mirror / ".rescue/booted").write_text("id 2026-11-24T01:02:03Z\n")
+        yield made
+
+
+def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: Twins) -> None:
+    failed = ProofSummary(generation=1, at=1.0, passed=False, seconds=9.0, cause="GRUB: no kernel")
+    record = replace(pair.record, state=MirrorState.COMPLETE, generation=1, last_proof=failed)
+    with pair.mirror_seen() as mirror:
+        before = tree_of(mirror, (".rescue",))
+    in_child(lambda: store_proof(record, pair.leave(pair.plan()), site=pair.site))
+    with pair.mirror_seen() as mirror:
+        marker = load_marker(mirror)
+        assert marker is not None
+        assert marker.last_proof == failed
+        assert marker.state is MirrorState.COMPLETE
+        assert b"\nmirror_proof=failed\n" in (mirror / ".rescue/mirror.env").read_bytes()
+        assert load_boots(mirror) == ("2026-11-24T01:02:03Z",)
+        assert tree_of(mirror, (".rescue",)) == before
+
+
+def test_another_mirrors_proof_is_not_written(pair: Twins) -> None:
+    record = replace(pair.record, name="other")
+    with pytest.raises(ChildError, match="expected was 'other'"):
+        in_child(lambda: store_proof(record, pair.leave(pair.plan()), site=pair.site))
