@@ -72,6 +72,7 @@ class Ending(StrEnum):
     RESET = "reset"
     PANICKED = "panicked"
     HOPELESS = "stopped because it could not go on"
+    SILENT = "stopped because nothing was said any more"
     TIMED_OUT = "stopped at the time limit"
     DIED = "QEMU ended by itself"
 

@@ -17,6 +17,9 @@ _POLL_SECONDS = 0.5
 _SETTLE_SECONDS = 4.0
 """What is said around the end of hope may name its cause."""
 
+_SILENT_SHARE = 1 / 3
+"""Of the time limit: how long a boot may say nothing at all; systemd waits 90 s for a device."""
+
 _POWER_OFF_SECONDS = 240.0
 _GRUB = re.compile(r"GRUB|Booting `|Loading Linux|Minimal BASH-like")
 _MINUTE = 60.0
@@ -30,6 +33,8 @@ class _Watch:
     kernel_at: float | None = None
     done_at: float | None = None
     hopeless_at: float | None = None
+    heard: int = 0
+    heard_at: float = 0.0
     pictured: bool = False
 
 
@@ -70,6 +75,8 @@ def _look(guest: PoweredOn, plan: ProofPlan, watch: _Watch, limit: float) -> End
     report = parse_report(guest.report, checks=plan.settings.checks)
     if report is not None and watch.kernel_at is None:
         watch.kernel_at = max(now - report.uptime, watch.grub_at or 0.0)
+    if len(shown) != watch.heard:
+        watch.heard, watch.heard_at = len(shown), now
     if report is not None and report.done:
         watch.done_at = watch.done_at or now
     if not on:
@@ -78,6 +85,8 @@ def _look(guest: PoweredOn, plan: ProofPlan, watch: _Watch, limit: float) -> End
         watch.hopeless_at = watch.hopeless_at or now
         if now - watch.hopeless_at > _SETTLE_SECONDS:
             return Ending.HOPELESS
+    if report is None and now - watch.heard_at > limit * _SILENT_SHARE:
+        return Ending.SILENT
     if now > limit or (watch.done_at is not None and now - watch.done_at > _POWER_OFF_SECONDS):
         return Ending.TIMED_OUT
     return None
