@@ -77,7 +77,7 @@ def _chosen(machine: Machine, name: str) -> MirrorRecord:
 
     Raises what `choose` raises where it is unknown or not there.
     """
-    record = choose(machine, name=name)
+    record = choose(machine, config.load(), name=name)
     attached = [each for each in known_records() if is_attached(machine, each)]
     newest = max(attached, key=lambda each: each.last_complete, default=record)
     return record if name else newest

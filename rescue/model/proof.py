@@ -72,6 +72,7 @@ class Ending(StrEnum):
     RESET = "reset"
     PANICKED = "panicked"
     HOPELESS = "stopped because it could not go on"
+    UNSEEN = "stopped at the login, for nothing could be seen from inside"
     SILENT = "stopped because nothing was said any more"
     TIMED_OUT = "stopped at the time limit"
     DIED = "QEMU ended by itself"
@@ -149,9 +150,9 @@ class ProbeReport:
 class Evidence:
     """What was seen of one boot; times in seconds since the machine was switched on.
 
-    `console` is the serial console, `screen` what BIOS and GRUB showed. `obstacle` is why
-    nothing could be started at all. `grub_at` and `kernel_at` are None where it did not come
-    that far.
+    `console` is the serial console, `screen` what BIOS and GRUB showed. `obstacle` is why the
+    probe could not be laid into the overlay. `grub_at` and `kernel_at` are None where it did not
+    come that far.
     """
 
     ending: Ending

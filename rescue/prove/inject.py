@@ -41,7 +41,7 @@ def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
     table, a file system, or no room.
     """
     try:
-        table = read_table(str(image))
+        table = _table(image)
         with _mounted(plan.record.root, table, image, folder) as root:
             write_probe(root, plan.settings.checks)
         holder = menu_holder(plan.record)
@@ -57,6 +57,14 @@ def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
             return "its root file system is full: nothing can be written when it boots"
         return f"its file systems cannot be written: {error}"
     return ""
+
+
+def _table(image: Path) -> PartitionTable:
+    """Return the partition table. Raises RescueError where there is none that could be read."""
+    try:
+        return read_table(str(image))
+    except CommandError as error:
+        raise RescueError("its partition table cannot be read") from error
 
 
 @contextmanager

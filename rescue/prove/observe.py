@@ -22,6 +22,7 @@ _SILENT_SHARE = 1 / 3
 
 _POWER_OFF_SECONDS = 240.0
 _GRUB = re.compile(r"GRUB|Booting `|Loading Linux|Minimal BASH-like")
+_LOGIN = re.compile(r"^\S+ login: ", re.MULTILINE)
 _MINUTE = 60.0
 
 
@@ -29,6 +30,7 @@ _MINUTE = 60.0
 class _Watch:
     """What was noted while the machine ran."""
 
+    probed: bool
     grub_at: float | None = None
     kernel_at: float | None = None
     done_at: float | None = None
@@ -39,14 +41,20 @@ class _Watch:
 
 
 def observe(
-    machine: VirtualMachine, plan: ProofPlan, folder: Path, *, picture: Path | None = None
+    machine: VirtualMachine,
+    plan: ProofPlan,
+    folder: Path,
+    *,
+    picture: Path | None = None,
+    obstacle: str = "",
 ) -> Evidence:
     """Boot the machine, watch it to its end, and return what was seen.
 
     `picture` is where a PNG of the screen goes: taken when the probe has seen the system, or when
-    hope ended. Raises UsageError and QmpError where QEMU does not start.
+    hope ended. `obstacle` is why the probe is not inside: then a login is all there is to wait
+    for. Raises UsageError and QmpError where QEMU does not start.
     """
-    watch = _Watch()
+    watch = _Watch(probed=not obstacle)
     limit = plan.settings.time_limit_minutes * _MINUTE
     with powered_on(machine, folder) as guest:
         while (ending := _look(guest, plan, watch, limit)) is None:
@@ -63,6 +71,7 @@ def observe(
             report=parse_report(guest.report, checks=plan.settings.checks),
             grub_at=watch.grub_at,
             kernel_at=watch.kernel_at,
+            obstacle=obstacle,
         )
 
 
@@ -85,6 +94,8 @@ def _look(guest: PoweredOn, plan: ProofPlan, watch: _Watch, limit: float) -> End
         watch.hopeless_at = watch.hopeless_at or now
         if now - watch.hopeless_at > _SETTLE_SECONDS:
             return Ending.HOPELESS
+    if not watch.probed and _LOGIN.search(plain(guest.console)):
+        return Ending.UNSEEN
     if report is None and now - watch.heard_at > limit * _SILENT_SHARE:
         return Ending.SILENT
     if now > limit or (watch.done_at is not None and now - watch.done_at > _POWER_OFF_SECONDS):

@@ -5,13 +5,13 @@ from pathlib import Path
 from time import time
 
 from rescue.model.boot import Firmware
-from rescue.model.proof import Ending, Evidence, Proof, ProofPlan
+from rescue.model.proof import Evidence, Proof, ProofPlan
 from rescue.model.virtual import VirtualDisk, VirtualMachine
 from rescue.prove.inject import inject
 from rescue.prove.observe import observe
 from rescue.prove.verdict import judge, times_of
 from rescue.system import mountns
-from rescue.system.overlay import PLACE, exported, overlay_of
+from rescue.system.overlay import PLACE, Overlay, exported, overlay_of
 from rescue.system.qemu import expect_installed
 
 ROOM = Path("/run/rescue/prove")
@@ -42,24 +42,11 @@ def prove(
     ):
         with exported(overlay, folder) as image:
             obstacle = inject(plan, image, folder)
-        if obstacle:
-            evidence = Evidence(ending=Ending.HOPELESS, seconds=0.0, obstacle=obstacle)
-        else:
-            disk = VirtualDisk(
-                path=overlay.path,
-                format=overlay.format,
-                serial=plan.record.mirror.id.serial[:20],
-                bus=plan.bus,
-            )
-            machine = VirtualMachine(
-                firmware=firmware,
-                memory_mib=plan.settings.memory_mib,
-                cpus=plan.settings.cpus,
-                disks=(disk,),
-            )
-            shot = folder / "screen.png"
-            evidence = observe(machine, plan, folder, picture=shot)
-            picture = shot.read_bytes() if shot.exists() else b""
+        shot = folder / "screen.png"
+        machine = _machine(plan, firmware, overlay)
+        # Also where the probe is not in it: how far it comes says more than why it could not be.
+        evidence = observe(machine, plan, folder, picture=shot, obstacle=obstacle)
+        picture = shot.read_bytes() if shot.exists() else b""
     proof = Proof(
         mirror=plan.record.name,
         generation=plan.record.generation,
@@ -70,3 +57,18 @@ def prove(
         findings=judge(plan, evidence),
     )
     return ProofRun(proof=proof, evidence=evidence, picture=picture)
+
+
+def _machine(plan: ProofPlan, firmware: Firmware, overlay: Overlay) -> VirtualMachine:
+    disk = VirtualDisk(
+        path=overlay.path,
+        format=overlay.format,
+        serial=plan.record.mirror.id.serial[:20],
+        bus=plan.bus,
+    )
+    return VirtualMachine(
+        firmware=firmware,
+        memory_mib=plan.settings.memory_mib,
+        cpus=plan.settings.cpus,
+        disks=(disk,),
+    )

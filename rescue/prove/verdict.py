@@ -27,9 +27,9 @@ def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
     A proof passes where none of them is an error. The first error is the cause, as far as the
     evidence goes.
     """
-    if evidence.obstacle:
-        return (_error(Phase.OVERLAY, evidence.obstacle),)
     console = signs.findings(evidence.console + "\n" + evidence.screen)
+    if evidence.obstacle:
+        console = (*console, _error(Phase.OVERLAY, evidence.obstacle))
     report = evidence.report
     if report is None:
         return (*console, *_never_inside(evidence, console))
