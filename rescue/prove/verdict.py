@@ -72,6 +72,9 @@ def _note(phase: Phase, message: str) -> Finding:
 
 def _never_inside(evidence: Evidence, console: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Say where a boot ended of which nothing was seen from inside."""
+    if console:
+        said = f"{evidence.ending} after {evidence.seconds:.0f} s"
+        return (Finding(severity=Severity.NOTE, link=console[0].link, message=said),)
     shown = signs.plain(evidence.console + evidence.screen)
     if "Linux version" in shown or "Loading initial ramdisk" in shown:
         phase, where = Phase.KERNEL, "GRUB started the kernel, and the system was never reached"
@@ -81,8 +84,6 @@ def _never_inside(evidence: Evidence, console: tuple[Finding, ...]) -> tuple[Fin
         phase, where = Phase.FIRMWARE, "no boot loader was reached"
     last = next((line.strip() for line in reversed(shown.splitlines()) if line.strip()), "nothing")
     said = f"{where}; {evidence.ending} after {evidence.seconds:.0f} s"
-    if console:
-        return (_note(phase, said),)
     return (_error(phase, f"{said}; the last that was shown: {last[:200]}"),)
 
 
