@@ -7,7 +7,7 @@ A kernel that shows what it says on a screen alone is told to say it on the seri
 
 import errno
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from rescue.errors import RescueError
 from rescue.model.bootnote import menu_holder
 from rescue.model.disk import PartitionTable
-from rescue.model.proof import ProofPlan
+from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
 from rescue.system import mountns
 from rescue.system.loop import Span
@@ -28,6 +28,10 @@ _UNITS = "etc/systemd/system"
 _WANTED_BY = "sysinit.target.wants"
 _OWN = ".rescue/proof"
 _SECTOR = 512
+_MINUTE = 60
+
+_PATIENCE_SHARE = 0.6
+"""Of the time limit: how long the probe waits for the boot, so that it can still look around."""
 
 MENU = PurePosixPath("/boot/grub/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:16|efi)?[ \t][^\n]*", re.MULTILINE)
@@ -43,7 +47,7 @@ def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
     try:
         table = _table(image)
         with _mounted(plan.record.root, table, image, folder) as root:
-            write_probe(root, plan.settings.checks)
+            write_probe(root, plan.settings)
         holder = menu_holder(plan.record)
         with _mounted(holder, table, image, folder) as place:
             _make_heard(place / MENU.relative_to(holder.mount_point))
@@ -100,14 +104,16 @@ def _make_heard(menu: Path) -> None:
             menu.write_text(heard(text), encoding="utf-8", errors="surrogateescape")
 
 
-def write_probe(root: Path, checks: Sequence[str]) -> None:
+def write_probe(root: Path, settings: ProofSettings) -> None:
     """Write the unit, the script and the person's own commands into a tree. Raises OSError."""
     templates = files("rescue").joinpath("templates")
     own, wanted = root / _OWN, root / _UNITS / _WANTED_BY
     own.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted.mkdir(parents=True, exist_ok=True)
     (own / "probe.sh").write_bytes(templates.joinpath("proof-probe.sh").read_bytes())
-    for number, command in enumerate(checks):
+    patience = settings.time_limit_minutes * _MINUTE * _PATIENCE_SHARE
+    (own / "patience").write_text(f"{patience:.0f}\n", encoding="ascii")
+    for number, command in enumerate(settings.checks):
         (own / f"check-{number}").write_text(f"{command}\n", encoding="utf-8")
     unit = root / _UNITS / SERVICE
     unit.write_bytes(templates.joinpath(SERVICE).read_bytes())

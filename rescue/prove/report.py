@@ -28,7 +28,7 @@ def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None
         state=said.get("state", "").strip(),
         userspace=_number(times.get("UserspaceTimestampMonotonic")) / _MICROSECONDS,
         finished=_number(times.get("FinishTimestampMonotonic")) / _MICROSECONDS,
-        waiting=tuple(_job(line) for line in _lines(said, "waiting")),
+        waiting=_jobs(_lines(said, "waiting")),
         failed=tuple(line.split()[0] for line in _lines(said, "failed")),
         journal=_lines(said, "journal"),
         mounts=tuple(_mount(row) for row in _table(said.get("mounts", ""))),
@@ -104,10 +104,13 @@ def _home(line: str) -> HomeSeen:
     return HomeSeen(path=path, present=owner != "none", owned=owner == uid)
 
 
-def _job(line: str) -> str:
-    """Return the unit of a line of `systemctl list-jobs`: number, unit, type, state."""
-    words = line.split()
-    return words[1] if len(words) > 1 else line
+def _jobs(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the units of `systemctl list-jobs` (number, unit, type, state) that run.
+
+    The others only wait for these.
+    """
+    rows = [line.split() for line in lines]
+    return tuple(row[1] for row in rows if len(row) > 3 and row[-1] == "running")
 
 
 def _check(command: str, text: str) -> CheckResult:

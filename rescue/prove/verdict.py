@@ -33,9 +33,12 @@ def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
     report = evidence.report
     if report is None:
         return (*console, *_never_inside(evidence, console))
-    found = [*_boot_findings(plan, report), *_inside(plan, report)]
-    # What the console complains of explains what is wrong inside, and stands before it.
-    found = [*console, *found, *_end(evidence, report)]
+    # What the console complained of before systemd explains what is wrong inside, and stands before
+    # it; of systemd's own complaints those count that were found true inside.
+    early = [each for each in console if each.link != Phase.USERSPACE]
+    late = [_note(Phase.USERSPACE, each.message) for each in console if each not in early]
+    found = [*early, *_boot_findings(plan, report), *_inside(plan, report)]
+    found += [*late, *_end(evidence, report)]
     if not any(finding.severity is Severity.ERROR for finding in found):
         found.append(_ok(Phase.POWER_OFF, "switched itself off in order"))
     return tuple(found)
@@ -101,7 +104,7 @@ def _boot_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 def _inside(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Return what was seen from inside, in the order in which a boot goes."""
-    found = _mount_findings(plan, report) + _layer_findings(report) + _root_findings(report)
+    found = _root_findings(report) + _mount_findings(plan, report) + _layer_findings(report)
     found += _unit_findings(plan, report)
     found += _home_findings(plan, report) + _marker_findings(plan, report)
     for check in report.checks:
@@ -187,7 +190,7 @@ def _unit_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     match report.state:
         case "running" | "degraded":
             found.append(_ok(Phase.USERSPACE, f"systemd says: {report.state}"))
-        case "":
+        case "" | "initializing" | "starting" | "offline" | "unknown":
             jobs = ", ".join(report.waiting) or "what, it did not say"
             found.append(_error(Phase.USERSPACE, f"systemd still waited for: {jobs}"))
         case "maintenance":

@@ -8,8 +8,13 @@ send() { printf 'rescue-proof %s %s\n' "$1" "$(base64 -w 0)" >"$port"; }
 
 cut -d' ' -f1 /proc/uptime | send uptime
 send command-line </proc/cmdline
+# What may be the reason that the rest never comes is said first.
+stat -c %a / | send root-mode
+setpriv --reuid=65534 --regid=65534 --clear-groups ls / >/dev/null 2>&1 && echo yes | send root-readable
+df --output=avail -B1 / | tail -n 1 | send root-free
 
-# Until the boot is through, one way or the other.
+# Until the boot is through, one way or the other, or patience is: some boots wait for ever.
+read -r patience </.rescue/proof/patience
 turn=0
 while :; do
     state=$(systemctl is-system-running 2>/dev/null)
@@ -17,6 +22,8 @@ while :; do
     '' | initializing | starting | offline | unknown) ;;
     *) break ;;
     esac
+    read -r now _ </proc/uptime
+    [ "${now%.*}" -ge "$patience" ] && systemctl list-jobs --no-legend --plain | send waiting && break
     [ $((turn % 10)) -eq 9 ] && systemctl list-jobs --no-legend --plain 2>/dev/null | send waiting
     turn=$((turn + 1))
     sleep 1
@@ -35,9 +42,6 @@ swapon --show=UUID --noheadings --raw | send swaps
     case $name in '' | '#'*) continue ;; esac
     [ -e "/dev/mapper/$name" ] || echo "$name"
 done </etc/crypttab | send closed-layers
-stat -c %a / | send root-mode
-setpriv --reuid=65534 --regid=65534 --clear-groups ls / >/dev/null 2>&1 && echo yes | send root-readable
-df --output=avail -B1 / | tail -n 1 | send root-free
 getent passwd | while IFS=: read -r _ _ uid _ _ home _; do
     if [ "$uid" -lt 1000 ] || [ "$uid" -ge 60000 ]; then continue; fi
     printf '%s %s %s\n' "$uid" "$(stat -c %u "$home" 2>/dev/null || echo none)" "$home"

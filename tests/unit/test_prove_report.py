@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rescue.model.proof import ProofSettings
 from rescue.prove.inject import heard, write_probe
 from rescue.prove.report import parse_report
 
@@ -53,7 +54,10 @@ def test_a_report_between_other_lines() -> None:
 
 def test_the_last_answer_counts_and_one_that_was_cut_does_not() -> None:
     text = line("uptime", "1") + line("waiting", "1 a.device start running\n")
-    text += line("waiting", "2 b.device start running\n") + "rescue-proof done eWVz"
+    text += (
+        line("waiting", "2 b.device start running\n3 multi-user.target start waiting\n")
+        + "rescue-proof done eWVz"
+    )
     report = parse_report(text)
     assert report is not None
     assert report.waiting == ("b.device",)
@@ -80,10 +84,11 @@ def test_the_probe_is_plain_sh() -> None:
 
 
 def test_the_probe_is_a_unit_that_starts_at_once(tmp_path: Path) -> None:
-    write_probe(tmp_path, ["nginx -t", "echo '$x'"])
+    write_probe(tmp_path, ProofSettings(checks=("nginx -t", "echo '$x'"), time_limit_minutes=10))
     wanted = tmp_path / "etc/systemd/system/sysinit.target.wants/rescue-proof.service"
     assert "ExecStart=/bin/sh /.rescue/proof/probe.sh" in wanted.read_text()
     assert (tmp_path / ".rescue/proof/check-1").read_text() == "echo '$x'\n"
+    assert (tmp_path / ".rescue/proof/patience").read_text() == "360\n"
     assert (tmp_path / ".rescue/proof").stat().st_mode & 0o777 == 0o700
 
 

@@ -142,6 +142,21 @@ def test_a_unit_that_was_declared_may_fail() -> None:
     assert any("nfs-a.mount failed, as declared" in f.message for f in judge(PLAN, seen(report)))
 
 
+def test_what_the_console_said_of_a_declared_unit_is_a_note() -> None:
+    report = replace(GOOD, state="degraded", failed=("nfs-a.mount",))
+    evidence = seen(report, console="[FAILED] Failed to mount nfs-a.mount - /nfs/a.\nlogin: ")
+    assert cause(evidence) == ""
+
+
+def test_a_boot_that_never_ends_is_explained_by_what_was_said_first() -> None:
+    report = ProbeReport(
+        uptime=3, state="starting", waiting=("dbus.service",), root_mode="700", done=True
+    )
+    said = [finding.message for finding in judge(PLAN, seen(report))]
+    assert "its mode is 700" in said[0]
+    assert any("still waited for: dbus.service" in each for each in said)
+
+
 def test_a_share_on_the_network_is_no_failure_of_the_mirror() -> None:
     share = FstabLine(target="/srv", source="nas:/srv", fstype="nfs4", options=("defaults",))
     other = replace(share, fstype="ext4", source="UUID=x")
