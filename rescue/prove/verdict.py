@@ -137,7 +137,7 @@ def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     recorded = {pair.mount_point for pair in plan.record.filesystems}
     found += [
         _note(Phase.USERSPACE, f"{line.target} ({line.source}) of the fstab is not mounted")
-        if _is_remote(line)
+        if _may_be_absent(line)
         else _error(Phase.USERSPACE, f"{line.target} is not mounted (fstab names {line.source})")
         for line in report.fstab
         if line.target.startswith("/")
@@ -156,8 +156,9 @@ def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     return found
 
 
-def _is_remote(line: FstabLine) -> bool:
-    return line.fstype in _NETWORK or "_netdev" in line.options
+def _may_be_absent(line: FstabLine) -> bool:
+    """Whether a line is of the network, or of another disk that need not be there."""
+    return line.fstype in _NETWORK or not {"_netdev", "nofail"}.isdisjoint(line.options)
 
 
 def _layer_findings(report: ProbeReport) -> list[Finding]:

@@ -38,8 +38,9 @@ done | send journal
 findmnt --json --list -o TARGET,UUID,FSTYPE,OPTIONS | send mounts
 findmnt --fstab --json --list -o TARGET,SOURCE,FSTYPE,OPTIONS | send fstab
 swapon --show=UUID --noheadings --raw | send swaps
-[ -f /etc/crypttab ] && while read -r name _; do
+[ -f /etc/crypttab ] && while read -r name _ _ options; do
     case $name in '' | '#'*) continue ;; esac
+    case ,$options, in *,noauto,* | *,nofail,*) continue ;; esac
     [ -e "/dev/mapper/$name" ] || echo "$name"
 done </etc/crypttab | send closed-layers
 getent passwd | while IFS=: read -r _ _ uid _ _ home _; do

@@ -157,9 +157,11 @@ def test_a_boot_that_never_ends_is_explained_by_what_was_said_first() -> None:
     assert any("still waited for: dbus.service" in each for each in said)
 
 
-def test_a_share_on_the_network_is_no_failure_of_the_mirror() -> None:
+def test_what_may_be_absent_is_no_failure_of_the_mirror() -> None:
     share = FstabLine(target="/srv", source="nas:/srv", fstype="nfs4", options=("defaults",))
     other = replace(share, fstype="ext4", source="UUID=x")
+    stick = replace(other, options=("defaults", "nofail"))
+    assert cause(seen(replace(GOOD, fstab=(*GOOD.fstab, stick)))) == ""
     assert cause(seen(replace(GOOD, fstab=(*GOOD.fstab, share)))) == ""
     assert "/srv is not mounted" in cause(seen(replace(GOOD, fstab=(*GOOD.fstab, other))))
 
