@@ -15,6 +15,7 @@ from rescue.system.files import write_atomic
 from rescue.ui.monitor import monitor_line, unknown_line
 from rescue.ui.screen import Screen
 from rescue.ui.status import status_lines
+from rescue.ui.statusview import status_view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,14 @@ def status(options: StatusOptions, screen: Screen) -> Health:
     found = standing(machine)
     if options.html is not None:
         _write(report(found), options.html)
-        screen.show(f"written to {options.html}")
+        screen.say(f"written to {options.html}")
     elif options.as_json:
-        screen.show(to_json(found))
+        screen.show_plain(to_json(found))
     else:
-        for line in status_lines(found):
-            screen.show(line)
+        # A mirror that runs is told of in sentences: somebody has to read them tonight.
+        framed = screen.out.is_terminal and found.own is None
+        for part in status_view(found) if framed else status_lines(found):
+            screen.show(part)
     if options.log:
         _log(found)
         publish(machine, screen, found=found)

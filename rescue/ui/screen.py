@@ -34,7 +34,7 @@ class Screen:
 
     def show_plain(self, text: str) -> None:
         """Print a line for another program: nothing in it is taken for markup, nothing folded."""
-        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def warn(self, said: str) -> None:
         """Print what a person has to look at, though the command goes on."""

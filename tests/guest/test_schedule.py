@@ -104,6 +104,9 @@ def the_run_left_its_marks(server: Guest) -> None:
     status = server.run("rescue status").stdout
     assert "of changes are lost, time to boot unknown (never proven), failback about" in status
     assert "SMART unknown: smartctl is not installed" in status
+    page = server.run("rescue status --html /root/page.html && cat /root/page.html").stdout
+    assert "GOOD: server runs from its first disk" in page
+    assert page.count("<li class") == 2
 
 
 def a_missed_night_is_caught_up(server: Guest) -> None:
