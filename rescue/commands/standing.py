@@ -41,7 +41,7 @@ def standing(machine: Machine) -> Status:
         raise UsageError("only root can read the records", hint="try it with sudo")
     if machine.running_mirror is not None:
         boots = load_boots(Path("/"))
-        runs = seen(known_runs_on_mirror(Path("/") / OWN_FOLDER), active=False)
+        runs = known_runs_on_mirror(Path("/") / OWN_FOLDER)
         return on_mirror(machine, machine.running_mirror, now=time(), boots=boots, runs=runs)
     return _on_source_now(machine, config.load() if config.CONFIG_PATH.exists() else None)
 
@@ -72,7 +72,7 @@ def _known(machine: Machine, record: MirrorRecord) -> Known:
     """Return what is known of a mirror beside its record."""
     disk = next((each for each in machine.disks if each.id.same_disk(record.mirror.id)), None)
     return Known(
-        runs=seen(known_runs(record.name), active=is_held()),
+        runs=seen(known_runs(record.name), generation=record.generation, active=is_held()),
         health=look(disk) if disk else None,
         proof=record.last_proof,
     )

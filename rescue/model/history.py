@@ -123,19 +123,23 @@ class RunEntry:
 
 def begun(runs: Sequence[RunEntry], entry: RunEntry) -> tuple[RunEntry, ...]:
     """Return the history with a run that begins now; one that never ended was cut."""
-    return (*(_settled(each) for each in runs), entry)
+    return (*(_settled(each, generation=entry.generation) for each in runs), entry)
 
 
 def ended(runs: Sequence[RunEntry], entry: RunEntry) -> tuple[RunEntry, ...]:
     """Return the history in which the run that began then has ended like this."""
     others = (each for each in runs if each.started != entry.started)
-    return (*(_settled(each) for each in others), entry)
+    return (*(_settled(each, generation=each.generation) for each in others), entry)
 
 
-def seen(runs: Sequence[RunEntry], *, active: bool) -> tuple[RunEntry, ...]:
-    """Return the history as it is to be read: the newest run may still be at work."""
+def seen(runs: Sequence[RunEntry], *, generation: int, active: bool) -> tuple[RunEntry, ...]:
+    """Return the history as it is to be read: the newest run may still be at work.
+
+    `generation` is the mirror's, as its record has it.
+    """
     last = runs[-1:] if active else ()
-    return (*(_settled(each) for each in runs[: len(runs) - len(last)]), *last)
+    others = runs[: len(runs) - len(last)]
+    return (*(_settled(each, generation=generation) for each in others), *last)
 
 
 def pruned(runs: Sequence[RunEntry], *, keep: int) -> tuple[RunEntry, ...]:
@@ -154,5 +158,18 @@ def last_whole(runs: Sequence[RunEntry]) -> RunEntry | None:
     return next((run for run in reversed(runs) if run.is_whole), None)
 
 
-def _settled(entry: RunEntry) -> RunEntry:
-    return entry if entry.is_closed else replace(entry, end=RunEnd.CUT)
+def _settled(entry: RunEntry, *, generation: int) -> RunEntry:
+    """Return a run that is not at work any more as it ended.
+
+    The history is copied with everything else while the run that copies it is at work: on a disk
+    that was made from the mirror that run has no end. That the mirror has a newer generation
+    than it began with tells that it came to one.
+    """
+    if entry.is_closed:
+        return entry
+    if generation > entry.generation:
+        return replace(entry, end=RunEnd.COMPLETE, generation=generation, said=COPIED_BY_ITSELF)
+    return replace(entry, end=RunEnd.CUT)
+
+
+COPIED_BY_ITSELF = "its figures are on the disk that it was run from"
