@@ -4,7 +4,7 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from rescue.model.history import RunEntry
+from rescue.model.history import RunEnd, RunEntry
 from rescue.model.stake import Stake
 from rescue.model.status import Health, MirrorStatus, Status
 from rescue.ui.facts import (
@@ -120,11 +120,16 @@ def _mirror(each: MirrorStatus, *, now: float) -> str:
 _EMPTY = "<!-- no run is noted yet -->"
 
 
+_COLOURS = {
+    RunEnd.COMPLETE: Health.GOOD,
+    RunEnd.DEGRADED: Health.WARNING,
+    RunEnd.RUNNING: Health.WARNING,
+}
+
+
 def _block(run: RunEntry) -> str:
     """Return one run as a coloured block; its title says what it was, also to who cannot see."""
-    health = Health.GOOD if run.is_whole else Health.CRITICAL
-    if not run.is_closed:
-        health = Health.WARNING
+    health = _COLOURS.get(run.end, Health.CRITICAL)
     words = escape(run_words(run), quote=True)
     colour = health.name.lower()
     return f'<li class="{colour}" title="{words}" role="img" aria-label="{words}"></li>'
