@@ -131,6 +131,34 @@ def test_a_second_run_while_one_is_active(server: Guest) -> None:
     assert state(server) == "complete 2"
 
 
+HOOKS = """
+[[hook]]
+when = "before"
+command = ["sh", "/root/dump"]
+timeout_seconds = 5
+[[hook]]
+when = "after"
+command = ["sh", "-c", "echo $RESCUE_RESULT $RESCUE_EXIT_CODE $RESCUE_MIRROR > /run/told"]
+"""
+
+
+def test_a_hook_fails_and_one_hangs(server: Guest) -> None:
+    server.run("cat >> /etc/rescue/rescue.toml", input_=HOOKS.encode())
+    server.run("cat > /root/dump", input_=b"echo no room for the dump; exit 3\n")
+    said = refused(server, 1).stderr
+    assert "hook 'sh' (before the run) failed with exit code 3: no room for the dump" in said
+    assert server.run("cat /run/told").stdout == "failed 1 MIRROR01\n"
+    assert "hook sh: no room for the dump" in in_the_log(server)
+
+    hanging = b"trap '' TERM; sleep 4321 & while :; do wait; done\n"
+    server.run("rm /run/told && cat > /root/dump", input_=hanging)
+    said = refused(server, 1).stderr
+    assert "failed with exit code 124: not done after 5 s" in said
+    assert server.run("pgrep --full '[s]leep 4321'", check=False).stdout == ""
+    assert server.run("cat /run/told").stdout == "failed 1 MIRROR01\n"
+    assert state(server) == "complete 1"
+
+
 def test_the_mirror_is_full(server: Guest) -> None:
     # /home has 1 GiB on both disks; what fills the mirror's is nothing that a run would delete.
     server.run("head -c 500M /dev/urandom > /home/anna/large && chmod 600 /home/anna/large")

@@ -32,6 +32,7 @@ def test_every_night_without_anyone_thinking_of_it(lab: Lab) -> None:
         the_run_left_its_marks(server)
         a_missed_night_is_caught_up(server)
         a_job_that_no_longer_starts_is_noticed(server)
+        a_disk_that_rots_is_named(server)
 
 
 def test_what_was_installed_is_removed_and_nothing_else(lab: Lab) -> None:
@@ -159,6 +160,31 @@ def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
     server.run(f"mv /run/rescue.away {rescue} && rm /usr/sbin/sendmail /run/mail")
     assert "shown on the terminals" in server.run("rescue notify rescue-mirror.service").stdout
     server.run(f"rm -r {at_once}")
+
+
+def a_disk_that_rots_is_named(server: Guest) -> None:
+    """The first night remembered every digest; since then a byte has changed on each disk."""
+    on_mirror, on_source = (f"usr/share/common-licenses/{name}" for name in ("GPL-2", "GPL-3"))
+    server.run(f"cp /{on_mirror} /run/two && cp /{on_source} /run/three")
+    server.run(spoil(f"/{on_source}"))
+    server.run(f"mount /dev/vdb4 /mnt && {spoil(f'/mnt/{on_mirror}')} && umount /mnt")
+
+    said = server.run("rescue mirror --checksum", check=False).expect(14).stdout
+    assert f"/{on_mirror} had rotted on the MIRROR, and was written anew" in said
+    assert f"/{on_source} has changed on the SOURCE under its old time (something wrote" in said
+    assert "2 differ in content alone" in said
+    look = f"cmp /mnt/{on_mirror} /run/two && cmp /mnt/{on_source} /run/three"
+    server.run(f"unshare --mount sh -c 'mount -o ro /dev/vdb4 /mnt && {look}'")
+    assert generation(server) == 4
+    status = server.run("rescue status", check=False).expect(1).stdout
+    assert f"1 file rotted on the mirror and written anew: look at its disk, /{on_mirror}" in status
+    assert f"held back, /{on_source}" in status
+
+
+def spoil(path: str) -> str:
+    """Return the command that changes a byte of a file, and sets the time back."""
+    change = f"printf '\\001' | dd of={path} bs=1 seek=100 conv=notrunc status=none"
+    return f"touch -r {path} /run/time && {change} && touch -r /run/time {path}"
 
 
 def it_is_removed(server: Guest) -> None:
