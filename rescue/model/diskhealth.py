@@ -55,7 +55,9 @@ class DiskHealth:
     def reasons(self) -> tuple[str, ...]:
         """What speaks against the disk, in sentences; nothing where nothing does."""
         bad = self.smart.state in (SmartState.FAILING, SmartState.SUSPECT)
-        counted = f"{len(self.read_errors)} read errors in the kernel's log in the last two days"
+        count = len(self.read_errors)
+        errors = "1 read error" if count == 1 else f"{count} read errors"
+        counted = f"{errors} in the kernel's log in the last two days"
         return (
             *(self.smart.said if bad else ()),
             *((f"{counted}, the last: {self.read_errors[-1]}",) if self.read_errors else ()),
