@@ -155,8 +155,8 @@ class MirrorRecord:
     def inverted(self) -> "MirrorRecord":
         """Return the record of the other direction: source and mirror have changed their roles.
 
-        State, generation and digests stay as they are. Raises ValueError where the identifiers
-        do not know a file system of the record.
+        State, generation and digests stay as they are; no disk is proven by another. Raises
+        ValueError where the identifiers do not know a file system of the record.
         """
         return replace(
             self,
@@ -176,6 +176,7 @@ class MirrorRecord:
                 for pair in self.swaps
             ),
             identifiers=self.identifiers.inverted(),
+            last_proof=None,
         )
 
     def _source_partuuid(self, pair: FilesystemPair) -> str:

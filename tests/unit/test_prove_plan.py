@@ -91,6 +91,11 @@ def test_a_run_is_proven_once() -> None:
     assert is_due(replace(COMPLETE, last_proof=last, generation=COMPLETE.generation + 1))
 
 
+def test_no_disk_is_proven_by_another_one() -> None:
+    last = Proven(generation=COMPLETE.generation, at=1.0, seconds=41.0)
+    assert replace(COMPLETE, last_proof=last).inverted().proof is None
+
+
 def test_a_guest_gets_the_bus_that_the_machine_has_drivers_for() -> None:
     disk = enrolled().machine.disks[0]
     for transport, path, bus in (
