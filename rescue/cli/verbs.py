@@ -19,6 +19,7 @@ _MODULES = {
     "restore": "restore",
     "salvage": "restore",
     "failback": "mirrors",
+    "drill": "drill",
     "notify": "status",
 }
 """The module of this package that each verb is in, under its own name."""

@@ -47,15 +47,28 @@ def create_argv(path: str, *, backing: str, format_: ImageFormat) -> list[str]:
     ]
 
 
-def export_argv(overlay: Overlay, mount_point: Path) -> list[str]:
-    """Return the command that shows an overlay as a raw file (man 1 qemu-storage-daemon)."""
+def blank_argv(path: str, *, size: int) -> list[str]:
+    """Return the command that makes an empty disk of so many bytes (man 1 qemu-img)."""
+    return ["qemu-img", "create", "-q", "-f", "qcow2", path, str(size)]
+
+
+def export_argv(overlay: Overlay, mount_point: Path, span: Span | None = None) -> list[str]:
+    """Return the command that shows an overlay, or a part of it, as a raw file.
+
+    (man 1 qemu-storage-daemon.) One export of a disk at a time: each wants to resize it.
+    """
     cache = "cache.direct=off,cache.no-flush=on"
-    return [
-        _DAEMON,
-        *("--blockdev", f"driver=file,node-name=file,filename={overlay.path},{cache}"),
-        *("--blockdev", f"driver={overlay.format.value},node-name=disk,file=file,{cache}"),
-        *("--export", f"type=fuse,id=export,node-name=disk,mountpoint={mount_point},writable=on"),
+    nodes = [
+        f"driver=file,node-name=file,filename={overlay.path},{cache}",
+        f"driver={overlay.format.value},node-name=disk,file=file,{cache}",
     ]
+    shown = "disk"
+    if span is not None:
+        shown = "part"
+        nodes.append(f"driver=raw,node-name=part,file=disk,offset={span.start},size={span.length}")
+    export = f"type=fuse,id=export,node-name={shown},mountpoint={mount_point},writable=on"
+    blockdevs = (word for node in nodes for word in ("--blockdev", node))
+    return [_DAEMON, *blockdevs, "--export", export]
 
 
 def partition_argv(image: Path, span: Span, kind: str, target: Path) -> list[str]:
@@ -82,8 +95,17 @@ def overlay_of(
 
 
 @contextmanager
-def exported(overlay: Overlay, folder: Path) -> Iterator[Path]:
-    """Show an overlay as a raw file in `folder` that can be read and written.
+def blank_disk(size: int, *, place: Path = PLACE) -> Iterator[Overlay]:
+    """Make an empty disk of so many bytes; it is gone at the block's end, or with us."""
+    with tempfile.TemporaryFile(dir=place) as content:
+        path = f"/proc/{os.getpid()}/fd/{content.fileno()}"
+        run(blank_argv(path, size=size))
+        yield Overlay(path=path)
+
+
+@contextmanager
+def exported(overlay: Overlay, folder: Path, *, span: Span | None = None) -> Iterator[Path]:
+    """Show an overlay, or a part of it, as a raw file in `folder` that can be read and written.
 
     Before a guest is started over it: two writers would destroy it. `folder` is of a private
     mount namespace (`mountns.vanishing_folder`). Raises UsageError where the storage daemon is
@@ -97,7 +119,7 @@ def exported(overlay: Overlay, folder: Path) -> Iterator[Path]:
     image, log = folder / "disk.raw", folder / "export.log"
     image.touch()
     before = image.stat().st_dev
-    with running(export_argv(overlay, image), log=log) as daemon:
+    with running(export_argv(overlay, image, span), log=log) as daemon:
         deadline = time.monotonic() + _START_SECONDS
         while image.stat().st_dev == before:
             if not daemon.is_running or time.monotonic() > deadline:

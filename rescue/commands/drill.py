@@ -1,0 +1,197 @@
+"""`rescue drill`: the night of the dead disk, rehearsed on throw-away copies of the real mirror."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+
+from rich.text import Text
+
+from rescue import config
+from rescue.codec import to_json
+from rescue.commands.enrolled import choose
+from rescue.confirm import GuardRefusedError, unless_refused
+from rescue.discover.machine import discover
+from rescue.discover.marker import read_marker
+from rescue.drill.filed import file_result, filed
+from rescue.drill.play import Audience, Theatre, play
+from rescue.errors import ExitCode, ProofError, UsageError
+from rescue.medium.build import Contents, build_image
+from rescue.model.drill import Boot, DrillPlan, DrillResult, Line, Part
+from rescue.model.machine import Machine
+from rescue.model.virtual import bus_like
+from rescue.plan.drill import DrillRequest, plan_drill
+from rescue.plan.refuse import machine_refusals
+from rescue.system import journal
+from rescue.system.accelerator import accelerator
+from rescue.system.files import free_on
+from rescue.system.lock import only_one_run
+from rescue.system.qemu import expect_installed
+from rescue.ui.drill import plan_lines, progress_line, result_lines
+from rescue.ui.screen import Screen
+from rescue.verify.drill import failed_units, judge, measured
+
+ROOMY = Path("/var/tmp")
+"""Where the throw-away disks lie if nothing else is said: /tmp may be small and in memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillOptions:
+    """What the command line asked for; `minutes` is the limit of the whole rehearsal."""
+
+    name: str = ""
+    work_dir: Path = ROOMY
+    minutes: float = 120.0
+    as_json: bool = False
+
+
+def drill(options: DrillOptions, screen: Screen) -> ExitCode:
+    """Play the whole night, file what came of it, and show it.
+
+    Raises RefusedError before a byte is written, ProofError where a phase was not passed.
+    """
+    with only_one_run():
+        machine, plan = _planned(options)
+        _show_plan(plan, options, screen)
+        disk = machine.disk_at(plan.mirror_path)
+        assert disk is not None  # it was planned for
+        with _medium(machine, options.work_dir) as stick:
+            theatre = Theatre(stick=stick, bus=bus_like(disk))
+            result, papers = rehearse(
+                plan, theatre, tell=_silent if options.as_json else screen.show
+            )
+        folder = file_result(result, papers)
+    _show_result(result, screen, as_json=options.as_json)
+    if not options.as_json:
+        screen.show(f"filed in {folder}")
+    failed = result.failed
+    if failed is not None:
+        raise ProofError(
+            f"the rehearsal failed at '{failed.phase}': {failed.problem}",
+            hint=f"see what the machines showed in {folder}; mend it, and rehearse again",
+        )
+    said = f"rehearsal with mirror '{plan.mirror}' passed: homes back after"
+    journal.report_success(f"{said} {result.times.homes:.0f} s")
+    return ExitCode.DONE
+
+
+def show_plan(options: DrillOptions, screen: Screen) -> ExitCode:
+    """Print what would be played, and stop there."""
+    with only_one_run():
+        _, plan = _planned(options)
+    if options.as_json:
+        screen.show(to_json(plan))
+    _show_plan(plan, options, screen)
+    return ExitCode.DONE
+
+
+def show_last(options: DrillOptions, screen: Screen) -> ExitCode:
+    """Print the newest filed rehearsal. Raises UsageError where there is none."""
+    if os.geteuid() != 0:
+        raise UsageError("only root can read the rehearsals", hint="try it with sudo")
+    found = filed(mirror=options.name)
+    if not found:
+        raise UsageError("no rehearsal is filed", hint="play one: 'rescue drill'")
+    _show_result(found[0], screen, as_json=options.as_json)
+    return ExitCode.DONE
+
+
+def _planned(options: DrillOptions) -> tuple[Machine, DrillPlan]:
+    machine = discover()
+    if refusals := machine_refusals(machine):
+        raise GuardRefusedError(tuple(refusals))
+    expect_installed(machine.boot.firmware)
+    if not options.work_dir.is_dir():
+        raise UsageError(f"there is no folder {options.work_dir}", hint="make it first")
+    record = choose(machine, config.load(), name=options.name)
+    disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
+    marker = None if disk.all_uses else read_marker(disk)
+    plan = plan_drill(
+        machine,
+        record,
+        marker.record if marker is not None else None,
+        DrillRequest(
+            work_dir=str(options.work_dir),
+            limit=options.minutes * 60,
+            token=secrets.token_hex(8),
+        ),
+        used=sum(_used(Path(pair.mount_point)) for pair in record.filesystems),
+        free=free_on(options.work_dir)[0],
+        now=time(),
+    )
+    return machine, unless_refused(plan)
+
+
+def _used(place: Path) -> int:
+    """Return what the file system at a mount point holds, in bytes."""
+    info = os.statvfs(place)
+    return (info.f_blocks - info.f_bfree) * info.f_frsize
+
+
+def rehearse(
+    plan: DrillPlan, theatre: Theatre, *, tell: Callable[[Text], None]
+) -> tuple[DrillResult, dict[str, bytes]]:
+    """Play a planned rehearsal and judge it; return the result, and what the guests showed.
+
+    `tell` gets the news while it plays. Takes this process into a private mount namespace for
+    good. Raises RescueError where the disks cannot be made or a guest cannot be switched on.
+    """
+    started, papers = time(), dict[str, bytes]()
+
+    def heard(line: Line) -> None:
+        if (news := progress_line(line)) is not None:
+            tell(news)
+
+    def keep(part: Part, boot: Boot, picture: bytes) -> None:
+        report = "".join(f"{line.at:8.1f}  {line.text.rstrip()}\n" for line in boot.lines)
+        papers[f"{part}.console.log"] = boot.console.encode("utf-8", "replace")
+        papers[f"{part}.report.log"] = report.encode("utf-8", "replace")
+        if picture:
+            papers[f"{part}.screen.png"] = picture
+
+    boots = play(plan, theatre, Audience(heard=heard, keep=keep))
+    result = DrillResult(
+        mirror=plan.mirror,
+        host=plan.host,
+        generation=plan.generation,
+        last_complete=plan.last_complete,
+        started=started,
+        seconds=time() - started,
+        firmware=plan.firmware,
+        emulated="kvm" not in accelerator(),
+        phases=judge(plan, boots),
+        times=measured(boots),
+        notes=(*plan.notes, *failed_units(boots)),
+    )
+    return result, papers
+
+
+@contextmanager
+def _medium(machine: Machine, work_dir: Path) -> Iterator[Path]:
+    """Build the rescue medium as 'rescue media' does, in a folder that goes with the block."""
+    with tempfile.TemporaryDirectory(prefix="rescue-drill-", dir=work_dir) as folder:
+        stick = Path(folder) / "stick.img"
+        build_image(stick, Contents(host=machine.host))
+        yield stick
+
+
+def _show_plan(plan: DrillPlan, options: DrillOptions, screen: Screen) -> None:
+    if not options.as_json:
+        for line in plan_lines(plan):
+            screen.show(line)
+
+
+def _show_result(result: DrillResult, screen: Screen, *, as_json: bool) -> None:
+    if as_json:
+        screen.show(to_json(result))
+        return
+    for line in result_lines(result):
+        screen.show(line)
+
+
+def _silent(_news: Text) -> None:
+    """Say nothing: what reads JSON reads nothing else."""

@@ -1,0 +1,1 @@
+"""The rehearsal of the night: throw-away disks made of the real mirror, and the guests they run."""

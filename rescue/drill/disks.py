@@ -1,0 +1,128 @@
+"""The throw-away disks: the mirror with something laid into it, and the dead first disk.
+
+What is written goes to overlays; nothing here opens the mirror itself.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from rescue.errors import RescueError
+from rescue.model.drill import DrillPlan, FirstDisk, Mark, Part
+from rescue.state import forget_marker
+from rescue.system import mountns
+from rescue.system.loop import Span
+from rescue.system.overlay import Overlay, exported, partition_argv
+from rescue.system.reidentify import filesystem_argvs, table_argvs
+from rescue.system.run import run
+from rescue.system.twintrees import link_on_the_way
+
+UNIT = "rescue-drill.service"
+_UNITS = "etc/systemd/system"
+_OWN = "etc/rescue-drill"
+_SCRIPT = "drill-night.sh"
+_EARLIER = 3600.0
+
+
+def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: str) -> None:
+    """Lay the marks of the last run, and the unit that plays the night, into the mirror's overlay.
+
+    `folder` is one that vanishes (`mountns.vanishing_folder`). Raises RescueError where what the
+    mirror holds cannot be mounted, or a folder of it is a link.
+    """
+    homes, root = plan.homes, plan.root
+    with exported(overlay, folder) as image:
+        with _mounted(
+            image, Span(start=homes.start, length=homes.length), homes.kind, folder
+        ) as at:
+            _lay_marks(at, plan, lambda mark: mark.last_run)
+        with _mounted(image, Span(start=root.start, length=root.length), root.kind, folder) as at:
+            _lay(at, f"{_OWN}/plan", settings.encode())
+            _lay(at, f"{_OWN}/part", f"{Part.NIGHT}\n".encode())
+            _lay(at, f"{_OWN}/night.sh", _template(_SCRIPT))
+            _lay(at, f"{_UNITS}/{UNIT}", _template(UNIT))
+            _link(at, f"{_UNITS}/multi-user.target.wants/{UNIT}", f"/{_UNITS}/{UNIT}")
+
+
+def make_first(plan: DrillPlan, overlay: Overlay, folder: Path) -> None:
+    """Make an overlay of the mirror what the first disk was when it died, and let it die.
+
+    Its users' files first, its identifiers then, its boot sector or table at last.
+    """
+    homes, root, first = plan.homes, plan.root, plan.first
+    with exported(overlay, folder) as image:
+        with _mounted(
+            image, Span(start=homes.start, length=homes.length), homes.kind, folder
+        ) as at:
+            _lay_marks(at, plan, lambda mark: mark.dead)
+        with _mounted(image, Span(start=root.start, length=root.length), root.kind, folder) as at:
+            forget_marker(at)
+    turn_back(first, overlay, folder)
+    with exported(overlay, folder) as image, image.open("r+b") as file:
+        file.write(bytes(first.wreck))
+
+
+def turn_back(first: FirstDisk, overlay: Overlay, folder: Path) -> None:
+    """Give an overlay of the mirror its source's identifiers. Raises CommandError."""
+    for part in first.parts:
+        if not part.uuid:
+            continue
+        with exported(overlay, folder, span=Span(start=part.start, length=part.length)) as file:
+            for argv in filesystem_argvs(part.kind, part.uuid, file, features=part.features):
+                run(argv, timeout=900)
+    numbered = tuple((part.number, part.partuuid) for part in first.parts if part.partuuid)
+    with exported(overlay, folder) as image:
+        for argv in table_argvs(
+            image, table_uuid=first.table_uuid, partuuids=numbered, is_gpt=bool(numbered)
+        ):
+            run(argv)
+
+
+@contextmanager
+def _mounted(image: Path, span: Span, kind: str, folder: Path) -> Iterator[Path]:
+    place = folder / "mounted"
+    place.mkdir(exist_ok=True)
+    mountns.mount(partition_argv(image, span, kind, place))
+    try:
+        yield place
+    finally:
+        mountns.unmount_all(place)
+
+
+def _lay_marks(root: Path, plan: DrillPlan, content: Callable[[Mark], str]) -> None:
+    """Write each mark as it is at one moment; what it did not change is as old as the last run."""
+    before = plan.last_complete - _EARLIER
+    for mark in plan.marks:
+        if text := content(mark):
+            path = _lay(root, f"{plan.homes.folder}/{mark.name}", text.encode())
+            when = before if text == mark.last_run else plan.died
+            os.utime(path, (when, when))
+
+
+def _lay(root: Path, inside: str, data: bytes) -> Path:
+    """Write a file, with the folders it needs, through no link: one may lead to the real system."""
+    path = root / inside
+    _make_parents(root, inside)
+    path.unlink(missing_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def _link(root: Path, inside: str, target: str) -> None:
+    path = root / inside
+    _make_parents(root, inside)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def _make_parents(root: Path, inside: str) -> None:
+    parent = str(Path(inside).parent)
+    if link := link_on_the_way(root, parent):
+        raise RescueError(f"{link} on the mirror is a link: nothing can be laid behind it")
+    (root / parent).mkdir(parents=True, exist_ok=True)
+
+
+def _template(name: str) -> bytes:
+    return files("rescue").joinpath("templates", name).read_bytes()

@@ -1,0 +1,152 @@
+"""The night is played: one guest on the mirror, then one on the new disk alone."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rescue.drill.disks import make_first, make_mirror
+from rescue.errors import RescueError
+from rescue.model.drill import Boot, DrillPlan, Line, Part
+from rescue.model.virtual import DiskBus, ImageFormat, VirtualDisk, VirtualMachine
+from rescue.plan.drillscript import script_settings
+from rescue.system import mountns
+from rescue.system.overlay import Overlay, blank_disk, overlay_of
+from rescue.system.qemu import PoweredOn, powered_on
+
+REPORT = "/dev/ttyS1"
+"""What a guest reports to: COM2 (`VirtualMachine`)."""
+
+BOOT_SECONDS = 900.0
+"""How long a guest may take until it says its first word; emulated ones take two minutes."""
+
+_FOLDER = Path("/run/rescue/drill")
+_FOLDER_SIZE = "128m"
+_STICK_SERIAL = "DRILL-STICK"
+_EVERY = 0.5
+_MEMORY = 3072
+_CPUS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Theatre:
+    """What a rehearsal is played with beside its plan.
+
+    `stick` is an image of the rescue medium; `bus` is the one by which the machine reaches its
+    disks; `format` is what lies in `plan.mirror_path`.
+    """
+
+    stick: Path
+    bus: DiskBus
+    format: ImageFormat = ImageFormat.RAW
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audience:
+    """Who is told: `heard` of each line as it comes, `keep` of what was seen of a guest at its end.
+
+    With it comes a picture of its screen as PNG where it hung, else b''.
+    """
+
+    heard: Callable[[Line], None]
+    keep: Callable[[Part, Boot, bytes], None]
+
+
+def play(plan: DrillPlan, theatre: Theatre, audience: Audience) -> tuple[Boot, ...]:
+    """Make the disks, play the night, and start the new disk alone where the night came to its end.
+
+    Returns what was seen of each guest. Everything is gone when this returns, raises or is killed:
+    the disks have no names, and what shows or mounts them lives in a private mount namespace.
+    Raises RescueError where the disks cannot be made or a guest cannot be switched on.
+    """
+    end = time.monotonic() + plan.limit
+    place = Path(plan.work_dir)
+    with ExitStack() as held:
+        folder = held.enter_context(mountns.vanishing_folder(_FOLDER, size=_FOLDER_SIZE))
+        mirror, first = (
+            held.enter_context(overlay_of(plan.mirror_path, format_=theatre.format, place=place))
+            for _ in range(2)
+        )
+        new = held.enter_context(blank_disk(plan.new_size, place=place))
+        make_first(plan, first, folder)
+        make_mirror(plan, mirror, folder, settings=script_settings(plan, channel=REPORT))
+        disks = (
+            VirtualDisk(
+                path=str(theatre.stick),
+                format=ImageFormat.RAW,
+                serial=_STICK_SERIAL,
+                bus=DiskBus.USB,
+                read_only=True,
+            ),
+            _disk(first, plan.first.serial, theatre.bus),
+            _disk(mirror, plan.mirror_disk.serial[:20], theatre.bus),
+            _disk(new, plan.new_serial, theatre.bus),
+        )
+        night = _boot(plan, audience, folder, Part.NIGHT, disks, end=end)
+        if night.trouble or not _came_to_its_end(night):
+            return (night,)
+        return night, _boot(plan, audience, folder, Part.HOME, disks[-1:], end=end)
+
+
+def _disk(overlay: Overlay, serial: str, bus: DiskBus) -> VirtualDisk:
+    return VirtualDisk(path=overlay.path, format=overlay.format, serial=serial, bus=bus)
+
+
+def _came_to_its_end(boot: Boot) -> bool:
+    """Whether the last pass of the failback ended well: else there is nothing to be started."""
+    texts = [line.text.strip() for line in boot.lines]
+    return "@ done again 0" in texts and f"@ end {Part.NIGHT}" in texts
+
+
+def _boot(
+    plan: DrillPlan,
+    audience: Audience,
+    parent: Path,
+    part: Part,
+    disks: tuple[VirtualDisk, ...],
+    *,
+    end: float,
+) -> Boot:
+    """Switch a guest on and listen until it is off, or its time is over."""
+    machine = VirtualMachine(firmware=plan.firmware, memory_mib=_MEMORY, cpus=_CPUS, disks=disks)
+    folder = parent / part.value
+    folder.mkdir()
+    with powered_on(machine, folder) as guest:
+        lines, trouble = _listen(guest, audience.heard, end=end, limit=plan.limit)
+        screen = _screen(guest, folder / "screen.png") if trouble else b""
+        console = guest.console.strip() or guest.report
+        boot = Boot(lines=lines, console=console, seconds=guest.seconds, trouble=trouble)
+    audience.keep(part, boot, screen)
+    return boot
+
+
+def _listen(
+    guest: PoweredOn, heard: Callable[[Line], None], *, end: float, limit: float
+) -> tuple[tuple[Line, ...], str]:
+    """Return every line of the guest's report with its time, and what was wrong with its end."""
+    lines: list[Line] = []
+    while True:
+        # Asked first: what is written before the power goes off is read once more.
+        on = guest.is_on
+        fresh = guest.report.split("\n")[len(lines) : -1]
+        for text in fresh:
+            lines.append(Line(at=guest.seconds, text=text))
+            heard(lines[-1])
+        if not on:
+            return tuple(lines), ""
+        if time.monotonic() > end:
+            return tuple(lines), f"stopped after {limit / 60:.0f} min, the time limit of a drill"
+        silent = not any(line.text.startswith("@ begin") for line in lines)
+        if silent and guest.seconds > BOOT_SECONDS:
+            return tuple(lines), f"nothing was heard of it in {BOOT_SECONDS / 60:.0f} min"
+        time.sleep(_EVERY)
+
+
+def _screen(guest: PoweredOn, path: Path) -> bytes:
+    """Return a picture of the screen, b'' where there is none: many machines say all there."""
+    try:
+        guest.screendump(path)
+        return path.read_bytes()
+    except (RescueError, OSError):
+        return b""
