@@ -10,6 +10,7 @@ from rescue import config
 from rescue.commands.enrolled import is_attached
 from rescue.config import Config
 from rescue.discover.diskhealth import look
+from rescue.drill.filed import rehearsed_failback
 from rescue.errors import UsageError
 from rescue.history import known_runs, known_runs_on_mirror
 from rescue.model.disk import Disk
@@ -75,6 +76,7 @@ def _known(machine: Machine, record: MirrorRecord) -> Known:
         runs=seen(known_runs(record.name), generation=record.generation, active=is_held()),
         health=look(disk) if disk else None,
         proof=record.last_proof,
+        rehearsed=rehearsed_failback(record.name),
     )
 
 
