@@ -14,7 +14,7 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     debhelper dh-python pybuild-plugin-pyproject python3-hatchling lintian dpkg-dev \
     python3-click python3-parted python3-prompt-toolkit python3-pyudev python3-rich python3-tomli-w
 
-.PHONY: help packages lint test test-fast test-long medium reference deb test-deb demo bench clean
+.PHONY: help packages lint test test-fast test-long test-drill medium reference deb test-deb demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,9 @@ test-long: $(VENV)/ready ## and the long stories: the rescue system, firmwares, 
 
 test-proof: $(VENV)/ready ## mirrors broken in every way: each is booted and the cause is named (20 min)
 	RESCUE_LAB_PROOF=1 $(BIN)/python -m pytest tests/guest/test_prove.py
+
+test-drill: $(VENV)/ready ## 'rescue drill' on a mirror of the lab: the whole night, rehearsed
+	$(BIN)/python -m pytest --long tests/guest/test_drill.py
 
 medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 	mkdir -p build && rm -f build/rescue.img
