@@ -19,7 +19,9 @@ REFUSED = 10
 """What `rescue mirror` must end with on a mirror."""
 
 _RUNNING = frozenset({"running", "degraded"})
-# Colours and cursor movements of GRUB and systemd (ECMA-48), and what else is not text.
+# GRUB and the firmware place the cursor instead of ending a line (ECMA-48, CUP and HVP).
+_PLACED = re.compile(r"\x1b\[[0-9;]*[Hf]")
+# Colours and other controls of GRUB and systemd, and what else is not text.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|[^\x20-\x7e\xa0-\U0010ffff]")
 
 
@@ -129,7 +131,8 @@ def failed_units(boots: Sequence[Boot]) -> tuple[str, ...]:
 
 def console_end(text: str) -> tuple[str, ...]:
     """Return the last lines of a console as plain text."""
-    lines = (_CONTROL.sub("", line).rstrip() for line in text.replace("\r", "\n").split("\n"))
+    placed = _PLACED.sub("\n", text.replace("\r", "\n"))
+    lines = (_CONTROL.sub("", line).rstrip() for line in placed.split("\n"))
     return tuple([line for line in lines if line][-MOST_CONSOLE:])
 
 
