@@ -99,7 +99,7 @@ def smart(state: SmartState, *said: str, errors: tuple[str, ...] = ()) -> DiskHe
         (smart(SmartState.SUSPECT, "8 sectors wait"), "8 sectors wait"),
         (
             smart(SmartState.PASSED, errors=("I/O error, dev vdb",)),
-            "it is failing: 1 read errors in the kernel's log in the last two days, the last: "
+            "it is failing: 1 read error in the kernel's log in the last two days, the last: "
             "I/O error, dev vdb",
         ),
     ],
