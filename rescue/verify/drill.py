@@ -133,7 +133,8 @@ def console_end(text: str) -> tuple[str, ...]:
     """Return the last lines of a console as plain text."""
     placed = _PLACED.sub("\n", text.replace("\r", "\n"))
     lines = (_CONTROL.sub("", line).rstrip() for line in placed.split("\n"))
-    return tuple([line for line in lines if line][-MOST_CONSOLE:])
+    # The frames that menus are drawn in say nothing.
+    return tuple([line for line in lines if any(map(str.isalnum, line))][-MOST_CONSOLE:])
 
 
 def _when_up(report: Report) -> tuple[float, float]:

@@ -182,7 +182,7 @@ def test_control_sequences_of_a_console_are_taken_out() -> None:
 
 def test_a_cursor_that_is_placed_begins_a_line() -> None:
     text = "\x1b[2J\x1b[01;01H\x1b[0;37mGNU GRUB\x1b[04;02H+---+\x1b[7m\x1b[05;03Hthe entry"
-    assert console_end(text) == ("GNU GRUB", "+---+", "the entry")
+    assert console_end(text) == ("GNU GRUB", "the entry")
 
 
 def result(*boots: Boot) -> DrillResult:
