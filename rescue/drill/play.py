@@ -25,6 +25,7 @@ _FOLDER = Path("/run/rescue/drill")
 _FOLDER_SIZE = "128m"
 _STICK_SERIAL = "DRILL-STICK"
 _EVERY = 0.5
+_CLOSE_SECONDS = 60.0
 _MEMORY = 3072
 _CPUS = 2
 
@@ -115,6 +116,9 @@ def _boot(
     with powered_on(machine, folder) as guest:
         lines, trouble = _listen(guest, audience.heard, end=end, limit=plan.limit)
         screen = _screen(guest, folder / "screen.png") if trouble else b""
+        if not trouble:
+            # Ended in order, so that QEMU keeps nothing of the new disk to itself.
+            guest.child.stop(seconds=_CLOSE_SECONDS)
         console = guest.console.strip() or guest.report
         boot = Boot(lines=lines, console=console, seconds=guest.seconds, trouble=trouble)
     audience.keep(part, boot, screen)
