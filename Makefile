@@ -14,7 +14,7 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     debhelper dh-python pybuild-plugin-pyproject python3-hatchling lintian dpkg-dev \
     python3-click python3-parted python3-prompt-toolkit python3-pyudev python3-rich python3-tomli-w
 
-.PHONY: help packages lint test test-fast test-long test-drill medium reference deb test-deb demo bench clean
+.PHONY: help packages lint test test-fast test-long test-proof test-drill medium reference deb test-deb demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
