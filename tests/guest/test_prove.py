@@ -33,7 +33,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="needs the kernel's fuse"),
 ]
-ALL = os.environ.get("RESCUE_LAB_PROOF")
 BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
 
 
@@ -143,7 +142,7 @@ WAYS: tuple[tuple[Callable[[Opened], None], Firmware, str, bool], ...] = (
             firmware,
             cause,
             id=how.__name__,
-            marks=[] if always else pytest.mark.skipif(not ALL, reason="needs RESCUE_LAB_PROOF=1"),
+            marks=[] if always else pytest.mark.long,
         )
         for how, firmware, cause, always in WAYS
     ],
