@@ -42,12 +42,15 @@ class Entry:
     target: str | None
     device: str | None
     sparse: bool | None
-    """Whether a file occupies less than its size."""
+    """Whether a file occupies less than its size, by more than a few zeros at its very end."""
     xattrs: dict[str, str]
     """Values in hexadecimal; access lists and capabilities are among them."""
     links: list[str]
     """All names of the same inode in this tree, sorted; empty if there is only one."""
 
+
+_LEAST_HOLE = 1024
+"""Bytes. A file whose last block would hold a few zeros alone has one block less with rsync."""
 
 Manifest = dict[str, Entry]
 
@@ -90,7 +93,7 @@ def _entry(full: bytes, path: str, status: os.stat_result, links: list[str]) -> 
         sha256=_hash(full) if is_file else None,
         target=os.fsdecode(os.readlink(full)) if kind == "symlink" else None,
         device=number if is_device else None,
-        sparse=status.st_blocks * 512 < status.st_size if is_file else None,
+        sparse=status.st_size - status.st_blocks * 512 >= _LEAST_HOLE if is_file else None,
         xattrs={name: os.getxattr(full, name, follow_symlinks=False).hex() for name in names},
         links=links if len(links) > 1 else [],
     )
