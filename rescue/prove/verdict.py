@@ -29,7 +29,7 @@ def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
     """
     console = signs.findings(evidence.console + "\n" + evidence.screen)
     if evidence.obstacle:
-        console = (*console, _error(Phase.OVERLAY, evidence.obstacle))
+        console = _with_obstacle(console, evidence.obstacle)
     report = evidence.report
     if report is None:
         return (*console, *_never_inside(evidence, console))
@@ -59,6 +59,13 @@ def times_of(evidence: Evidence) -> BootTimes:
         userspace=finished - report.userspace,
         total=kernel + finished,
     )
+
+
+def _with_obstacle(console: tuple[Finding, ...], obstacle: str) -> tuple[Finding, ...]:
+    """Why nothing could be laid in explains what systemd complains of, and not what GRUB does."""
+    before = tuple(each for each in console if each.link != Phase.USERSPACE)
+    after = tuple(each for each in console if each.link == Phase.USERSPACE)
+    return (*before, _error(Phase.OVERLAY, obstacle), *after)
 
 
 def _error(phase: Phase, message: str) -> Finding:

@@ -180,6 +180,22 @@ def test_what_could_not_be_begun_is_the_cause() -> None:
     assert cause(evidence) == "overlay: its root is full"
 
 
+def test_why_nothing_could_be_laid_in_stands_before_what_systemd_complains_of() -> None:
+    console = "[FAILED] Failed to start rescue-booted.service\n"
+    evidence = Evidence(
+        ending=Ending.UNSEEN, seconds=83, console=console, obstacle="its root is full"
+    )
+    assert cause(evidence) == "overlay: its root is full"
+
+
+def test_what_grub_complains_of_stands_before_that() -> None:
+    console = "GRUB loading.\nerror: no such device: 1234-5678.\ngrub rescue> "
+    evidence = Evidence(
+        ending=Ending.HOPELESS, seconds=9, console=console, obstacle="it has no root file system"
+    )
+    assert "no such device: 1234-5678" in cause(evidence)
+
+
 CONSOLES = [
     ("Booting from Hard Disk...\nBoot failed: not a bootable disk\n\nNo bootable device.\n",
      "firmware: the BIOS finds no boot loader"),
