@@ -165,6 +165,8 @@ def save(config: Config, path: Path = CONFIG_PATH) -> None:
     """Write the configuration, atomically, readable by root alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plain: dict[str, Any] = Converter().unstructure(config)
+    # With 'hook = []' in the file a person could no longer add a [[hook]] at its end.
+    plain = {key: value for key, value in plain.items() if value not in ((), [])}
     write_atomic(path, tomli_w.dumps(plain).encode(), mode=0o600)
 
 

@@ -28,6 +28,14 @@ def test_what_was_saved_is_loaded_again(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_hook_can_be_added_at_the_end_of_what_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "rescue.toml"
+    config.save(config.parse(GOOD, where="a test"), path)
+    with path.open("a") as file:
+        file.write("\n[[hook]]\nwhen = 'before'\ncommand = ['true']\n")
+    assert [hook.command for hook in config.load(path).hook] == [("true",)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
