@@ -56,7 +56,16 @@ def entries(machine: Guest) -> list[str]:
     machine.wait_for_console(re.compile("executed automatically in"), MENU_SECONDS)
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "\n", machine.console_text)
     found = (line.strip(" *\r") for line in plain.splitlines())
-    wanted = ("Boot the", "INCOMPLETE", "(!)", "No mirror", "Rescue system", "Firmware", "Memory")
+    wanted = (
+        "Boot the",
+        "FAILED",
+        "INCOMPLETE",
+        "(!)",
+        "No mirror",
+        "Rescue",
+        "Firmware",
+        "Memory",
+    )
     return list(dict.fromkeys(line for line in found if line.startswith(wanted)))
 
 
@@ -75,7 +84,7 @@ def test_the_newest_complete_mirror_is_started_when_nobody_is_there(
         assert entries(machine)[:5] == [
             "Boot the mirror of server, complete 2026-11-24 03:15 UTC (new)",
             "Boot the mirror of server, complete 2026-11-22 03:15 UTC (old)",
-            "Boot the mirror of server, complete 2026-11-26 03:15 UTC (ill) - FAILED its proof",
+            "FAILED its proof: mirror of server, complete 2026-11-26 03:15 UTC (ill)",
             "INCOMPLETE mirror of server, last good 2026-11-25 03:15 UTC (half)",
             "Boot the first disk",
         ]
