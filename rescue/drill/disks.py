@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from rescue.errors import RescueError
 from rescue.model.drill import DrillPlan, FirstDisk, Mark, Part
 from rescue.state import forget_marker
 from rescue.system import mountns
+from rescue.system.layin import lay, lay_link
 from rescue.system.loop import Span
 from rescue.system.overlay import Overlay, exported, partition_argv
 from rescue.system.reidentify import filesystem_argvs, table_argvs
 from rescue.system.run import run
-from rescue.system.twintrees import link_on_the_way
 
 UNIT = "rescue-drill.service"
 _UNITS = "etc/systemd/system"
@@ -39,11 +38,11 @@ def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: st
         ) as at:
             _lay_marks(at, plan, lambda mark: mark.last_run)
         with _mounted(image, Span(start=root.start, length=root.length), root.kind, folder) as at:
-            _lay(at, f"{_OWN}/plan", settings.encode())
-            _lay(at, f"{_OWN}/part", f"{Part.NIGHT}\n".encode())
-            _lay(at, f"{_OWN}/night.sh", _template(_SCRIPT))
-            _lay(at, f"{_UNITS}/{UNIT}", _template(UNIT))
-            _link(at, f"{_UNITS}/multi-user.target.wants/{UNIT}", f"/{_UNITS}/{UNIT}")
+            lay(at, f"{_OWN}/plan", settings.encode())
+            lay(at, f"{_OWN}/part", f"{Part.NIGHT}\n".encode())
+            lay(at, f"{_OWN}/night.sh", _template(_SCRIPT))
+            lay(at, f"{_UNITS}/{UNIT}", _template(UNIT))
+            lay_link(at, f"{_UNITS}/multi-user.target.wants/{UNIT}", f"/{_UNITS}/{UNIT}")
 
 
 def make_first(plan: DrillPlan, overlay: Overlay, folder: Path) -> None:
@@ -96,32 +95,9 @@ def _lay_marks(root: Path, plan: DrillPlan, content: Callable[[Mark], str]) -> N
     before = plan.last_complete - _EARLIER
     for mark in plan.marks:
         if text := content(mark):
-            path = _lay(root, f"{plan.homes.folder}/{mark.name}", text.encode())
+            path = lay(root, f"{plan.homes.folder}/{mark.name}", text.encode())
             when = before if text == mark.last_run else plan.died
             os.utime(path, (when, when))
-
-
-def _lay(root: Path, inside: str, data: bytes) -> Path:
-    """Write a file, with the folders it needs, through no link: one may lead to the real system."""
-    path = root / inside
-    _make_parents(root, inside)
-    path.unlink(missing_ok=True)
-    path.write_bytes(data)
-    return path
-
-
-def _link(root: Path, inside: str, target: str) -> None:
-    path = root / inside
-    _make_parents(root, inside)
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)
-
-
-def _make_parents(root: Path, inside: str) -> None:
-    parent = str(Path(inside).parent)
-    if link := link_on_the_way(root, parent):
-        raise RescueError(f"{link} on the mirror is a link: nothing can be laid behind it")
-    (root / parent).mkdir(parents=True, exist_ok=True)
 
 
 def _template(name: str) -> bytes:

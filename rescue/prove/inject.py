@@ -18,6 +18,7 @@ from rescue.model.disk import PartitionTable
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
 from rescue.system import mountns
+from rescue.system.layin import lay, lay_link
 from rescue.system.loop import Span
 from rescue.system.overlay import partition_argv
 from rescue.system.run import CommandError
@@ -105,21 +106,20 @@ def _make_heard(menu: Path) -> None:
 
 
 def write_probe(root: Path, settings: ProofSettings) -> None:
-    """Write the unit, the script and the person's own commands into a tree. Raises OSError."""
+    """Write the unit, the script and the person's own commands into a tree.
+
+    Raises what `lay` raises.
+    """
     templates = files("rescue").joinpath("templates")
-    own, wanted = root / _OWN, root / _UNITS / _WANTED_BY
-    own.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted.mkdir(parents=True, exist_ok=True)
-    (own / "probe.sh").write_bytes(templates.joinpath("proof-probe.sh").read_bytes())
+    probe = lay(root, f"{_OWN}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
+    # Before the person's own commands come: they may hold what nobody else should read.
+    probe.parent.chmod(0o700)
     patience = settings.time_limit_minutes * _MINUTE * _PATIENCE_SHARE
-    (own / "patience").write_text(f"{patience:.0f}\n", encoding="ascii")
+    lay(root, f"{_OWN}/patience", f"{patience:.0f}\n".encode("ascii"))
     for number, command in enumerate(settings.checks):
-        (own / f"check-{number}").write_text(f"{command}\n", encoding="utf-8")
-    unit = root / _UNITS / SERVICE
-    unit.write_bytes(templates.joinpath(SERVICE).read_bytes())
-    link = wanted / SERVICE
-    link.unlink(missing_ok=True)
-    link.symlink_to(f"../{SERVICE}")
+        lay(root, f"{_OWN}/check-{number}", f"{command}\n".encode())
+    lay(root, f"{_UNITS}/{SERVICE}", templates.joinpath(SERVICE).read_bytes())
+    lay_link(root, f"{_UNITS}/{_WANTED_BY}/{SERVICE}", f"../{SERVICE}")
 
 
 def span_of(table: PartitionTable, pair: FilesystemPair) -> Span:

@@ -5,9 +5,11 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rescue.errors import RescueError
 from rescue.model.proof import ProofSettings
 from rescue.prove.inject import heard, write_probe
 from rescue.prove.report import parse_report
@@ -101,3 +103,13 @@ def test_a_kernel_is_made_to_speak_on_the_serial_console() -> None:
     first = "/vmlinuz root=UUID=x ro quiet"
     assert heard(menu) == menu.replace(first, f"{first} console=tty0 console=ttyS0")
     assert heard(heard(menu)) == heard(menu)
+
+
+def test_the_probe_is_laid_through_no_link_of_the_mirror(tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    outside.mkdir()
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/systemd").symlink_to(outside)
+    with pytest.raises(RescueError, match="/etc/systemd on the mirror is a link"):
+        write_probe(root, ProofSettings())
+    assert list(outside.iterdir()) == []

@@ -1,0 +1,35 @@
+"""Files laid into a mounted tree that is not the running system's, through no link of it.
+
+A link in such a tree may be absolute, and lead to the running system itself.
+"""
+
+from pathlib import Path
+
+from rescue.errors import RescueError
+from rescue.system.twintrees import link_on_the_way
+
+
+def lay(root: Path, inside: str, data: bytes) -> Path:
+    """Write a file, with the folders it needs, and return its path.
+
+    Raises RescueError where a folder on the way is a link, OSError where it cannot be written.
+    """
+    path = _place(root, inside)
+    path.write_bytes(data)
+    return path
+
+
+def lay_link(root: Path, inside: str, target: str) -> None:
+    """Make a symbolic link, with the folders it needs. Raises what `lay` raises."""
+    _place(root, inside).symlink_to(target)
+
+
+def _place(root: Path, inside: str) -> Path:
+    """Return where a file goes, with its folders made, and what was there removed."""
+    parent = str(Path(inside).parent)
+    if link := link_on_the_way(root, parent):
+        raise RescueError(f"{link} on the mirror is a link: nothing can be laid behind it")
+    (root / parent).mkdir(parents=True, exist_ok=True)
+    path = root / inside
+    path.unlink(missing_ok=True)
+    return path
