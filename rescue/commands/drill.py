@@ -28,7 +28,7 @@ from rescue.plan.drill import DrillRequest, plan_drill
 from rescue.plan.refuse import machine_refusals
 from rescue.system import journal
 from rescue.system.accelerator import accelerator
-from rescue.system.files import free_on
+from rescue.system.files import free_on, used_on
 from rescue.system.lock import only_one_run
 from rescue.system.qemu import expect_installed
 from rescue.ui.drill import plan_lines, progress_line, result_lines
@@ -119,17 +119,11 @@ def _planned(options: DrillOptions) -> tuple[Machine, DrillPlan]:
             limit=options.minutes * 60,
             token=secrets.token_hex(8),
         ),
-        used=sum(_used(Path(pair.mount_point)) for pair in record.filesystems),
+        used=sum(used_on(Path(pair.mount_point))[0] for pair in record.filesystems),
         free=free_on(options.work_dir)[0],
         now=time(),
     )
     return machine, unless_refused(plan)
-
-
-def _used(place: Path) -> int:
-    """Return what the file system at a mount point holds, in bytes."""
-    info = os.statvfs(place)
-    return (info.f_blocks - info.f_bfree) * info.f_frsize
 
 
 def rehearse(

@@ -69,7 +69,7 @@ def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
 
 def is_attached(machine: Machine, record: MirrorRecord) -> bool:
     """Whether a disk with the mirror's hardware identity is there."""
-    return any(disk.id.same_disk(record.mirror.id) for disk in machine.disks)
+    return machine.disk_of(record.mirror.id) is not None
 
 
 def _records(settings: Config, *, name: str = "") -> list[MirrorRecord]:

@@ -97,7 +97,7 @@ def noted(
     Before it begins both disks are asked how they are, and what speaks against one is said.
     """
     source = machine.root_disk
-    target = next((disk for disk in machine.disks if disk.id.same_disk(record.mirror.id)), None)
+    target = machine.disk_of(record.mirror.id)
     seen = [(disk, look(disk)) for disk in (source, target) if disk is not None]
     for disk, health in seen:
         _warn(disk, health, screen)

@@ -65,7 +65,7 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
 
 def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
     """Mount the mirror read-only and follow its boot chain. Raises RescueError if it is gone."""
-    disk = next((disk for disk in machine.disks if disk.id.same_disk(record.mirror.id)), None)
+    disk = machine.disk_of(record.mirror.id)
     if disk is None:
         raise RescueError(
             f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",

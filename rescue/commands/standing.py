@@ -71,7 +71,7 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
 
 def _known(machine: Machine, record: MirrorRecord) -> Known:
     """Return what is known of a mirror beside its record."""
-    disk = next((each for each in machine.disks if each.id.same_disk(record.mirror.id)), None)
+    disk = machine.disk_of(record.mirror.id)
     return Known(
         runs=seen(known_runs(record.name), generation=record.generation, active=is_held()),
         health=look(disk) if disk else None,

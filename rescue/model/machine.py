@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rescue.model.boot import BootState
 from rescue.model.disk import Disk, Partition
+from rescue.model.identity import DiskId
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.record import Handover, MirrorRecord
 
@@ -37,6 +38,10 @@ class Machine:
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""
         return next((disk for disk in self.disks if disk.path == path), None)
+
+    def disk_of(self, identity: DiskId) -> Disk | None:
+        """Return the attached disk of that hardware identity."""
+        return next((disk for disk in self.disks if disk.id.same_disk(identity)), None)
 
     def holder_of(self, device: str) -> tuple[Disk, Partition] | None:
         """Return the disk and partition behind a partition's device node."""
