@@ -36,6 +36,11 @@ class RescueError(Exception):
         self.hint = hint
 
 
+def in_words(error: BaseException) -> str:
+    """Return what an error says, for a record: the sentence of one of ours, else Python's."""
+    return error.message if isinstance(error, RescueError) else str(error) or repr(error)
+
+
 class UsageError(RescueError):
     """The command line or the configuration says something that cannot be meant."""
 

@@ -10,7 +10,7 @@ from rescue import config
 from rescue.apply.engine import Outcome
 from rescue.commands.metrics import publish
 from rescue.discover import diskhealth
-from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.errors import ExitCode, RescueError, UsageError, in_words
 from rescue.history import (
     HISTORY_DIRECTORY,
     LAST_ON_MIRROR,
@@ -119,7 +119,7 @@ def noted(
         yield book
     except BaseException as error:
         code = error.code if isinstance(error, RescueError) else ExitCode.FAILED
-        said = error.message if isinstance(error, RescueError) else str(error) or repr(error)
+        said = in_words(error)
         after = _after(record)
         if isinstance(error, RescueError):
             error.mirror, error.generation = record.name, after.generation

@@ -5,7 +5,7 @@ import os
 
 from rescue import config
 from rescue.commands.mirror import MirrorOptions, mirror
-from rescue.errors import ExitCode, RescueError, SkippedError
+from rescue.errors import ExitCode, RescueError, SkippedError, in_words
 from rescue.model.schedule import ScheduleSettings
 from rescue.plan.alarm import pull_mail, pull_text
 from rescue.system import journal, notify
@@ -23,7 +23,7 @@ def mirror_plugged(options: MirrorOptions, screen: Screen) -> ExitCode:
     except SkippedError:
         raise
     except BaseException as error:
-        said = error.message if isinstance(error, RescueError) else str(error) or repr(error)
+        said = in_words(error)
         _tell(pull_text(options.name, failed=said), screen)
         raise
     _tell(pull_text(options.name), screen)

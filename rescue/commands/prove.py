@@ -6,14 +6,16 @@ from time import time
 from rescue import config
 from rescue.apply.marker import store_proof
 from rescue.commands.enrolled import choose, is_attached, known_records
+from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.homes import homes
 from rescue.discover.machine import discover
 from rescue.discover.marker import Marker, read_marker
 from rescue.errors import ExitCode, ProofError
+from rescue.model.boot import Firmware
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
-from rescue.model.proof import Proof, ProofPlan
+from rescue.model.proof import Proof, ProofPlan, ProofSettings
 from rescue.model.record import MirrorRecord
 from rescue.model.stake import Proven
 from rescue.plan.prove import is_due, plan_proof
@@ -47,23 +49,23 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         machine = discover()
         if refusals := machine_refusals(machine):
             raise GuardRefusedError(tuple(refusals))
-        record = _chosen(machine, options.name)
+        settings = config.load()
+        record = _chosen(machine, settings, options.name)
         if options.scheduled and not is_due(record):
             screen.show(f"mirror '{record.name}': its last run is proven already")
             return ExitCode.DONE
         marker = _marker(machine, record)
-        plan = _plan(machine, record, marker)
+        plan = _plan(machine, record, marker, settings.prove)
         for firmware in plan.firmwares:
             expect_installed(firmware)
         blockdev.forget_cached(plan.disk)
-        proofs = [_one(plan, index, screen) for index in range(len(plan.firmwares))]
+        proofs = [_one(plan, firmware, screen) for firmware in plan.firmwares]
         _settle(machine, plan, proofs, marker)
         return _tell(record, proofs, screen)
 
 
-def _one(plan: ProofPlan, index: int, screen: Screen) -> Proof:
+def _one(plan: ProofPlan, firmware: Firmware, screen: Screen) -> Proof:
     """Make the proof with one of the plan's firmwares, show it and keep it."""
-    firmware = plan.firmwares[index]
     screen.show(f"mirror '{plan.record.name}' ({plan.disk}) is booted with {firmware.upper()} ...")
     proven = boot(plan, firmware)
     for line in proof_lines(proven.proof):
@@ -72,13 +74,13 @@ def _one(plan: ProofPlan, index: int, screen: Screen) -> Proof:
     return proven.proof
 
 
-def _chosen(machine: Machine, name: str) -> MirrorRecord:
+def _chosen(machine: Machine, settings: Config, name: str) -> MirrorRecord:
     """Return the record of the named mirror, or of the attached one that was written last.
 
     Raises what `choose` raises where it is unknown or not there.
     """
-    record = choose(machine, config.load(), name=name)
-    attached = [each for each in known_records() if is_attached(machine, each)]
+    record = choose(machine, settings, name=name)
+    attached = [each for each in known_records(settings) if is_attached(machine, each)]
     newest = max(attached, key=lambda each: each.last_complete, default=record)
     return record if name else newest
 
@@ -88,13 +90,15 @@ def _marker(machine: Machine, record: MirrorRecord) -> Marker | None:
     return read_marker(disk)
 
 
-def _plan(machine: Machine, record: MirrorRecord, marker: Marker | None) -> ProofPlan:
+def _plan(
+    machine: Machine, record: MirrorRecord, marker: Marker | None, settings: ProofSettings
+) -> ProofPlan:
     return unless_refused(
         plan_proof(
             machine,
             record,
             marker.record if marker else None,
-            config.load().prove,
+            settings,
             boots=marker.boots if marker else (),
             homes=homes(),
             free_mib=available_mib(),

@@ -12,7 +12,7 @@ from rescue.commands.logbook import Logbook
 from rescue.config import Config
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
-from rescue.errors import AuditError, ExitCode, RescueError
+from rescue.errors import AuditError, ExitCode, RescueError, in_words
 from rescue.model.event import Event
 from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
@@ -53,7 +53,7 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
     try:
         return apply_plan(plan, leave, emit=emit)
     except BaseException as error:
-        said = error.message if isinstance(error, RescueError) else str(error) or repr(error)
+        said = in_words(error)
         if begun:
             _settle(plan.record, leave, state=MirrorState.FAILED, error=said)
         elif plan.kind is PlanKind.MIRROR:
