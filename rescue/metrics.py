@@ -133,7 +133,7 @@ def _values(each: MirrorStatus) -> Iterator[_Value]:
     if (proof := each.proof) is not None:
         yield "proof_passed", float(proof.passed), ()
         yield "proof_timestamp_seconds", proof.at, ()
-        yield "proof_boot_seconds", proof.seconds, ()
+        yield "proof_boot_seconds", proof.times.total, ()
 
 
 def _one(name: str, meaning: str, value: float) -> Family:

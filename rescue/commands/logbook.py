@@ -23,10 +23,20 @@ from rescue.history import (
 from rescue.model.alarm import AlarmSettings
 from rescue.model.disk import Disk
 from rescue.model.diskhealth import DiskHealth
-from rescue.model.history import DiskNote, RunEntry, RunFigures, begun, end_of, ended, pruned
+from rescue.model.history import (
+    DiskNote,
+    RunEntry,
+    RunFigures,
+    begun,
+    end_of,
+    ended,
+    proven,
+    pruned,
+)
 from rescue.model.machine import Machine
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.stake import Proven
 from rescue.state import load_record
 from rescue.system import journal
 from rescue.ui.screen import Screen
@@ -130,6 +140,17 @@ def noted(
     publish(machine, screen)
 
 
+def note_proof(
+    proof: Proven, *, mirror: str, screen: Screen, folder: Path = HISTORY_DIRECTORY
+) -> None:
+    """Note in the history, at the run whose work was booted, what that showed.
+
+    A history that cannot be written is said, and stops nothing: the verdict is kept elsewhere.
+    """
+    with _said_where_it_fails(mirror, screen):
+        save_runs(mirror, proven(load_runs(mirror, folder), proof), folder)
+
+
 def _warn(disk: Disk, health: DiskHealth, screen: Screen) -> None:
     """Say what speaks against a disk, here and in the system's log."""
     for reason in health.reasons:
@@ -148,14 +169,20 @@ def _after(record: MirrorRecord) -> MirrorRecord:
 
 def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
     """Put the line into the history. A history that cannot be written stops no run: it is said."""
-    try:
+    with _said_where_it_fails(entry.mirror, screen):
         runs = load_runs(entry.mirror, book.folder)
         new = ended(runs, entry) if entry.is_closed else begun(runs, entry)
         save_runs(entry.mirror, pruned(new, keep=_kept()), book.folder)
+
+
+@contextmanager
+def _said_where_it_fails(mirror: str, screen: Screen) -> Iterator[None]:
+    try:
+        yield
     except (UsageError, OSError) as error:
-        said = f"the history of mirror '{entry.mirror}' was not written: {error}"
+        said = f"the history of mirror '{mirror}' was not written: {error}"
         screen.warn(said)
-        journal.report_alarm(said, mirror=entry.mirror)
+        journal.report_alarm(said, mirror=mirror)
 
 
 def _kept() -> int:

@@ -6,6 +6,8 @@ from time import time
 from rescue import config
 from rescue.apply.marker import store_proof
 from rescue.commands.enrolled import choose, is_attached, known_records
+from rescue.commands.logbook import note_proof
+from rescue.commands.metrics import publish
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.homes import homes
@@ -61,6 +63,8 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         blockdev.forget_cached(plan.disk)
         proofs = [_one(plan, firmware, screen) for firmware in plan.firmwares]
         _settle(machine, plan, proofs, marker)
+        note_proof(summary(proofs), mirror=record.name, screen=screen)
+        publish(discover(), screen)
         return _tell(record, proofs, screen)
 
 
@@ -113,7 +117,7 @@ def summary(proofs: list[Proof]) -> Proven:
     return Proven(
         generation=worst.generation,
         at=time(),
-        seconds=worst.times.total,
+        times=worst.times,
         cause=worst.cause,
     )
 
@@ -142,7 +146,7 @@ def _tell(record: MirrorRecord, proofs: list[Proof], screen: Screen) -> ExitCode
             hint=f"see {store.PROOFS / record.name} for the console and the screen; mend the "
             f"cause, and run 'rescue mirror {record.name}' and 'rescue prove {record.name}'",
         )
-    said = f"mirror '{record.name}' is proven bootable: {summary(proofs).seconds:.0f} s"
+    said = f"mirror '{record.name}' is proven bootable: {summary(proofs).times.total:.0f} s"
     screen.show(said)
     journal.report_success(said)
     return ExitCode.DONE

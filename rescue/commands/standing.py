@@ -26,6 +26,7 @@ from rescue.plan.guard import is_disk
 from rescue.plan.rotation import HOUR, age, whose_day
 from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
+from rescue.prove.store import PROOFS
 from rescue.state import OWN_FOLDER, load_boots, load_record
 from rescue.system.lock import is_held
 from rescue.ui.content import distrust_lines, shown, suspect_counts
@@ -235,11 +236,15 @@ def run_troubles(record: MirrorRecord) -> tuple[str, ...]:
 def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:
     if not mirrors:
         return ("rescue disks", "rescue prepare DISK   # make a second disk a mirror that boots")
-    return tuple(
-        f"rescue mirror {each.name}" + ("" if each.attached else f"   # attach {each.disk} first")
-        for each in mirrors
-        if each.health is not Health.GOOD
-    )
+    steps = []
+    for each in mirrors:
+        if each.health is not Health.GOOD:
+            first = "" if each.attached else f"   # attach {each.disk} first"
+            steps.append(f"rescue mirror {each.name}{first}")
+        if each.proof and not each.proof.passed:
+            seen = f"{PROOFS / each.name} has its console and screen"
+            steps.append(f"rescue prove {each.name}   # {seen}")
+    return tuple(steps)
 
 
 def _mirror_steps(machine: Machine, running: MirrorRecord) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How a machine starts: firmware, GRUB's platforms, kernels."""
+"""How a machine starts: firmware, GRUB's platforms, kernels, and how long each part takes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,3 +38,17 @@ class BootState:
     platforms: tuple[GrubPlatform, ...] = ()
     kernels: tuple[str, ...] = ()
     boot_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootTimes:
+    """How long each part of the boot took, in seconds; 0 where it did not come that far.
+
+    `kernel` is with the initramfs; `total` is from power-on until the boot was through.
+    """
+
+    firmware: float = 0.0
+    grub: float = 0.0
+    kernel: float = 0.0
+    userspace: float = 0.0
+    total: float = 0.0

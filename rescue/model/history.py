@@ -8,6 +8,7 @@ from rescue.errors import ExitCode
 from rescue.model.diskhealth import DiskHealth, SmartVerdict
 from rescue.model.plan import PlanKind
 from rescue.model.record import FreeSpace, RunSummary
+from rescue.model.stake import Proven
 
 HISTORY_VERSION = 1
 
@@ -91,8 +92,8 @@ class DiskNote:
 class RunEntry:
     """One run. `started` in seconds since the epoch (UTC), `seconds` from there to its end.
 
-    `generation` is the mirror's after the run; `said` is why it did not end well. What the run
-    did not come to is None or empty.
+    `generation` is the mirror's after the run; `said` is why it did not end well; `proof` is what
+    booting it showed. What the run did not come to is None or empty.
     """
 
     version: int = HISTORY_VERSION
@@ -109,6 +110,7 @@ class RunEntry:
     free: tuple[FreeSpace, ...] = ()
     source_disk: DiskNote | None = None
     mirror_disk: DiskNote | None = None
+    proof: Proven | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -130,6 +132,14 @@ def ended(runs: Sequence[RunEntry], entry: RunEntry) -> tuple[RunEntry, ...]:
     """Return the history in which the run that began then has ended like this."""
     others = (each for each in runs if each.started != entry.started)
     return (*(_settled(each, generation=each.generation) for each in others), entry)
+
+
+def proven(runs: Sequence[RunEntry], proof: Proven) -> tuple[RunEntry, ...]:
+    """Return the history in which the run that was booted says what that showed."""
+    return tuple(
+        replace(run, proof=proof) if run.is_whole and run.generation == proof.generation else run
+        for run in runs
+    )
 
 
 def seen(runs: Sequence[RunEntry], *, generation: int, active: bool) -> tuple[RunEntry, ...]:

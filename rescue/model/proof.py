@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rescue.model.boot import Firmware
+from rescue.model.boot import BootTimes, Firmware
 from rescue.model.finding import Finding, first_broken
 from rescue.model.record import MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
@@ -163,20 +163,6 @@ class Evidence:
     grub_at: float | None = None
     kernel_at: float | None = None
     obstacle: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BootTimes:
-    """How long each part of the boot took, in seconds; 0 where it did not come that far.
-
-    `kernel` is with the initramfs; `total` is from power-on until the boot was through.
-    """
-
-    firmware: float = 0.0
-    grub: float = 0.0
-    kernel: float = 0.0
-    userspace: float = 0.0
-    total: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,8 +34,9 @@ def at_stake(records: Sequence[MirrorRecord], known: Mapping[str, Known], *, now
         return Stake()
     newest = max(whole, key=lambda each: each.last_complete)
     about = known.get(newest.name, Known())
-    proof = about.proof
-    boots = proof.seconds if proof and proof.passed and proof.seconds else None
+    # What an older generation did says nothing of this one.
+    proof = about.proof if about.proof and about.proof.generation == newest.generation else None
+    boots = proof.times.total if proof and proof.passed and proof.times.total else None
     failback, basis = _failback(known)
     return Stake(
         mirror=newest.name,

@@ -4,9 +4,9 @@ import fnmatch
 
 from rescue.codec import from_json
 from rescue.errors import RescueError
+from rescue.model.boot import BootTimes
 from rescue.model.finding import Finding, Severity
 from rescue.model.proof import (
-    BootTimes,
     Ending,
     Evidence,
     FstabLine,

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState
 from rescue.model.history import RunEntry
 from rescue.model.record import FreeSpace, MirrorState
@@ -36,6 +37,14 @@ def duration_words(seconds: float) -> str:
     return f"{hours // 24} days {hours % 24} h"
 
 
+def times_words(times: BootTimes) -> str:
+    """Return how long the parts of a boot took, in seconds."""
+    return (
+        f"firmware {times.firmware:.1f} s, GRUB {times.grub:.1f} s, kernel {times.kernel:.1f} s, "
+        f"userspace {times.userspace:.1f} s"
+    )
+
+
 def moment(seconds: float) -> str:
     """Given seconds since the epoch, return date and time in UTC."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
@@ -53,7 +62,7 @@ def stake_sentence(stake: Stake, *, disk: str) -> str:
     return f"{dies}: {duration_words(stake.lost)} of changes are lost, {boots}, {back}"
 
 
-BOOT_UNKNOWN = "time to boot unknown (never proven)"
+BOOT_UNKNOWN = "time to boot unknown (not proven)"
 BACK_UNKNOWN = "failback unknown (never measured)"
 
 
@@ -111,6 +120,9 @@ def run_words(run: RunEntry) -> str:
     words = f"{moment(run.started)}: {run.kind} {run.end}"
     if run.is_whole:
         words += f", generation {run.generation}, {duration_words(run.seconds)}"
+    if run.proof is not None:
+        proven = f", proven to boot in {duration_words(run.proof.times.total)}"
+        words += proven if run.proof.passed else ", FAILED its proof"
     if run.exit_code:
         words += f" ({run.exit_code})"
     return f"{words}: {run.said}" if run.said else words
@@ -151,7 +163,8 @@ def _proof(each: MirrorStatus, *, now: float) -> Fact:
     ago = f"{duration_words(max(0.0, now - proof.at))} ago, generation {proof.generation}"
     if not proof.passed:
         return Fact(name="proof", said=f"FAILED {ago}: {proof.cause}", bad=True)
-    return Fact(name="proof", said=f"booted in {duration_words(proof.seconds)}, {ago}")
+    booted = f"booted in {duration_words(proof.times.total)} ({times_words(proof.times)})"
+    return Fact(name="proof", said=f"{booted}, {ago}")
 
 
 def _ill(runs: tuple[RunEntry, ...]) -> Fact:

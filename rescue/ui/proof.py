@@ -3,7 +3,8 @@
 from rich.text import Text
 
 from rescue.model.finding import Severity
-from rescue.model.proof import BootTimes, Proof
+from rescue.model.proof import Proof
+from rescue.ui.facts import times_words
 
 _STYLE = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.ERROR: "bold red"}
 
@@ -14,18 +15,10 @@ def proof_lines(proof: Proof) -> tuple[Text, ...]:
         Text(f"  {each.severity:<6} {each.link:<10} {each.message}", style=_STYLE[each.severity])
         for each in proof.findings
     ]
-    lines.append(Text(f"  {times_line(proof.times)}"))
+    lines.append(Text(f"  {times_words(proof.times)}"))
     with_ = f"with {proof.firmware.upper()}"
     if proof.passed:
         said = f"mirror '{proof.mirror}' boots {with_}: {proof.times.total:.0f} s"
         return (*lines, Text(said, style="bold green"))
     said = f"mirror '{proof.mirror}' does NOT boot as it should {with_}: {proof.cause}"
     return (*lines, Text(said, style="bold red"))
-
-
-def times_line(times: BootTimes) -> str:
-    """Return how long the parts of a boot took, in seconds."""
-    return (
-        f"firmware {times.firmware:.1f} s, GRUB {times.grub:.1f} s, kernel {times.kernel:.1f} s, "
-        f"userspace {times.userspace:.1f} s"
-    )

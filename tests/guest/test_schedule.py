@@ -103,7 +103,7 @@ def the_run_left_its_marks(server: Guest) -> None:
     assert told.startswith("RESCUE OK - mirror 'MIRROR01' is ")
     assert "| age=" in told
     status = server.run("rescue status").stdout
-    assert "of changes are lost, time to boot unknown (never proven), failback about" in status
+    assert "of changes are lost, time to boot unknown (not proven), failback about" in status
     assert "SMART unknown: smartctl is not installed" in status
     page = server.run("rescue status --html /root/page.html && cat /root/page.html").stdout
     assert "GOOD: server runs from its first disk" in page

@@ -9,6 +9,7 @@ import pytest
 
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker, store_proof
+from rescue.model.boot import BootTimes
 from rescue.model.record import MirrorState
 from rescue.model.stake import Proven
 from rescue.state import load_boots, load_marker
@@ -38,7 +39,7 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
 
 
 def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: Twins) -> None:
-    failed = Proven(generation=1, at=1.0, seconds=9.0, cause="GRUB: no kernel")
+    failed = Proven(generation=1, at=1.0, times=BootTimes(total=9.0), cause="GRUB: no kernel")
     record = replace(pair.record, state=MirrorState.COMPLETE, generation=1, last_proof=failed)
     with pair.mirror_seen() as mirror:
         before = tree_of(mirror, (".rescue",))

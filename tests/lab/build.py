@@ -28,8 +28,8 @@ def make_key(key: Path) -> None:
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key))
 
 
-def make_tree(directory: Path, flavour: str) -> None:
-    """Install Debian into a tar archive, which serves all layouts."""
+def make_tree(directory: Path, flavour: str, packages: tuple[str, ...]) -> None:
+    """Install Debian and these packages into a tar archive, which serves all layouts."""
     tree = directory / "tree.tar"
     if tree.exists():
         return
@@ -48,7 +48,7 @@ def make_tree(directory: Path, flavour: str) -> None:
             "--variant=minbase",
             '--aptopt=Apt::Install-Recommends "false"',
             *(f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _UNREAD),
-            f"--include={','.join(_lines(RECIPE / 'packages.txt'))}",
+            f"--include={','.join([*_lines(RECIPE / 'packages.txt'), *packages])}",
             f"--customize-hook=copy-in {shlex.quote(str(recipe))} /",
             f"--customize-hook={hook}",
             SUITE,

@@ -27,9 +27,14 @@ class Image:
         return self.disk.parent
 
 
-def server_image(layout: Layout, flavour: str = "cloud-amd64") -> Image:
-    """Return the image for a layout and a kernel flavour; build it if the cache lacks it."""
-    directory = cache() / _recipe_hash(flavour)
+def server_image(
+    layout: Layout, flavour: str = "cloud-amd64", *, packages: tuple[str, ...] = ()
+) -> Image:
+    """Return the image for a layout and a kernel flavour; build it if the cache lacks it.
+
+    `packages` are Debian's, beside those of the recipe.
+    """
+    directory = cache() / _recipe_hash(flavour, *packages)
     directory.mkdir(parents=True, exist_ok=True)
     image = Image(layout, directory / f"{layout.name}.qcow2", directory / "id_ed25519")
     with locked(directory):
@@ -37,7 +42,7 @@ def server_image(layout: Layout, flavour: str = "cloud-amd64") -> Image:
             for unfinished in directory.glob("tmp*"):  # of a build that was killed
                 shutil.rmtree(unfinished, ignore_errors=True)
             build.make_key(image.key)
-            build.make_tree(directory, flavour)
+            build.make_tree(directory, flavour, packages)
             build.make_disk(directory, layout, key=image.key, target=image.disk)
     return image
 
@@ -48,8 +53,8 @@ def cache() -> Path:
     return Path(os.environ.get("RESCUE_LAB_CACHE") or default)
 
 
-def _recipe_hash(flavour: str) -> str:
-    total = hashlib.sha256(flavour.encode())
+def _recipe_hash(*asked: str) -> str:
+    total = hashlib.sha256(" ".join(asked).encode())
     here = Path(__file__).parent
     recipe = sorted(path for path in build.RECIPE.rglob("*") if path.is_file())
     for path in [here / "build.py", here / "layout.py", *recipe]:

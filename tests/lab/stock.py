@@ -28,9 +28,13 @@ _PIP_INSTALL = (
 class Stock:
     """What one test session shares: images, frozen servers, and `rescue` as a wheel."""
 
-    def __init__(self, *, checkout: Path, directory: Path) -> None:
-        """Nothing is built before it is asked for. `directory` is the session's own."""
+    def __init__(self, *, checkout: Path, directory: Path, packages: tuple[str, ...] = ()) -> None:
+        """Nothing is built before it is asked for. `directory` is the session's own.
+
+        `packages` are what its servers have beside what a server of the lab has.
+        """
         self._checkout = checkout
+        self._packages = packages
         self._directory = directory
         self._wheel: Path | None = None
         self._installed: dict[tuple[str, Firmware], Frozen] = {}
@@ -38,7 +42,7 @@ class Stock:
 
     def image(self, layout: str) -> Image:
         """Return the image with a layout: `gpt` or `mbr`."""
-        return server_image(LAYOUTS[layout])
+        return server_image(LAYOUTS[layout], packages=self._packages)
 
     def wheel(self) -> Path:
         """Return `rescue` as it is in the checkout, as a wheel."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from rescue.metrics import Family, Sample, _text, exposition
+from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunFigures
 from rescue.model.record import FreeSpace, MirrorState
@@ -40,7 +41,7 @@ MIRROR = MirrorStatus(
         unreadable=0,
     ),
     free=(FreeSpace(mount_point="/", size=3_000, free=1_000),),
-    proof=Proven(at=NOW - 3600, seconds=41.5, generation=7),
+    proof=Proven(at=NOW - 3600, times=BootTimes(total=41.5), generation=7),
 )
 STATUS = Status(
     host="server",
@@ -130,7 +131,7 @@ def test_the_monitoring_line_says_the_age_first() -> None:
         ),
         ({"overdue_after": 3600.0}, "overdue: 7 h 12 min old, its limit is 60 min"),
         (
-            {"proof": Proven(at=NOW, seconds=0, generation=7, cause="no kernel")},
+            {"proof": Proven(at=NOW, times=BootTimes(total=0), generation=7, cause="no kernel")},
             "failed its proof: no kernel",
         ),
         ({"last_complete": 0.0}, "is not complete"),

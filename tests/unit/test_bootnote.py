@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rescue.model.boot import BootTimes
 from rescue.model.bootnote import boot_note, environment_block
 from rescue.model.disk import TableKind
 from rescue.model.record import MirrorRecord, MirrorState
@@ -51,7 +52,7 @@ def test_the_note_says_whose_the_mirror_is_and_when_it_was_complete(tmp_path: Pa
 
 def test_the_note_tells_of_the_proof_of_its_own_generation_alone(tmp_path: Path) -> None:
     record = complete()
-    last = Proven(generation=record.generation, at=NIGHT, seconds=9.0, cause="GRUB")
+    last = Proven(generation=record.generation, at=NIGHT, times=BootTimes(total=9.0), cause="GRUB")
     for proof, said in (
         (last, "failed"),
         (replace(last, cause=""), "passed"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rescue.codec import from_json, to_json
 from rescue.commands.standing import on_source
+from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
 from rescue.model.plan import PlanKind
@@ -55,7 +56,11 @@ def health(state: SmartState, *said: str) -> DiskHealth:
 
 
 PREPARED = run(500, RunEnd.COMPLETE, kind=PlanKind.PREPARE, seconds=52 * 60)
-PROVEN = Proven(at=NOW - HOUR, seconds=41, generation=3)
+PROVEN = Proven(
+    at=NOW - HOUR,
+    times=BootTimes(firmware=2, grub=6, kernel=12, userspace=21, total=41),
+    generation=3,
+)
 
 
 def stand(known: Known, *, given: MirrorRecord | None = None, **more: float) -> Status:
@@ -84,7 +89,7 @@ def test_everything_was_measured() -> None:
 def test_nothing_was_measured() -> None:
     said = stake_sentence(at_stake((record(),), {}, now=NOW), disk="SRC0001")
     assert said == (
-        "if SRC0001 dies now: 7 h 12 min of changes are lost, time to boot unknown (never proven), "
+        "if SRC0001 dies now: 7 h 12 min of changes are lost, time to boot unknown (not proven), "
         "failback unknown (never measured)"
     )
 
@@ -111,6 +116,17 @@ def test_a_proof_that_failed_proves_no_time_and_is_critical() -> None:
     assert status.stake.boots is None
     assert status.health is Health.CRITICAL
     assert "proof: FAILED 60 min ago, generation 3: kernel: it panicked" in text(status)
+    assert any(
+        step.startswith(f"rescue prove {NAME}   # /var/lib/rescue/proofs/{NAME} has ")
+        for step in status.next_steps
+    )
+
+
+def test_a_proof_of_an_older_state_proves_nothing_of_this_one() -> None:
+    newer = replace(record(), generation=4)
+    stake = at_stake((newer,), {NAME: Known(proof=PROVEN)}, now=NOW)
+    assert stake.boots is None
+    assert "time to boot unknown (not proven)" in stake_sentence(stake, disk="SRC0001")
 
 
 @given(
@@ -149,7 +165,10 @@ def test_what_is_known_of_a_mirror_is_said() -> None:
     ) in said
     assert "    every content compared: 3 days 0 h ago" in said
     assert "    room left: / 1.0 GiB of 3.0 GiB" in said
-    assert "    proof: booted in 41 s, 60 min ago, generation 3" in said
+    assert (
+        "    proof: booted in 41 s (firmware 2.0 s, GRUB 6.0 s, kernel 12.0 s, userspace 21.0 s), "
+        "60 min ago, generation 3"
+    ) in said
     assert "    disk: SMART unknown: smartctl is not installed" in said
     (ill,) = [line for line in said if "did not leave a whole mirror" in line]
     assert "2 runs" in ill

@@ -10,14 +10,17 @@ import pytest
 from rich.console import Console
 
 from rescue.apply.engine import Outcome
-from rescue.commands.logbook import Logbook, noted
+from rescue.commands.logbook import Logbook, note_proof, noted
 from rescue.errors import BrakeError, ExitCode, UsageError
-from rescue.history import known_runs_on_mirror, load_runs
+from rescue.history import known_runs_on_mirror, load_runs, save_runs
+from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
 from rescue.model.plan import PlanKind
 from rescue.model.record import FreeSpace, RunSummary
+from rescue.model.stake import Proven
 from rescue.system.lock import is_held
+from rescue.ui.facts import run_words
 from rescue.ui.screen import Screen
 from tests.builders import enrolled
 
@@ -62,6 +65,23 @@ def run(folder: Path, *, fail: BaseException | None = None) -> tuple[RunEntry, .
         if fail:
             raise fail
     return during
+
+
+def test_a_proof_is_noted_at_the_run_whose_work_was_booted(tmp_path: Path) -> None:
+    runs = tuple(
+        RunEntry(kind=PlanKind.MIRROR, mirror=NAME, started=float(at), end=end, generation=number)
+        for at, (number, end) in enumerate(
+            [(6, RunEnd.COMPLETE), (7, RunEnd.DEGRADED), (7, RunEnd.REFUSED)]
+        )
+    )
+    save_runs(NAME, runs, tmp_path)
+    proof = Proven(at=9.0, generation=7, times=BootTimes(total=41))
+    note_proof(proof, mirror=NAME, screen=screen(), folder=tmp_path)
+    assert load_runs(NAME, tmp_path) == (runs[0], replace(runs[1], proof=proof), runs[2])
+    assert run_words(load_runs(NAME, tmp_path)[1]).endswith(", proven to boot in 41 s")
+    failed = replace(proof, cause="GRUB: no kernel")
+    note_proof(failed, mirror=NAME, screen=screen(), folder=tmp_path)
+    assert run_words(load_runs(NAME, tmp_path)[1]).endswith(", FAILED its proof")
 
 
 def test_a_run_is_noted_when_it_begins_and_when_it_ends(tmp_path: Path) -> None:

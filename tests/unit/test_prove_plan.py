@@ -8,10 +8,10 @@ import pytest
 from rescue.commands.prove import summary
 from rescue.config import parse
 from rescue.errors import ExitCode, UsageError
-from rescue.model.boot import Firmware
+from rescue.model.boot import BootTimes, Firmware
 from rescue.model.disk import Use, UseKind
 from rescue.model.finding import Finding, Severity
-from rescue.model.proof import BootTimes, Ending, Evidence, Firmwares, Proof, ProofSettings
+from rescue.model.proof import Ending, Evidence, Firmwares, Proof, ProofSettings
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.stake import Proven
 from rescue.model.virtual import DiskBus, bus_like
@@ -85,14 +85,14 @@ def test_nothing_is_proven_while_the_machine_runs_from_its_mirror() -> None:
 
 
 def test_a_run_is_proven_once() -> None:
-    last = Proven(generation=COMPLETE.generation, at=1.0, seconds=1.0, cause="GRUB")
+    last = Proven(generation=COMPLETE.generation, at=1.0, times=BootTimes(total=1.0), cause="GRUB")
     assert is_due(COMPLETE)
     assert not is_due(replace(COMPLETE, last_proof=last))
     assert is_due(replace(COMPLETE, last_proof=last, generation=COMPLETE.generation + 1))
 
 
 def test_no_disk_is_proven_by_another_one() -> None:
-    last = Proven(generation=COMPLETE.generation, at=1.0, seconds=41.0)
+    last = Proven(generation=COMPLETE.generation, at=1.0, times=BootTimes(total=41.0))
     assert replace(COMPLETE, last_proof=last).inverted().proof is None
 
 
@@ -122,9 +122,9 @@ def proof(*, passed: bool = True, seconds: float = 40.0, at: float = 0.0) -> Pro
 
 
 def test_of_two_firmwares_the_one_that_failed_counts_and_else_the_slower_one() -> None:
-    assert summary([proof(seconds=40), proof(seconds=46)]).seconds == 46
+    assert summary([proof(seconds=40), proof(seconds=46)]).times.total == 46
     both = summary([proof(), proof(passed=False, seconds=5)])
-    assert (both.passed, both.seconds, both.cause) == (False, 5, "GRUB: no kernel")
+    assert (both.passed, both.times.total, both.cause) == (False, 5, "GRUB: no kernel")
 
 
 def test_what_was_seen_is_kept_and_the_oldest_goes(tmp_path: Path) -> None:

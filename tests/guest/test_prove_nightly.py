@@ -1,0 +1,138 @@
+"""The server proves its own mirror after the run of the night, and says it when that fails.
+
+QEMU runs in the guest: a machine within a machine, emulated twice where there is no KVM. One good
+boot of it takes many minutes then.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guest.conftest import CHECKOUT
+from tests.lab.guest import Guest
+from tests.lab.lab import Lab
+from tests.lab.stock import MIRROR, Stock
+
+QEMU = ("qemu-system-x86", "qemu-utils")
+CONFIG = "/etc/rescue/rescue.toml"
+STATE = f"/var/lib/rescue/mirrors/{MIRROR}.json"
+PROOFS = f"/var/lib/rescue/proofs/{MIRROR}"
+DEVICE = f"/dev/disk/by-id/virtio-{MIRROR}"
+ROOT = f"{DEVICE}-part4"
+METRICS = "/var/lib/prometheus/node-exporter"
+PATIENCE = 2 * 60 * 60.0
+"""Seconds; only there to end a test that hangs."""
+
+
+@pytest.fixture
+def own_lab(tmp_path: Path) -> Iterator[Lab]:
+    """A lab whose servers have QEMU."""
+    stock = Stock(checkout=CHECKOUT, directory=tmp_path / "stock", packages=QEMU)
+    yield Lab(stock, tmp_path / "lab")
+    for disk in tmp_path.rglob("*.qcow2"):
+        disk.unlink()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(4 * PATIENCE)
+def test_each_run_is_followed_by_a_proof_and_a_failed_one_is_loud(own_lab: Lab) -> None:
+    with own_lab.prepared_server() as server:
+        it_is_set_up(server)
+        before = traces(server)
+        the_night_ends_with_a_proof(server)
+        assert traces(server) == before
+        what_was_seen_is_kept_and_shown(server)
+        it_is_not_made_twice_of_one_run(server)
+        a_mirror_that_does_not_boot_is_told_of(server)
+        assert traces(server) == before
+
+
+def it_is_set_up(server: Guest) -> None:
+    server.run(f"sed -i 's/^prove = false/prove = true/' {CONFIG}")
+    server.run(f"sed -i 's/^time_limit_minutes = .*/time_limit_minutes = 90.0/' {CONFIG}")
+    server.run(f"sed -i 's|^checks = .*|checks = [\"test -d /home/anna/Maildir\"]|' {CONFIG}")
+    server.run("rescue schedule install && systemctl start rescue-mirror.timer")
+    server.run(f"mkdir -p {METRICS}")
+    server.run(f"sed -i 's|^metrics = .*|metrics = \"{METRICS}\"|' {CONFIG}")
+    mail_system = "#!/bin/sh\ncat > /run/mail\n"
+    server.run(
+        "cat > /usr/sbin/sendmail && chmod 755 /usr/sbin/sendmail", input_=mail_system.encode()
+    )
+
+
+def the_night_ends_with_a_proof(server: Guest) -> None:
+    server.run("systemctl start rescue-mirror.service", timeout=PATIENCE)
+    digest = f"sha256sum < {DEVICE}"
+    before = server.run(digest, timeout=PATIENCE).stdout
+    wait_for_the_proof(server)
+    journal = server.run("journalctl --unit rescue-prove.service --output cat --no-pager").stdout
+    result = server.run("systemctl show --property=Result --value rescue-prove.service").stdout
+    assert result.strip() == "success", journal
+    assert f"mirror '{MIRROR}' is proven bootable: " in journal
+    # Read from the disk, and not what the first reading left in memory.
+    again = f"blockdev --flushbufs {DEVICE} && {digest}"
+    assert server.run(again, timeout=PATIENCE).stdout == before
+
+
+def wait_for_the_proof(server: Guest) -> None:
+    asked = "systemctl show --property=ExecMainExitTimestampMonotonic --value rescue-prove.service"
+    server.run(f'until [ "$({asked})" != 0 ]; do sleep 5; done', timeout=PATIENCE)
+
+
+def what_was_seen_is_kept_and_shown(server: Guest) -> None:
+    record = json.loads(server.run(f"cat {STATE}").stdout)
+    assert record["last_proof"]["generation"] == record["generation"] == 2
+    assert record["last_proof"]["cause"] == ""
+    names = server.run(f"ls {PROOFS}").stdout.split()
+    assert [name.rpartition(".")[2] for name in names] == ["json", "log", "png"]
+    proof = json.loads(server.run(f"cat {PROOFS}/{names[0]}").stdout)
+    assert proof["firmware"] == "bios"
+    assert proof["ending"] == "powered off"
+    assert min(proof["times"].values()) > 0
+    assert server.run(f"head -c 8 {PROOFS}/{names[2]} | od -An -c").stdout.split()[1:4] == [*"PNG"]
+    assert "Linux version" in server.run(f"cat {PROOFS}/{names[1]}").stdout
+    assert "booted in " in server.run("rescue status").stdout
+    shown = server.run(f"cat {METRICS}/rescue.prom").stdout
+    assert f'rescue_mirror_proof_passed{{mirror="{MIRROR}"}} 1.0' in shown.splitlines()
+
+
+def it_is_not_made_twice_of_one_run(server: Guest) -> None:
+    assert "is proven already" in server.run("rescue prove --scheduled").stdout
+
+
+def a_mirror_that_does_not_boot_is_told_of(server: Guest) -> None:
+    server.run(f"dd if=/dev/zero of={DEVICE} bs=440 count=1 conv=notrunc,fsync status=none")
+    # As if the run of a night had written it like this.
+    forget = f"import json; p='{STATE}'; r=json.load(open(p)); r['last_proof']=None"
+    server.run(f"python3 -c \"{forget}; json.dump(r, open(p, 'w'))\"")
+    server.run("systemctl start rescue-prove.service", check=False, timeout=PATIENCE).expect(1)
+    code = "systemctl show --property=ExecMainStatus --value rescue-prove.service"
+    assert server.run(code).stdout.strip() == "16"
+    server.run("until grep -q 'rescue status' /run/mail; do sleep 1; done")
+    mail = server.run("cat /run/mail").stdout.replace("=\n", "")
+    assert "Subject: rescue on server: " in mail
+    assert "boot sector" in mail
+
+    status = server.run("rescue status", check=False).expect(2).stdout
+    assert "FAILED" in status
+    assert PROOFS in status
+    # The rescue medium reads it there.
+    look = f"mount -o ro,noload {ROOT} /mnt && cat /mnt/.rescue/mirror.json"
+    note = json.loads(server.run(f"unshare --mount sh -c '{look}'").stdout)
+    assert note["last_proof"]["generation"] == 2
+    assert note["last_proof"]["cause"].startswith("firmware: ")
+    shown = server.run(f"cat {METRICS}/rescue.prom").stdout
+    assert f'rescue_mirror_proof_passed{{mirror="{MIRROR}"}} 0.0' in shown.splitlines()
+
+
+def traces(server: Guest) -> str:
+    """Return what a proof could leave behind: mounts, loop devices, processes, files."""
+    look = (
+        "cut -d' ' -f1-3 /proc/mounts",
+        "losetup --list --noheadings",
+        "pgrep --list-name qemu || true",
+        "ls -A /var/tmp /run/rescue/prove 2>/dev/null || true",
+    )
+    return server.run("; ".join(look)).stdout
