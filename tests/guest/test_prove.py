@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
     pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="needs the kernel's fuse"),
 ]
+OFTEN = 20
 BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
 
 
@@ -76,6 +77,18 @@ def test_a_good_mirror_passes_and_no_byte_of_it_changes(mirror: ProofPlan, tmp_p
     assert [check.exit_code for check in report.checks] == [0, 0]
     assert disk.digest() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3 * 60 * 60)
+def test_a_good_mirror_passes_every_time(mirror: ProofPlan, tmp_path: Path) -> None:
+    """A proof that fails for nothing would be switched off, and the next real failure missed."""
+    causes = []
+    for number in range(1, OFTEN + 1):
+        seen = proven(mirror, BIOS, tmp_path)
+        causes.append(seen.proof.cause)
+        print(f"{number} of {OFTEN}: {seen.proof.times} {seen.proof.cause}", flush=True)
+    assert causes == [""] * OFTEN
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
