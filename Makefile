@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Tests at a time: two guests keep two cores busy, and take 6 GiB of memory.
+WORKERS ?= 2
+
 # What the lab and the tests need from Debian; rescue itself needs those of the README.
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue smartmontools acl attr cpio zstd \
@@ -34,7 +37,7 @@ lint: $(VENV)/ready ## ruff, mypy --strict, the architecture
 	$(BIN)/lint-imports
 
 test: $(VENV)/ready ## everything: unit, property, image and guest tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 test-fast: $(VENV)/ready ## what needs no virtual machine
 	$(BIN)/python -m pytest -m 'not guest'

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.conftest import STOCK
 from tests.lab.hardware import missing_programs
 from tests.lab.lab import Lab
 from tests.lab.stock import Stock
@@ -25,10 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stock() -> Iterator[Stock]:
-    """What the whole session shares; its frozen servers are large, so they do not stay."""
-    with TemporaryDirectory(prefix="rescue-stock-") as directory:
-        yield Stock(checkout=CHECKOUT, directory=Path(directory))
+def stock() -> Stock:
+    """What the whole session shares."""
+    return Stock(checkout=CHECKOUT, directory=Path(os.environ[STOCK]))
 
 
 @pytest.fixture

@@ -63,8 +63,8 @@ def _recipe_hash(*asked: str) -> str:
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Let one process at a time build something below a folder."""
-    with (directory / "lock").open("w") as lock:
+def locked(directory: Path, name: str = "") -> Iterator[None]:
+    """Let one process at a time build something below a folder, or what has this name there."""
+    with (directory / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -2,9 +2,11 @@
 
 import hashlib
 import importlib.util
+import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab.accel import QEMU, accelerator
@@ -26,7 +28,7 @@ _PIP_INSTALL = (
 
 
 class Stock:
-    """What one test session shares: images, frozen servers, and `rescue` as a wheel."""
+    """What a test session and its workers share: images, frozen servers, `rescue` as a wheel."""
 
     def __init__(self, *, checkout: Path, directory: Path, packages: tuple[str, ...] = ()) -> None:
         """Nothing is built before it is asked for. `directory` is the session's own.
@@ -36,9 +38,7 @@ class Stock:
         self._checkout = checkout
         self._packages = packages
         self._directory = directory
-        self._wheel: Path | None = None
-        self._installed: dict[tuple[str, Firmware], Frozen] = {}
-        self._prepared: dict[tuple[str, Firmware], Frozen] = {}
+        directory.mkdir(parents=True, exist_ok=True)
 
     def image(self, layout: str) -> Image:
         """Return the image with a layout: `gpt` or `mbr`."""
@@ -46,9 +46,10 @@ class Stock:
 
     def wheel(self) -> Path:
         """Return `rescue` as it is in the checkout, as a wheel."""
-        if self._wheel is None:
-            self._wheel = build_wheel(self._checkout, self._directory / "wheel")
-        return self._wheel
+        folder = self._directory / "wheel"
+        with locked(self._directory, "wheel"):
+            built = next(folder.glob("*.whl"), None)
+            return built or build_wheel(self._checkout, folder)
 
     def booted(self, layout: str, firmware: Firmware) -> Frozen:
         """Return a server that reached multi-user; kept in the cache beside its image."""
@@ -63,26 +64,27 @@ class Stock:
 
     def installed(self, layout: str, firmware: Firmware) -> Frozen:
         """Return a booted server on which `rescue` is installed."""
-        key = (layout, firmware)
-        if key not in self._installed:
-            directory = self._directory / f"installed-{layout}-{firmware}"
-            guest = self.booted(layout, firmware).thaw(directory)
-            with guest:
-                install(guest, self.wheel())
-                self._installed[key] = freeze(guest, directory)
-        return self._installed[key]
+        base = self.booted(layout, firmware)
+        wheel = self.wheel()
+        return self._kept("installed", base, lambda guest: install(guest, wheel))
 
     def prepared(self, layout: str, firmware: Firmware) -> Frozen:
         """Return a server with `rescue` and a mirror, MIRROR01, that was just prepared."""
-        key = (layout, firmware)
-        if key not in self._prepared:
-            directory = self._directory / f"prepared-{layout}-{firmware}"
-            guest = self.installed(layout, firmware).thaw(directory)
-            with guest:
-                guest.attach_blank_disk(MIRROR)
-                guest.run(f"rescue prepare {MIRROR} --yes --expect-serial {MIRROR} && sync")
-                self._prepared[key] = freeze(guest, directory)
-        return self._prepared[key]
+        return self._kept("prepared", self.installed(layout, firmware), _prepare)
+
+    def _kept(self, name: str, base: Frozen, change: Callable[[Guest], None]) -> Frozen:
+        """Return the server that `change` made of another; whoever asks first makes it."""
+        directory = self._directory / f"{name}-{base.directory.name}"
+        description = directory / "frozen.pickle"
+        with locked(self._directory, directory.name):
+            if not description.exists():
+                # Of one that could not be made: each test that asks for it tries anew.
+                shutil.rmtree(directory, ignore_errors=True)
+                with base.thaw(directory) as guest:
+                    change(guest)
+                    description.write_bytes(pickle.dumps(freeze(guest, directory)))
+            kept: Frozen = pickle.loads(description.read_bytes())
+            return kept
 
 
 def install(guest: Guest, wheel: Path) -> None:
@@ -90,6 +92,11 @@ def install(guest: Guest, wheel: Path) -> None:
     guest.put(wheel, "/var/tmp/")
     guest.run(f"{_PIP_INSTALL} --force-reinstall /var/tmp/{wheel.name}")
     guest.run(f"rm /var/tmp/{wheel.name} && sync")
+
+
+def _prepare(guest: Guest) -> None:
+    guest.attach_blank_disk(MIRROR)
+    guest.run(f"rescue prepare {MIRROR} --yes --expect-serial {MIRROR} && sync")
 
 
 def build_wheel(checkout: Path, target: Path) -> Path:
