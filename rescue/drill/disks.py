@@ -4,17 +4,16 @@ What is written goes to overlays; nothing here opens the mirror itself.
 """
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
 
-from rescue.model.drill import DrillPlan, FirstDisk, Mark, Part
+from rescue.model.drill import DrillPlan, FirstDisk, Homes, Mark, Part, RootPlace
 from rescue.state import forget_marker
-from rescue.system import mountns
 from rescue.system.layin import lay, lay_link
 from rescue.system.loop import Span
-from rescue.system.overlay import Overlay, exported, partition_argv
+from rescue.system.overlay import Overlay, exported, part_mounted
 from rescue.system.reidentify import filesystem_argvs, table_argvs
 from rescue.system.run import run
 
@@ -33,11 +32,9 @@ def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: st
     """
     homes, root = plan.homes, plan.root
     with exported(overlay, folder) as image:
-        with _mounted(
-            image, Span(start=homes.start, length=homes.length), homes.kind, folder
-        ) as at:
+        with _opened(homes, image, folder) as at:
             _lay_marks(at, plan, lambda mark: mark.last_run)
-        with _mounted(image, Span(start=root.start, length=root.length), root.kind, folder) as at:
+        with _opened(root, image, folder) as at:
             lay(at, f"{_OWN}/plan", settings.encode())
             lay(at, f"{_OWN}/part", f"{Part.NIGHT}\n".encode())
             lay(at, f"{_OWN}/night.sh", _template(_SCRIPT))
@@ -52,11 +49,9 @@ def make_first(plan: DrillPlan, overlay: Overlay, folder: Path) -> None:
     """
     homes, root, first = plan.homes, plan.root, plan.first
     with exported(overlay, folder) as image:
-        with _mounted(
-            image, Span(start=homes.start, length=homes.length), homes.kind, folder
-        ) as at:
+        with _opened(homes, image, folder) as at:
             _lay_marks(at, plan, lambda mark: mark.dead)
-        with _mounted(image, Span(start=root.start, length=root.length), root.kind, folder) as at:
+        with _opened(root, image, folder) as at:
             forget_marker(at)
     turn_back(first, overlay, folder)
     with exported(overlay, folder) as image, image.open("r+b") as file:
@@ -79,15 +74,9 @@ def turn_back(first: FirstDisk, overlay: Overlay, folder: Path) -> None:
             run(argv)
 
 
-@contextmanager
-def _mounted(image: Path, span: Span, kind: str, folder: Path) -> Iterator[Path]:
-    place = folder / "mounted"
-    place.mkdir(exist_ok=True)
-    mountns.mount(partition_argv(image, span, kind, place))
-    try:
-        yield place
-    finally:
-        mountns.unmount_all(place)
+def _opened(place: Homes | RootPlace, image: Path, folder: Path) -> AbstractContextManager[Path]:
+    span = Span(start=place.start, length=place.length)
+    return part_mounted(image, span, kind=place.kind, folder=folder)
 
 
 def _lay_marks(root: Path, plan: DrillPlan, content: Callable[[Mark], str]) -> None:

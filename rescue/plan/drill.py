@@ -19,7 +19,7 @@ from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.plan.guard import direction_refusals, find_mirror, marker_refusals
+from rescue.plan.guard import direction_refusals, find_mirror, marker_refusals, sector_refusals
 from rescue.plan.refuse import in_order, machine_refusals
 from rescue.plan.restoretrees import DEFAULT_TREES, pieces_of
 from rescue.units import GIB, Bytes, human_bytes
@@ -76,7 +76,7 @@ def plan_drill(
     mirror, stands_against = find_mirror(machine, record)
     refusals += stands_against
     if mirror is not None and not stands_against:
-        refusals += marker_refusals(record, marker, mirror=mirror) + _sector_refusals(mirror)
+        refusals += marker_refusals(record, marker, mirror=mirror) + sector_refusals(mirror)
     room = Bytes(used + used // 10 + _WRITES)
     refusals += [*_state_refusals(record, now), *_room_refusals(request, room, free)]
     if refusals or mirror is None or mirror.table is None or source is None:
@@ -198,13 +198,6 @@ def _notes(source: DiskId, mirror: Disk) -> Iterator[str]:
         )
     if mirror.removable:
         yield f"{mirror.path} is removable: leave it plugged in until the end"
-
-
-def _sector_refusals(mirror: Disk) -> list[Refusal]:
-    if mirror.logical_sector == _SECTOR:
-        return []
-    reason = f"{mirror.path} has sectors of {mirror.logical_sector} bytes, a drill knows 512"
-    return [Refusal(code=ExitCode.UNSUPPORTED, reason=reason)]
 
 
 def _state_refusals(record: MirrorRecord, now: float) -> list[Refusal]:

@@ -8,6 +8,7 @@ from rescue.model.machine import Machine
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.role import Role
 
+_IMAGE_SECTOR = 512
 _AGAIN = "if this disk shall be a mirror again, prepare it: 'rescue prepare DISK'"
 
 
@@ -68,6 +69,22 @@ def find_mirror(machine: Machine, record: MirrorRecord) -> tuple[Disk | None, li
             )
         ]
     return disk, _partition_refusals(disk, record) + _use_refusals(disk)
+
+
+def sector_refusals(mirror: Disk) -> list[Refusal]:
+    """Refuse a disk that no virtual machine can be given as it is: an image has 512-byte sectors.
+
+    Its partition table counts in others, and would be found broken there.
+    """
+    if mirror.logical_sector == _IMAGE_SECTOR:
+        return []
+    return [
+        Refusal(
+            code=ExitCode.UNSUPPORTED,
+            reason=f"{mirror.path} has sectors of {mirror.logical_sector} bytes: in a virtual "
+            f"machine only those of {_IMAGE_SECTOR} can be shown so far",
+        )
+    ]
 
 
 def marker_refusals(

@@ -7,7 +7,12 @@ from rescue.model.machine import Machine
 from rescue.model.proof import Firmwares, ProofPlan, ProofSettings
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.virtual import bus_like
-from rescue.plan.guard import booted_refusals, find_mirror, marker_refusals
+from rescue.plan.guard import (
+    booted_refusals,
+    find_mirror,
+    marker_refusals,
+    sector_refusals,
+)
 from rescue.plan.refuse import in_order, machine_refusals
 
 SPARE_MIB = 256
@@ -35,7 +40,7 @@ def plan_proof(
     refusals += machine_refusals(machine)
     if disk is not None:
         refusals += marker_refusals(record, marker, mirror=disk)
-        refusals += booted_refusals(record, boots)
+        refusals += booted_refusals(record, boots) + sector_refusals(disk)
     refusals += _state_refusals(record) + _memory_refusals(settings, free_mib)
     if refusals or disk is None:
         return in_order(refusals)

@@ -7,8 +7,7 @@ A kernel that shows what it says on a screen alone is told to say it on the seri
 
 import errno
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
@@ -17,10 +16,9 @@ from rescue.model.bootnote import menu_holder
 from rescue.model.disk import PartitionTable
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
-from rescue.system import mountns
 from rescue.system.layin import lay, lay_link
 from rescue.system.loop import Span
-from rescue.system.overlay import partition_argv
+from rescue.system.overlay import part_mounted
 from rescue.system.run import CommandError
 from rescue.system.tables import read_table
 
@@ -47,10 +45,10 @@ def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
     """
     try:
         table = _table(image)
-        with _mounted(plan.record.root, table, image, folder) as root:
+        with _opened(plan.record.root, table, image, folder) as root:
             write_probe(root, plan.settings)
         holder = menu_holder(plan.record)
-        with _mounted(holder, table, image, folder) as place:
+        with _opened(holder, table, image, folder) as place:
             _make_heard(place / MENU.relative_to(holder.mount_point))
     except CommandError as error:
         said = (error.result.stderr or error.result.stdout).strip().splitlines()
@@ -72,18 +70,11 @@ def _table(image: Path) -> PartitionTable:
         raise RescueError("its partition table cannot be read") from error
 
 
-@contextmanager
-def _mounted(
+def _opened(
     pair: FilesystemPair, table: PartitionTable, image: Path, folder: Path
-) -> Iterator[Path]:
+) -> AbstractContextManager[Path]:
     """Mount a file system of the overlay. Raises RescueError where that cannot be."""
-    target = folder / "opened"
-    target.mkdir(exist_ok=True)
-    mountns.mount(partition_argv(image, span_of(table, pair), pair.kind.value, target))
-    try:
-        yield target
-    finally:
-        mountns.unmount_all(target)
+    return part_mounted(image, span_of(table, pair), kind=pair.kind.value, folder=folder)
 
 
 def heard(menu: str) -> str:

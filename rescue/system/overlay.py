@@ -81,6 +81,21 @@ def partition_argv(image: Path, span: Span, kind: str, target: Path) -> list[str
 
 
 @contextmanager
+def part_mounted(image: Path, span: Span, *, kind: str, folder: Path) -> Iterator[Path]:
+    """Mount a part of a disk that is shown at `image`, until the block's end.
+
+    `folder` is of a private mount namespace. Raises CommandError where it cannot be mounted.
+    """
+    place = folder / "mounted"
+    place.mkdir(exist_ok=True)
+    mountns.mount(partition_argv(image, span, kind, place))
+    try:
+        yield place
+    finally:
+        mountns.unmount_all(place)
+
+
+@contextmanager
 def overlay_of(
     backing: str, *, format_: ImageFormat = ImageFormat.RAW, place: Path = PLACE
 ) -> Iterator[Overlay]:

@@ -61,10 +61,13 @@ def mirror(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     disk.path.unlink()
 
 
-def test_a_good_mirror_passes_and_no_byte_of_it_changes(mirror: ProofPlan, tmp_path: Path) -> None:
+@pytest.mark.parametrize("firmware", [BIOS, pytest.param(UEFI, marks=pytest.mark.long)])
+def test_a_good_mirror_passes_and_no_byte_of_it_changes(
+    mirror: ProofPlan, tmp_path: Path, firmware: Firmware
+) -> None:
     disk = Disk(path=Path(mirror.disk), serial=MIRROR)
     before = disk.digest()
-    seen = proven(mirror, BIOS, tmp_path)
+    seen = proven(mirror, firmware, tmp_path)
     print(seen.proof)
     assert seen.proof.cause == "", seen.evidence
     assert seen.proof.passed

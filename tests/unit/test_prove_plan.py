@@ -80,6 +80,14 @@ def test_what_stands_against_a_proof(changes: dict[str, object], words: str) -> 
     assert words in reasons(plan(**changes))  # type: ignore[arg-type]
 
 
+def test_a_mirror_with_large_sectors_is_refused_and_not_called_broken() -> None:
+    machine = enrolled().machine
+    disks = tuple(replace(disk, logical_sector=4096) for disk in machine.disks)
+    planned = plan(machine=replace(machine, disks=disks))
+    assert "/dev/vdb has sectors of 4096 bytes" in reasons(planned)
+    assert planned[-1].code is ExitCode.UNSUPPORTED  # type: ignore[index]
+
+
 def test_nothing_is_proven_while_the_machine_runs_from_its_mirror() -> None:
     assert "runs from its mirror" in reasons(plan(machine=on_mirror()))
 
