@@ -12,6 +12,7 @@ import pytest
 
 from tests.guest.conftest import CHECKOUT
 from tests.lab.guest import Guest
+from tests.lab.hardware import Hardware
 from tests.lab.lab import Lab
 from tests.lab.stock import MIRROR, Stock
 
@@ -28,8 +29,13 @@ PATIENCE = 2 * 60 * 60.0
 
 @pytest.fixture
 def own_lab(tmp_path: Path) -> Iterator[Lab]:
-    """A lab whose servers have QEMU."""
-    stock = Stock(checkout=CHECKOUT, directory=tmp_path / "stock", packages=QEMU)
+    """A lab whose servers have QEMU, and memory for it."""
+    stock = Stock(
+        checkout=CHECKOUT,
+        directory=tmp_path / "stock",
+        packages=QEMU,
+        hardware=Hardware(memory=8192),
+    )
     yield Lab(stock, tmp_path / "lab")
     for disk in tmp_path.rglob("*.qcow2"):
         disk.unlink()

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tests.lab.accel import QEMU, accelerator
@@ -30,13 +31,22 @@ _PIP_INSTALL = (
 class Stock:
     """What a test session and its workers share: images, frozen servers, `rescue` as a wheel."""
 
-    def __init__(self, *, checkout: Path, directory: Path, packages: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        checkout: Path,
+        directory: Path,
+        packages: tuple[str, ...] = (),
+        hardware: Hardware | None = None,
+    ) -> None:
         """Nothing is built before it is asked for. `directory` is the session's own.
 
-        `packages` are what its servers have beside what a server of the lab has.
+        `packages` are what its servers have beside what a server of the lab has, `hardware` is
+        what they are, but for their firmware.
         """
         self._checkout = checkout
         self._packages = packages
+        self._hardware = hardware or Hardware()
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -54,8 +64,9 @@ class Stock:
     def booted(self, layout: str, firmware: Firmware) -> Frozen:
         """Return a server that reached multi-user; kept in the cache beside its image."""
         image = self.image(layout)
-        hardware = Hardware(firmware=firmware)
-        directory = image.directory / f"frozen-{layout}-{firmware}-{_hardware_hash()}"
+        hardware = replace(self._hardware, firmware=firmware)
+        name = f"frozen-{layout}-{firmware}-{_hardware_hash(hardware)}"
+        directory = image.directory / name
         with locked(image.directory):
             if not directory.exists():
                 _boot_and_freeze(image, hardware, directory)
@@ -125,8 +136,9 @@ def _boot_and_freeze(image: Image, hardware: Hardware, directory: Path) -> None:
     unfinished.rename(directory)
 
 
-def _hardware_hash() -> str:
+def _hardware_hash(hardware: Hardware) -> str:
     """Stand for everything a frozen guest can only be thawed with."""
     version = subprocess.run([QEMU, "--version"], capture_output=True, check=True).stdout
     here = Path(__file__).with_name("hardware.py").read_bytes()
-    return hashlib.sha256(version + here + " ".join(accelerator()).encode()).hexdigest()[:8]
+    asked = " ".join((*accelerator(), repr(hardware))).encode()
+    return hashlib.sha256(version + here + asked).hexdigest()[:8]
