@@ -37,7 +37,7 @@ lint: $(VENV)/ready ## ruff, mypy --strict, the architecture
 	$(BIN)/lint-imports
 
 test: $(VENV)/ready ## everything: unit, property, image and guest tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/ready ## what needs no virtual machine
 	$(BIN)/python -m pytest -m 'not guest'

@@ -1,7 +1,10 @@
 """What holds for every test."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -28,12 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[STOCK] = folder.name
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Say what one worker does alone, and skip what takes many minutes unless it is asked for."""
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
+    """Skip what takes many minutes, unless it is asked for."""
     if config.getoption("--long"):
         return
     for item in items:
@@ -41,12 +40,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="takes minutes: 'make test-long' runs it"))
 
 
-def _group(item: pytest.Item) -> str:
-    """Return which tests have to go one after the other; '' where it does not matter.
-
-    What uses this machine's own mounts and loop devices counts them before and after; the stories
-    of one file share a server.
-    """
-    if item.get_closest_marker("root"):
-        return "this machine"
-    return item.path.stem if item.path.parent.name == "guest" else ""
+@pytest.fixture(autouse=True)
+def _alone_on_this_machine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let one worker at a time use the machine's own mounts and loop devices: they are counted."""
+    if not request.node.get_closest_marker("root"):
+        yield
+        return
+    with (Path(os.environ[STOCK]) / "machine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -27,7 +27,7 @@ from rescue.model.virtual import bus_like
 from rescue.plan.drill import DrillRequest, plan_drill
 from rescue.plan.refuse import machine_refusals
 from rescue.system import journal
-from rescue.system.accelerator import accelerator
+from rescue.system.accelerator import is_accelerated
 from rescue.system.files import free_on, used_on
 from rescue.system.lock import only_one_run
 from rescue.system.qemu import expect_installed
@@ -156,7 +156,7 @@ def rehearse(
         started=started,
         seconds=time() - started,
         firmware=plan.firmware,
-        emulated="kvm" not in accelerator(),
+        emulated=not is_accelerated(),
         phases=judge(plan, boots),
         times=measured(boots),
         notes=(*plan.notes, *failed_units(boots)),

@@ -16,7 +16,7 @@ from rescue.model.bootnote import menu_holder
 from rescue.model.disk import PartitionTable
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
-from rescue.system.layin import lay, lay_link
+from rescue.system.layin import lay, lay_link, lay_patience
 from rescue.system.loop import Span
 from rescue.system.overlay import part_mounted
 from rescue.system.run import CommandError
@@ -31,6 +31,9 @@ _MINUTE = 60
 
 _PATIENCE_SHARE = 0.6
 """Of the time limit: how long the probe waits for the boot, so that it can still look around."""
+
+_UNIT_SHARE = 1 / 3
+"""Of the time limit: how long systemd waits for one device or unit."""
 
 MENU = PurePosixPath("/boot/grub/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:16|efi)?[ \t][^\n]*", re.MULTILINE)
@@ -105,8 +108,9 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
     probe = lay(root, f"{_OWN}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
     # Before the person's own commands come: they may hold what nobody else should read.
     probe.parent.chmod(0o700)
-    patience = settings.time_limit_minutes * _MINUTE * _PATIENCE_SHARE
-    lay(root, f"{_OWN}/patience", f"{patience:.0f}\n".encode("ascii"))
+    limit = settings.time_limit_minutes * _MINUTE
+    lay(root, f"{_OWN}/patience", f"{limit * _PATIENCE_SHARE:.0f}\n".encode("ascii"))
+    lay_patience(root, limit * _UNIT_SHARE)
     for number, command in enumerate(settings.checks):
         lay(root, f"{_OWN}/check-{number}", f"{command}\n".encode())
     lay(root, f"{_UNITS}/{SERVICE}", templates.joinpath(SERVICE).read_bytes())

@@ -1,16 +1,18 @@
 """One proof from overlay to verdict; the mirror's disk is read, and nothing of it stays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 
 from rescue.model.boot import Firmware
+from rescue.model.finding import Finding
 from rescue.model.proof import Evidence, Proof, ProofPlan
 from rescue.model.virtual import VirtualDisk, VirtualMachine
 from rescue.prove.inject import inject
 from rescue.prove.observe import observe
-from rescue.prove.verdict import judge, times_of
+from rescue.prove.verdict import accelerator_note, judge, may_be_the_accelerator, times_of
 from rescue.system import mountns
+from rescue.system.accelerator import is_accelerated
 from rescue.system.overlay import PLACE, Overlay, exported, overlay_of
 from rescue.system.qemu import expect_installed
 
@@ -35,18 +37,12 @@ def prove(
     are not installed, RescueError where the host's own side does not work: that is no verdict.
     """
     expect_installed(firmware)
-    started, picture = time(), b""
-    with (
-        mountns.vanishing_folder(room, size="64m") as folder,
-        overlay_of(plan.disk, format_=plan.format, place=place) as overlay,
-    ):
-        with exported(overlay, folder) as image:
-            obstacle = inject(plan, image, folder)
-        shot = folder / "screen.png"
-        machine = _machine(plan, firmware, overlay)
-        # Also where the probe is not in it: how far it comes says more than why it could not be.
-        evidence = observe(machine, plan, folder, picture=shot, obstacle=obstacle)
-        picture = shot.read_bytes() if shot.exists() else b""
+    started = time()
+    notes: tuple[Finding, ...] = ()
+    evidence, picture = _boot(plan, firmware, room=room, place=place)
+    if is_accelerated() and may_be_the_accelerator(evidence):
+        notes = (accelerator_note(evidence),)
+        evidence, picture = _boot(plan, firmware, room=room, place=place, emulated=True)
     proof = Proof(
         mirror=plan.record.name,
         generation=plan.record.generation,
@@ -54,9 +50,26 @@ def prove(
         firmware=firmware,
         times=times_of(evidence),
         ending=evidence.ending,
-        findings=judge(plan, evidence),
+        findings=notes + judge(plan, evidence),
     )
     return ProofRun(proof=proof, evidence=evidence, picture=picture)
+
+
+def _boot(
+    plan: ProofPlan, firmware: Firmware, *, room: Path, place: Path, emulated: bool = False
+) -> tuple[Evidence, bytes]:
+    """Boot the mirror once, over an overlay of its own; return what was seen, and the screen."""
+    with (
+        mountns.vanishing_folder(room, size="64m") as folder,
+        overlay_of(plan.disk, format_=plan.format, place=place) as overlay,
+    ):
+        with exported(overlay, folder) as image:
+            obstacle = inject(plan, image, folder)
+        shot = folder / "screen.png"
+        machine = replace(_machine(plan, firmware, overlay), emulated=emulated)
+        # Also where the probe is not in it: how far it comes says more than why it could not be.
+        evidence = observe(machine, plan, folder, picture=shot, obstacle=obstacle)
+        return evidence, shot.read_bytes() if shot.exists() else b""
 
 
 def _machine(plan: ProofPlan, firmware: Firmware, overlay: Overlay) -> VirtualMachine:

@@ -44,6 +44,21 @@ def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def may_be_the_accelerator(evidence: Evidence) -> bool:
+    """Whether a boot ended as it also does where the host's virtualisation is at fault.
+
+    Nested virtualisation can start a guest and lose it later: then it is no fault of the mirror.
+    """
+    lost = (Ending.RESET, Ending.DIED, Ending.PANICKED, Ending.SILENT)
+    return evidence.report is None and evidence.ending in lost
+
+
+def accelerator_note(evidence: Evidence) -> Finding:
+    """Say why there was a second boot, and that the verdict is of that one."""
+    said = f"with KVM: {evidence.ending} after {evidence.seconds:.0f} s; seen again in emulation"
+    return _note(Phase.FIRMWARE, said)
+
+
 def times_of(evidence: Evidence) -> BootTimes:
     """Return how long each part of the boot took."""
     report, grub, kernel = evidence.report, evidence.grub_at, evidence.kernel_at

@@ -18,7 +18,7 @@ _BOOT_CODE = bytes([0xB0, _EXIT_VALUE, 0xE6, _EXIT_PORT, 0xF4, 0xEB, 0xFD])
 _EXIT_CODE = _EXIT_VALUE << 1 | 1
 
 _KVM = ("-accel", "kvm", "-cpu", "host")
-_TCG = ("-accel", "tcg,thread=multi", "-cpu", "max")
+EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max")
 
 
 def trial_argv(accelerator: tuple[str, ...], disk: Path) -> list[str]:
@@ -37,7 +37,12 @@ def accelerator() -> tuple[str, ...]:
     """Return QEMU's options for the fastest accelerator that works; tried once a process."""
     if os.access("/dev/kvm", os.R_OK | os.W_OK) and _boots(_KVM):
         return _KVM
-    return _TCG
+    return EMULATION
+
+
+def is_accelerated() -> bool:
+    """Whether a guest runs by the virtualisation of this machine's processor."""
+    return accelerator() != EMULATION
 
 
 def _boots(options: tuple[str, ...]) -> bool:

@@ -8,6 +8,12 @@ from pathlib import Path
 from rescue.errors import RescueError
 from rescue.system.twintrees import link_on_the_way
 
+_PATIENCE = "etc/systemd/system.conf.d/rescue-guest.conf"
+_PATIENCE_TEXT = """[Manager]
+DefaultDeviceTimeoutSec={seconds:.0f}
+DefaultTimeoutStartSec={seconds:.0f}
+"""
+
 
 def lay(root: Path, inside: str, data: bytes) -> Path:
     """Write a file, with the folders it needs, and return its path.
@@ -22,6 +28,15 @@ def lay(root: Path, inside: str, data: bytes) -> Path:
 def lay_link(root: Path, inside: str, target: str) -> None:
     """Make a symbolic link, with the folders it needs. Raises what `lay` raises."""
     _place(root, inside).symlink_to(target)
+
+
+def lay_patience(root: Path, seconds: float) -> None:
+    """Let systemd wait so long for a device, and for a unit to start (man 5 systemd-system.conf).
+
+    Its own 90 s are measured for a machine: a guest that has to wait for a processor, because
+    others are at work, would lose every file system that is waited for. Raises what `lay` raises.
+    """
+    lay(root, _PATIENCE, _PATIENCE_TEXT.format(seconds=seconds).encode())
 
 
 def _place(root: Path, inside: str) -> Path:

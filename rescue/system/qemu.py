@@ -15,12 +15,15 @@ from typing import Any
 from rescue.errors import UsageError
 from rescue.model.boot import Firmware
 from rescue.model.virtual import DiskBus, VirtualDisk, VirtualMachine
-from rescue.system.accelerator import QEMU, accelerator
+from rescue.system.accelerator import EMULATION, QEMU, accelerator
 from rescue.system.qmp import Qmp, QmpError
 from rescue.system.run import Child, running, which
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+
+_NICE = "10"
+"""It gives way, and goes on: a guest of niceness 19 stands still beside whoever is busy."""
 
 _CONSOLE = "console.log"
 _REPORT = "report.log"
@@ -55,7 +58,7 @@ def expect_installed(firmware: Firmware) -> None:
 def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...]) -> list[str]:
     """Return QEMU's command line; its logs, sockets and variables lie in `folder`."""
     argv = [
-        *("nice", "-n", "19", QEMU, *accelerator),
+        *("nice", "-n", _NICE, QEMU, *accelerator),
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"),
         *("-machine", "q35", "-nodefaults", "-no-user-config"),
         # It stays to be asked how it went off.
@@ -80,6 +83,10 @@ def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...
         argv += ["-chardev", f"socket,id={name},path={folder / name},server=on,wait=off"]
         argv += ["-device", f"virtserialport,chardev={name},name={name}"]
     return argv
+
+
+def _accelerator(machine: VirtualMachine) -> tuple[str, ...]:
+    return EMULATION if machine.emulated else accelerator()
 
 
 def _firmware(firmware: Firmware, folder: Path) -> list[str]:
@@ -173,7 +180,7 @@ def powered_on(machine: VirtualMachine, folder: Path) -> Iterator[PoweredOn]:
         (folder / _SERCON).write_bytes(_COM2)
     started = time.monotonic()
     log = folder / "qemu.log"
-    with running(qemu_argv(machine, folder, accelerator()), log=log) as child:
+    with running(qemu_argv(machine, folder, _accelerator(machine)), log=log) as child:
         try:
             qmp = Qmp(folder / _MONITOR, alive=lambda: child.is_running)
         except QmpError as error:

@@ -68,7 +68,7 @@ def test_the_first_disk_dies_and_no_mail_is_lost(
     with lab.machine([stick, dead, mirror], firmware=firmware) as machine:
         it_knows_that_it_runs_from_its_mirror(machine)
         deliver(machine, range(400, 450))
-        machine.run(RESTORE, timeout=900)
+        machine.run(RESTORE)
         assert json.loads(machine.run("cat /root/report.json").stdout)["complete"]
         assert missing(machine, range(450)) == []
         assert machine.written("SOURCE01") == 0
@@ -110,7 +110,7 @@ def it_knows_that_it_runs_from_its_mirror(machine: Guest) -> None:
 
 def it_moves_to_a_new_disk(machine: Guest, *, size: int) -> Disk:
     new = machine.attach_blank_disk("NEW01", size=size)
-    assert "is the first disk now" in machine.run(FAILBACK, timeout=900).stdout
+    assert "is the first disk now" in machine.run(FAILBACK).stdout
     deliver(machine, range(450, 460))
     again = machine.run(FAILBACK).stdout
     assert "write the partition table" not in again

@@ -70,7 +70,7 @@ def left_while_it_copies_nothing_stays_mounted(server: Guest, terminal: Terminal
     terminal.keys("Enter")
     terminal.wait_for("Type its identity")
     terminal.keys("MIRROR01", "Enter")
-    shown = terminal.wait_for(r"\d+% .*/\d+ files .*/s", timeout=300)
+    shown = terminal.wait_for(r"\d+% .*/\d+ files .*/s")
     assert re.search(r"\[\d+/\d+\] copy /$", shown, re.MULTILINE)
     terminal.keys("C-c")
     terminal.wait_for("nothing is mounted any more")
@@ -89,7 +89,7 @@ def what_was_begun_is_given_up_and_it_is_prepared(terminal: Terminal) -> None:
     terminal.wait_for("Type its identity")
     assert "rescue prepare MIRROR01 --erase MIRROR01 --yes" in terminal.history()
     terminal.keys("MIRROR01", "Enter")
-    terminal.wait_for(r"> \d\) Mirror every night", timeout=600)
+    terminal.wait_for(r"> \d\) Mirror every night")
     assert "mirror 'MIRROR01' is complete: generation 1" in terminal.history()
 
 

@@ -16,9 +16,10 @@ from tests.lab.disk import Disk
 from tests.lab.hardware import PORTS, Hardware, Plugged, command_line
 from tests.lab.ssh import Result, Ssh
 
-BOOT_SECONDS = 300.0
-POWEROFF_SECONDS = 180.0
-COMMAND_SECONDS = 600.0
+# These only end what hangs: beside other guests a machine is several times slower.
+BOOT_SECONDS = 900.0
+POWEROFF_SECONDS = 600.0
+COMMAND_SECONDS = 1800.0
 _LOGIN = re.compile(r"^\S+ login: ", re.MULTILINE)
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
 
@@ -274,7 +275,7 @@ class Guest:
         self.attach(disk)
         return disk
 
-    def detach(self, serial: str, timeout: float = 60.0) -> Disk:
+    def detach(self, serial: str, timeout: float = POWEROFF_SECONDS) -> Disk:
         """Pull a disk out while the guest runs; returns when it is gone."""
         plugged = self._find(serial)
         self.qmp.execute("device_del", id=plugged.name)

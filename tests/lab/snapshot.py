@@ -10,7 +10,7 @@ from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.hardware import UEFI, VARIABLES, Hardware, Plugged
 
-_SECONDS = 120.0
+_SECONDS = 600.0
 
 
 def save(guest: Guest, name: str) -> None:

@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 COLUMNS, ROWS = 80, 24
+PATIENCE = 900.0
+"""Seconds; only ends what hangs."""
 
 
 class Terminal:
@@ -61,7 +63,7 @@ class Terminal:
         """Return what is to be seen and all that was scrolled away above it."""
         return self._tmux("capture-pane", "-p", "-S", "-")
 
-    def wait_for(self, pattern: str, *, timeout: float = 60.0) -> str:
+    def wait_for(self, pattern: str, *, timeout: float = PATIENCE) -> str:
         """Wait until the screen shows a pattern, and return the screen."""
         wanted, begun = re.compile(pattern), time.monotonic()
         while not wanted.search(shown := self.screen()):
@@ -72,7 +74,7 @@ class Terminal:
             log.write(f"{'=' * COLUMNS}\n{shown}")
         return shown
 
-    def wait_for_end(self, *, timeout: float = 60.0) -> int:
+    def wait_for_end(self, *, timeout: float = PATIENCE) -> int:
         """Wait until the program has ended, and return its exit code."""
         shown = self.wait_for(r"\[ended with \d+\]", timeout=timeout)
         return int(re.findall(r"\[ended with (\d+)\]", shown)[-1])

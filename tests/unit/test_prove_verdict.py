@@ -24,7 +24,7 @@ from rescue.model.proof import (
 from rescue.model.record import MirrorState
 from rescue.model.virtual import DiskBus
 from rescue.prove.signs import is_hopeless
-from rescue.prove.verdict import judge, times_of
+from rescue.prove.verdict import judge, may_be_the_accelerator, times_of
 from tests.builders import enrolled
 
 RECORD = replace(enrolled().record, state=MirrorState.COMPLETE)
@@ -269,3 +269,19 @@ def test_without_a_report_no_proof_ever_passes(console: str, ending: Ending) -> 
 @given(st.sampled_from([each for each in Ending if each is not Ending.POWERED_OFF]))
 def test_only_a_clean_power_off_passes(ending: Ending) -> None:
     assert cause(seen(ending=ending)) != ""
+
+
+@pytest.mark.parametrize(
+    ("evidence", "again"),
+    [
+        (Evidence(ending=Ending.RESET, seconds=89.0), True),
+        (Evidence(ending=Ending.DIED, seconds=2.0), True),
+        (Evidence(ending=Ending.HOPELESS, seconds=9.0, console="grub rescue>"), False),
+        (Evidence(ending=Ending.TIMED_OUT, seconds=900.0), False),
+        (Evidence(ending=Ending.RESET, seconds=89.0, report=GOOD), False),
+    ],
+)
+def test_a_guest_that_was_lost_before_it_spoke_is_seen_again_in_emulation(
+    evidence: Evidence, again: bool
+) -> None:
+    assert may_be_the_accelerator(evidence) is again
