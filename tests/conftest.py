@@ -1,6 +1,5 @@
 """What holds for every test."""
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.lab.image import locked
 
 # A machine that does other work beside it is slow: nothing here is judged by the clock.
 settings.register_profile("rescue", deadline=None)
@@ -46,6 +47,5 @@ def _alone_on_this_machine(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.get_closest_marker("root"):
         yield
         return
-    with (Path(os.environ[STOCK]) / "machine.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(Path(os.environ[STOCK]), "machine"):
         yield

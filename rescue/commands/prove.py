@@ -62,10 +62,11 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
             expect_installed(firmware)
         blockdev.forget_cached(plan.disk)
         proofs = [_one(plan, firmware, screen) for firmware in plan.firmwares]
-        _settle(machine, plan, proofs, marker)
-        note_proof(summary(proofs), mirror=record.name, screen=screen)
-        publish(discover(), screen)
-        return _tell(record, proofs, screen)
+        proven = summary(proofs)
+        _settle(machine, plan, proven, marker)
+        note_proof(proven, mirror=record.name, screen=screen)
+        publish(machine, screen)
+        return _tell(record, proofs, proven, screen)
 
 
 def _one(plan: ProofPlan, firmware: Firmware, screen: Screen) -> Proof:
@@ -122,22 +123,22 @@ def summary(proofs: list[Proof]) -> Proven:
     )
 
 
-def _settle(machine: Machine, plan: ProofPlan, proofs: list[Proof], marker: Marker | None) -> None:
+def _settle(machine: Machine, plan: ProofPlan, proven: Proven, marker: Marker | None) -> None:
     """Record the verdict here; on the mirror only a failure, or that one is over.
 
     Nothing else has to be written there, and the disk can stay as it is.
     """
-    record = replace(plan.record, last_proof=summary(proofs))
+    record = replace(plan.record, last_proof=proven)
     save_record(record)
     said = marker.record.last_proof if marker else None
     failed_before = said is not None and not said.passed
-    if failed_before or not all(each.passed for each in proofs):
+    if failed_before or not proven.passed:
         disk = next(disk for disk in machine.disks if disk.path == plan.disk)
         note = Plan.on(disk, kind=PlanKind.PROOF, record=record, steps=())
         store_proof(record, grant(note, named=record.mirror.id.name))
 
 
-def _tell(record: MirrorRecord, proofs: list[Proof], screen: Screen) -> ExitCode:
+def _tell(record: MirrorRecord, proofs: list[Proof], proven: Proven, screen: Screen) -> ExitCode:
     failed = [each for each in proofs if not each.passed]
     if failed:
         raise ProofError(
@@ -146,7 +147,7 @@ def _tell(record: MirrorRecord, proofs: list[Proof], screen: Screen) -> ExitCode
             hint=f"see {store.PROOFS / record.name} for the console and the screen; mend the "
             f"cause, and run 'rescue mirror {record.name}' and 'rescue prove {record.name}'",
         )
-    said = f"mirror '{record.name}' is proven bootable: {summary(proofs).times.total:.0f} s"
+    said = f"mirror '{record.name}' is proven bootable: {proven.times.total:.0f} s"
     screen.show(said)
     journal.report_success(said)
     return ExitCode.DONE
