@@ -122,12 +122,21 @@ def test_most_of_the_files_are_gone(server: Guest) -> None:
     assert "generation 2" in server.run("rescue mirror --accept-changes").stdout
 
 
+HELD = """
+[[hook]]
+when = "before"
+command = ["sh", "-c", "touch /run/begun; until test -e /run/go; do sleep 0.1; done"]
+"""
+
+
 def test_a_second_run_while_one_is_active(server: Guest) -> None:
+    # The first waits in its hook: whoever tried its lock to see it would take it from the first.
+    server.run("cat >> /etc/rescue/rescue.toml", input_=HELD.encode())
     server.run("systemd-run --quiet --unit first rescue mirror")
-    server.run("until ! flock --nonblock /run/rescue/lock true; do sleep 0.1; done")
+    server.run("until test -e /run/begun; do sleep 0.1; done")
     second = server.run("rescue mirror", check=False).expect(17)
     assert "another run of rescue is active (process" in second.stderr
-    server.run("while systemctl is-active --quiet first; do sleep 1; done")
+    server.run("touch /run/go; while systemctl is-active --quiet first; do sleep 1; done")
     assert state(server) == "complete 2"
 
 
