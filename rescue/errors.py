@@ -53,28 +53,10 @@ class RefusedError(RescueError):
     code = ExitCode.REFUSED
 
 
-class UnsupportedError(RescueError):
-    """The layout of the source is one that cannot be mirrored yet."""
-
-    code = ExitCode.UNSUPPORTED
-
-
-class DriftedError(RescueError):
-    """The source is no longer what the mirror was made from."""
-
-    code = ExitCode.DRIFTED
-
-
 class BrakeError(RescueError):
     """The run would delete or change more than a nightly run is trusted with."""
 
     code = ExitCode.BRAKE
-
-
-class DegradedError(RescueError):
-    """Done, but some files could not be read; the message lists them."""
-
-    code = ExitCode.DEGRADED
 
 
 class AuditError(RescueError):

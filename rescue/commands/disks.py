@@ -1,8 +1,12 @@
 """`rescue disks`: which disks there are, and what each holds."""
 
+import contextlib
+
 from rescue.codec import to_json
+from rescue.commands.enrolled import known_records
 from rescue.discover.machine import discover
-from rescue.errors import ExitCode
+from rescue.errors import ExitCode, UsageError
+from rescue.model.record import MirrorRecord
 from rescue.ui.disks import disks_table
 from rescue.ui.screen import Screen
 
@@ -10,5 +14,13 @@ from rescue.ui.screen import Screen
 def disks(screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the disks of this machine, as a table or as the whole machine in JSON."""
     machine = discover()
-    screen.show(to_json(machine) if as_json else disks_table(machine))
+    if as_json:
+        screen.show(to_json(machine))
+        return ExitCode.DONE
+    records: tuple[MirrorRecord, ...] = ()
+    if machine.is_root:  # nobody else can read them
+        # A configuration that cannot be meant is no reason to show no disk.
+        with contextlib.suppress(UsageError):
+            records = known_records()
+    screen.show(disks_table(machine, records=records))
     return ExitCode.DONE

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from rescue.model.machine import Machine
 from rescue.model.virtual import bus_like
 from rescue.plan.drill import DrillRequest, plan_drill
 from rescue.plan.refuse import machine_refusals
-from rescue.system import journal
+from rescue.system import journal, mountns
 from rescue.system.accelerator import is_accelerated
 from rescue.system.files import free_on, used_on
 from rescue.system.lock import only_one_run
@@ -37,6 +36,8 @@ from rescue.verify.drill import failed_units, judge, measured
 
 ROOMY = Path("/var/tmp")
 """Where the throw-away disks lie if nothing else is said: /tmp may be small and in memory."""
+
+_MEDIUM_FOLDER = Path("/run/rescue/medium")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
         _show_plan(plan, options, screen)
         disk = machine.disk_at(plan.mirror_path)
         assert disk is not None  # it was planned for
-        with _medium(machine, options.work_dir) as stick:
+        with _medium(machine) as stick:
             theatre = Theatre(stick=stick, bus=bus_like(disk))
             result, papers = rehearse(
                 plan, theatre, tell=_silent if options.as_json else screen.show
@@ -165,10 +166,10 @@ def rehearse(
 
 
 @contextmanager
-def _medium(machine: Machine, work_dir: Path) -> Iterator[Path]:
-    """Build the rescue medium as 'rescue media' does, in a folder that goes with the block."""
-    with tempfile.TemporaryDirectory(prefix="rescue-drill-", dir=work_dir) as folder:
-        stick = Path(folder) / "stick.img"
+def _medium(machine: Machine) -> Iterator[Path]:
+    """Build the rescue medium as 'rescue media' does, in memory that goes with us."""
+    with mountns.vanishing_folder(_MEDIUM_FOLDER, size="128m") as folder:
+        stick = folder / "stick.img"
         build_image(stick, Contents(host=machine.host))
         yield stick
 

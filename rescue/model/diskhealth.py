@@ -28,11 +28,6 @@ class SmartVerdict:
     state: SmartState
     said: tuple[str, ...] = ()
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the disk gave a verdict at all."""
-        return self.state in (SmartState.PASSED, SmartState.SUSPECT, SmartState.FAILING)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DiskHealth:

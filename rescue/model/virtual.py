@@ -43,16 +43,14 @@ class VirtualMachine:
     """A PC without any network.
 
     `memory_mib` and `cpus` are what it takes at most of the real one. COM1 is its console; what
-    is written to COM2 (/dev/ttyS1) is its report, to be read outside. `channels` are names of
-    virtio-serial ports, /dev/virtio-ports/NAME inside and a socket of that name outside. One that
-    is `emulated` does without the virtualisation of the real one's processor.
+    is written to COM2 (/dev/ttyS1) is its report, to be read outside. One that is
+    `emulated` does without the virtualisation of the real one's processor.
     """
 
     firmware: Firmware
     memory_mib: int
     cpus: int
     disks: tuple[VirtualDisk, ...]
-    channels: tuple[str, ...] = ()
     emulated: bool = False
 
 

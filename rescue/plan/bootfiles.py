@@ -38,9 +38,6 @@ MENUS = (
 )
 """What the boot loader reads: it names kernels and initramfs, which must be there before."""
 
-PATTERNS = SETTINGS + MENUS
-"""All globs on the whole tree, apart from those on the EFI system partition."""
-
 _ESP_PATTERNS = (
     "/loader/loader.conf",
     "/loader/entries/*.conf",

@@ -77,11 +77,6 @@ def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...
     for number, disk in enumerate(machine.disks):
         argv += ["-blockdev", json.dumps(_block_node(disk, number))]
         argv += ["-device", json.dumps(_disk_device(disk, number))]
-    if machine.channels:
-        argv += ["-device", "virtio-serial-pci"]
-    for name in machine.channels:
-        argv += ["-chardev", f"socket,id={name},path={folder / name},server=on,wait=off"]
-        argv += ["-device", f"virtserialport,chardev={name},name={name}"]
     return argv
 
 
@@ -156,10 +151,6 @@ class PoweredOn:
     def report(self) -> str:
         """What was written to COM2; with BIOS also what the firmware and GRUB show on screen."""
         return _text(self.folder / _REPORT)
-
-    def channel(self, name: str) -> Path:
-        """Return the socket that a virtio-serial port ends in."""
-        return self.folder / name
 
     def screendump(self, path: Path) -> None:
         """Write a picture of the screen as PNG; QEMU writes it. Raises QmpError."""

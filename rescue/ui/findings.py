@@ -17,7 +17,7 @@ def finding_lines(findings: Iterable[Finding], *, only_problems: bool = False) -
     Each line is a mark, the link, the file as the mirror names it, and what was seen. The first
     broken link is stressed: what follows it may only follow from it. `only_problems` leaves out
     the links that hold, and the verdict where nothing is broken. Lines are rich texts: a terminal
-    shows colours, a journal the same words (`plain_lines`).
+    shows colours, a journal the same words.
     """
     chain = tuple(findings)
     first = first_broken(chain)
@@ -32,11 +32,6 @@ def finding_lines(findings: Iterable[Finding], *, only_problems: bool = False) -
         count = sum(finding.severity is Severity.OK for finding in chain)
         lines.append(Text(f"the boot chain is whole: {count} links looked at", style="bold green"))
     return tuple(lines)
-
-
-def plain_lines(findings: Iterable[Finding], *, only_problems: bool = False) -> tuple[str, ...]:
-    """Return the same lines without colours."""
-    return tuple(line.plain for line in finding_lines(findings, only_problems=only_problems))
 
 
 def _line(finding: Finding, *, stressed: bool) -> Text:

@@ -2,43 +2,12 @@
 
 from collections.abc import Iterator
 
-from rescue.model.disk import Disk, Partition, PartitionTable
+from rescue.model.disk import Disk, Partition
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Finding, Severity
 from rescue.model.record import MirrorRecord
 from rescue.verify.chain import Link, broken, ok
 from rescue.verify.owndisk import content_uuid
-
-_COMPARED = ("start", "length", "kind", "type", "uuid", "name", "attrs", "bootable", "flags")
-
-
-def compare_tables(planned: PartitionTable, seen: PartitionTable | None) -> tuple[Finding, ...]:
-    """Given the table that was planned and the one now on the disk, say all that differs."""
-    if seen is None:
-        return (broken(Link.TABLE, "the disk has no partition table"),)
-    found: list[Finding] = []
-    if seen.kind is not planned.kind:
-        found.append(broken(Link.TABLE, f"the table is {seen.kind}, planned was {planned.kind}"))
-    if seen.uuid.casefold() != planned.uuid.casefold():
-        found.append(broken(Link.TABLE, f"the table's id is {seen.uuid}, not {planned.uuid}"))
-    now = {part.number: part for part in seen.partitions}
-    for part in planned.partitions:
-        if part.number not in now:
-            found.append(broken(Link.TABLE, f"partition {part.number} is missing"))
-        else:
-            found += _differences(part, now.pop(part.number))
-    found += [broken(Link.TABLE, f"partition {number} was not planned") for number in sorted(now)]
-    return tuple(found) or (
-        ok(Link.TABLE, f"{len(planned.partitions)} partitions, each as it was planned"),
-    )
-
-
-def _differences(planned: Partition, seen: Partition) -> Iterator[Finding]:
-    for field in _COMPARED:
-        was, now = getattr(planned, field), getattr(seen, field)
-        if was != now:
-            message = f"partition {planned.number}: {field} is {now!r}, planned was {was!r}"
-            yield broken(Link.TABLE, message)
 
 
 def check_table(disk: Disk, record: MirrorRecord) -> tuple[Finding, ...]:

@@ -28,6 +28,7 @@ def a_second_mirror_is_prepared(server: Guest) -> None:
     before = server.written(MIRROR)
     server.run(f"rescue prepare {SECOND} --name second --yes --expect-serial {SECOND}")
     assert server.written(MIRROR) == before
+    assert "mirror second" in server.run("rescue disks").stdout
     server.run(f"sed -i 's/^order = .*/order = \"alternate\"/' {CONFIG}")
     assert "it is the day of mirror 'second'" in server.run("rescue status").stdout
     assert set(record(server, "second")) > {"name", "last_tried", "fstab"}

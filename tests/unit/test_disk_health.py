@@ -52,7 +52,6 @@ def test_a_disk_without_smart_says_so() -> None:
     verdict = answer(recorded("virtio.json"), 1)
     assert verdict.state is SmartState.UNSUPPORTED
     assert verdict.said == ("/dev/vda: Unable to detect device type",)
-    assert not verdict.is_known
 
 
 def test_a_sleeping_disk_is_left_asleep() -> None:
@@ -144,7 +143,7 @@ JSON = st.recursive(
 @given(told=JSON, code=st.integers(0, 255))
 def test_whatever_smartctl_prints_no_verdict_is_invented(told: object, code: int) -> None:
     verdict = answer(told, code)
-    if verdict.is_known:
+    if verdict.state in (SmartState.PASSED, SmartState.SUSPECT, SmartState.FAILING):
         assert isinstance(told, dict)
         assert told["smart_status"]["passed"] is not None
 

@@ -85,14 +85,6 @@ def test_uefi_has_variables_of_its_own_and_code_that_is_locked() -> None:
     assert variables == "if=pflash,format=raw,unit=1,file=/run/rescue/prove/variables.fd"
 
 
-def test_a_channel_is_a_socket_of_its_name() -> None:
-    argv = _argv(channels=("org.rescue.drill",))
-    port = "virtserialport,chardev=org.rescue.drill,name=org.rescue.drill"
-    assert port in _option(argv, "-device")
-    path = "/run/rescue/prove/org.rescue.drill"
-    assert any(f"path={path}" in text for text in _option(argv, "-chardev"))
-
-
 def test_an_overlay_names_its_disk_and_what_lies_on_it() -> None:
     assert create_argv("/proc/7/fd/3", backing="/dev/sdb", format_=ImageFormat.RAW) == [
         *("qemu-img", "create", "-q", "-f", "qcow2"),

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rescue.model.disk import PartitionTable, TableKind
+from rescue.model.disk import TableKind
 from rescue.model.finding import Finding, Severity, first_broken
-from rescue.ui.findings import finding_lines, plain_lines
-from rescue.units import Sectors
+from rescue.ui.findings import finding_lines
 from rescue.verify.fstab import parse_fstab
 from rescue.verify.grubcfg import parse_menu
 from rescue.verify.owndisk import OwnDisk, is_kernel_name
-from rescue.verify.table import check_table, compare_tables
+from rescue.verify.table import check_table
 from rescue.verify.tree import Tree, without_comments
 from tests.fabricated_mirror import DATA, KERNELS, make_disk, make_record, mirror_uuid, partuuid
 
@@ -122,40 +121,6 @@ def test_kernel_names() -> None:
     assert not is_kernel_name("UUID=x")
 
 
-def planned(tmp_path: Path) -> PartitionTable:
-    table = make_disk(tmp_path / "disk", TableKind.GPT).table
-    assert table is not None
-    return table
-
-
-def test_a_table_as_planned_is_one_good_finding(tmp_path: Path) -> None:
-    table = planned(tmp_path)
-    assert [one.severity for one in compare_tables(table, table)] == [Severity.OK]
-
-
-def test_every_difference_of_a_table_is_said(tmp_path: Path) -> None:
-    table = planned(tmp_path)
-    first, second, third, *rest = table.partitions
-    seen = replace(
-        table,
-        uuid="other",
-        partitions=(
-            replace(first, start=Sectors(1), name="x"),
-            third,
-            *rest,
-            replace(second, number=9),
-        ),
-    )
-    assert [one.message for one in compare_tables(table, seen)] == [
-        "the table's id is other, not c0c0c0c0-2222-4000-8000-000000000000",
-        "partition 1: start is 1, planned was 2048",
-        "partition 1: name is 'x', planned was ''",
-        "partition 2 is missing",
-        "partition 9 was not planned",
-    ]
-    assert compare_tables(table, None)[0].severity is Severity.ERROR
-
-
 def test_a_disk_is_held_against_its_record(tmp_path: Path) -> None:
     disk = make_disk(tmp_path / "disk", TableKind.GPT)
     record = make_record(disk, TableKind.GPT)
@@ -177,21 +142,25 @@ CHAIN = (
 )
 
 
+def plain(findings: tuple[Finding, ...], *, only_problems: bool = False) -> tuple[str, ...]:
+    return tuple(line.plain for line in finding_lines(findings, only_problems=only_problems))
+
+
 def test_the_first_broken_link_is_stressed_and_named_at_the_end() -> None:
     assert first_broken(CHAIN) is CHAIN[2]
-    assert plain_lines(CHAIN) == (
+    assert plain(CHAIN) == (
         "   ok     bios         fine",
         "   note   fstab        /etc/fstab: hm",
         ">> BROKEN root=        /boot/x: [red] gone",
         "   BROKEN system       no init",
         "the chain breaks first at: root=: /boot/x: [red] gone",
     )
-    assert len(plain_lines(CHAIN, only_problems=True)) == 4
+    assert len(plain(CHAIN, only_problems=True)) == 4
 
 
 def test_a_whole_chain_ends_with_a_good_word() -> None:
-    assert plain_lines(CHAIN[:2])[-1] == "the boot chain is whole: 1 links looked at"
-    assert plain_lines(CHAIN[:1], only_problems=True) == ()
+    assert plain(CHAIN[:2])[-1] == "the boot chain is whole: 1 links looked at"
+    assert plain(CHAIN[:1], only_problems=True) == ()
 
 
 def test_a_terminal_shows_the_words_as_they_are() -> None:
