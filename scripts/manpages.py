@@ -67,7 +67,7 @@ def escaped(text: str) -> str:
 
 
 def _context(command: click.Command) -> click.Context:
-    return click.Context(command, info_name="rescue")
+    return click.Context(command, info_name="rescue", **command.context_settings)
 
 
 def _command(context: click.Context) -> Iterator[str]:

@@ -38,7 +38,7 @@ def drill(
 
     The rescue medium starts the mirror, the homes come back from the dead disk, an empty disk
     becomes the first one and starts alone: all of it on throw-away copies. No byte of a real disk
-    is written.
+    is written. Without NAME: with the attached mirror that waited longest.
     """
     if dry_run and last:
         raise click.UsageError("--dry-run and --show contradict each other")

@@ -93,7 +93,10 @@ def mirror(
 @click.command()
 @click.argument("name", default="")
 def audit(*, name: str) -> None:
-    """Follow the boot chain of the mirror NAME in files, without booting it."""
+    """Follow the boot chain of the mirror NAME in files, without booting it.
+
+    Without NAME: of the attached one that waited longest.
+    """
     carry_out(lambda screen: audit_command.audit(name, screen))
 
 

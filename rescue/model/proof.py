@@ -25,7 +25,8 @@ class ProofSettings:
     `checks` are shell commands that are run inside and must end with 0; `expected_failures` are
     names or patterns ('nfs-*.mount') of units that may fail there, because they need real
     hardware or the network. `memory_mib` and `cpus` are what the virtual machine takes at most,
-    `time_limit_minutes` how long one boot may take. `firmware` is "own" or "both".
+    `time_limit_minutes` how long one boot may take. `firmware` is "own", the
+    machine's, or "both": also the other kind that the mirror has a boot loader for.
     """
 
     checks: tuple[str, ...] = ()

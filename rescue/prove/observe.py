@@ -18,7 +18,7 @@ _SETTLE_SECONDS = 4.0
 """What is said around the end of hope may name its cause."""
 
 _SILENT_SHARE = 1 / 3
-"""Of the time limit: how long a boot may say nothing at all; systemd waits 90 s for a device."""
+"""Of the time limit: how long a boot may say nothing at all; systemd says for what it waits."""
 
 _POWER_OFF_SECONDS = 240.0
 _GRUB = re.compile(r"GRUB|Booting `|Loading Linux|Minimal BASH-like")

@@ -1,6 +1,6 @@
 """One line for monitoring systems, as their plugins print it (Monitoring Plugins guidelines).
 
-RESCUE OK - mirror 'A' is 7 h old | age=25920s;129600;345600;0 ...
+RESCUE OK - mirror 'A' is 7 h 12 min old | age=25920s;129600;345600;0 ...
 """
 
 from math import isfinite

@@ -39,7 +39,8 @@ def settings_line(settings: ScheduleSettings, starter: Starter) -> str:
         else "cron mails failures"
     )
     plugged = "; a mirror that is plugged in gets its run" if settings.when_plugged else ""
-    return f"{when}; {compared}; {told}{plugged}"
+    proven = "; each complete run is proven" if settings.prove else ""
+    return f"{when}; {compared}; {told}{plugged}{proven}"
 
 
 def plan_lines(plan: SchedulePlan) -> tuple[str, ...]:

@@ -131,13 +131,6 @@ class Guest:
                 raise GuestError(f"still on after {timeout} s\n{self._console_end()}") from None
         self._release()
 
-    def reset(self) -> None:
-        """Press the reset button."""
-        self._console_start = len(self.console_text)
-        self.ssh.close()
-        self._started = time.monotonic()
-        self.qmp.execute("system_reset")
-
     @property
     def is_on(self) -> bool:
         """Whether the guest has power."""

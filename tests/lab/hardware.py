@@ -52,8 +52,6 @@ class Hardware:
     dereferences NULL when the kernel has taken its bitmaps from memory."""
     processors: int = 2
     direct_kernel: DirectKernel | None = None
-    controllers: frozenset[DiskModel] = frozenset()
-    """USB or SCSI controllers to have from the start, so that such a disk can be plugged in."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _bus(model: DiskModel, port: int) -> dict[str, str]:
             return {"bus": f"ide.{port % 6}"}
 
 
-def controllers(models: frozenset[DiskModel]) -> list[dict[str, Any]]:
+def controllers(models: set[DiskModel]) -> list[dict[str, Any]]:
     """Return the controllers disks of these models need, beside the PCI ports and the IDE bus."""
     needed: list[dict[str, Any]] = []
     if DiskModel.USB in models:
@@ -168,7 +166,7 @@ def command_line(
     devices += [{"driver": "virtio-net-pci", "netdev": "net", "bus": "pcie.0", "addr": "0x2"}]
     devices[-1]["romfile"] = ""  # no attempt to boot from the network
     devices += ports()
-    devices += controllers(hardware.controllers | {each.disk.model for each in plugged})
+    devices += controllers({each.disk.model for each in plugged})
     for each in plugged:
         argv += ["-blockdev", json.dumps(each.blockdev())]
     for device in [*devices, *(each.device() for each in plugged)]:

@@ -350,6 +350,9 @@ def test_both_plans_and_what_is_shown_are_values() -> None:
     assert "rescue schedule install" in "\n".join(state_lines(away))
     never = replace(state, settings=ScheduleSettings(checksum_day=ChecksumDay.NEVER))
     assert "never compared" in "\n".join(state_lines(never))
+    assert "each complete run is proven" not in said
+    proven = replace(state, settings=ScheduleSettings(prove=True))
+    assert "; each complete run is proven" in "\n".join(state_lines(proven))
 
 
 # --- what systemd says
