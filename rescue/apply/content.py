@@ -65,7 +65,7 @@ def compare(
     expect_disk(plan, where)
     steps = [step for step in plan.steps if isinstance(step, SyncTree) and step.paths != ()]
     total, doubts = rsync.Tally(), list[Doubt]()
-    with Workspace.comparing(plan.record, plan.target_path, site=where) as workspace:
+    with Workspace.comparing(plan, site=where) as workspace:
         for number, step in enumerate(steps, 1):
             name = title(replace(step, checksum=True)).replace("mirror ", "look at ", 1)
             emit(StepStarted(number=number, total=len(steps), title=name))

@@ -13,7 +13,7 @@ from rescue.apply.grub import install_grub
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
 from rescue.apply.swapfile import make_swap_file
-from rescue.apply.sync import prune, sync
+from rescue.apply.sync import prune, remove_partial, sync
 from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
@@ -132,7 +132,10 @@ def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
 
 
 def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
-    """See that this is the mirror that is meant, and mark it as being written to."""
+    """See that this is the mirror that is meant, and mark it as being written to.
+
+    What a run that was cut left for new content goes first: a full disk has no room for a marker.
+    """
     root = workspace.mirror("/")
     cut = False
     if plan.kind is PlanKind.MIRROR:
@@ -140,6 +143,9 @@ def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
     elif plan.kind is PlanKind.FAILBACK:
         # A first disk has no marker: one that has it was being written when something cut in.
         cut = load_marker(root) is not None
+    if cut:
+        for pair in work.record.filesystems:
+            remove_partial(workspace.mirror(pair.mount_point))
     running = replace(work.record, state=MirrorState.RUNNING)
     write_marker(root, running, work.grant)
     return TreeWork(
@@ -147,7 +153,6 @@ def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
         emit=work.emit,
         site=work.site,
         record=running,
-        after_a_cut=cut,
         workspace=workspace,
     )
 

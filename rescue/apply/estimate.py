@@ -30,7 +30,7 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     where = site or Site()
     expect_disk(plan, where)
     total = changes = deletions = 0
-    with Workspace.comparing(plan.record, plan.target_path, site=where) as workspace:
+    with Workspace.comparing(plan, site=where) as workspace:
         for step in plan.steps:
             if isinstance(step, SyncTree) and step.paths != ():
                 tally = _look(step, workspace)

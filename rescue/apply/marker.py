@@ -73,7 +73,8 @@ def store_marker(
 def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None) -> None:
     """Mount the granted mirror's root, and note in its marker what its proof came to.
 
-    What the boot menu reads says it, too. That the mirror was started meanwhile is not forgotten.
+    What the boot menu reads says it, too. Nothing else of the marker changes: that the mirror was
+    started meanwhile, or is not complete, is not forgotten.
     """
     if not record.mirror.id.same_disk(grant.disk):
         raise RefusedError(
@@ -82,5 +83,5 @@ def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = 
     only_root = replace(record, filesystems=(record.root,))
     with Workspace.mirror_only(only_root, grant, site=site) as workspace:
         root = workspace.mirror("/")
-        expect_marker(root, record)
-        save_marker(root, record)
+        found = expect_marker(root, record)
+        save_marker(root, replace(found, last_proof=record.last_proof))

@@ -41,8 +41,6 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     job = job_of(replace(step, deletions=step.deletions and not work.failing), work.workspace)
     if step.paths == ():
         return "nothing to look at"
-    if work.after_a_cut:
-        remove_partial(job.target)
     tally = _carry_out(job, step.mount_point, work)
     work.workspace.complete_tree()
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):

@@ -14,16 +14,15 @@ from rescue.system.rsync import Tally
 class Work:
     """One run. `record` and the figures grow; the rest stays as it was given.
 
-    `after_a_cut` is true where the last run did not come to its end. `failing` becomes true with
-    the first error of reading the source's disk: nothing is deleted from then on. `kept` are paths
-    that the source has not like this any more, and that were not deleted.
+    `failing` becomes true with the first error of reading the source's disk: nothing is deleted
+    from then on. `kept` are paths that the source has not like this any more, and that were not
+    deleted.
     """
 
     grant: WriteGrant
     emit: Callable[[Event], None]
     site: Site
     record: MirrorRecord
-    after_a_cut: bool = False
     done: Tally = field(default_factory=Tally)
     vanished: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)

@@ -15,6 +15,7 @@ from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.filesystem import FsKind
 from rescue.model.identity import DiskId
+from rescue.model.plan import Plan
 from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.system import blockdev, mountns, udev
 from rescue.system.run import CommandError
@@ -74,20 +75,24 @@ class Workspace:
         *,
         site: Site | None,
         grant: WriteGrant | None = None,
-        with_source: bool = False,
+        plan: Plan | None = None,
     ) -> None:
-        """Use `writable`, `mirror_only` or `read_only`."""
+        """Use `writable`, `comparing`, `mirror_only` or `read_only`.
+
+        With a plan the source is beside the mirror: those of its file systems that are copied.
+        """
         self.record = record
         self._device = device
         self._site = site or Site()
         self._grant = grant
-        self._with_source = with_source
+        self._with_source = plan is not None
+        self._copied = plan.copied if plan is not None else frozenset()
 
     @classmethod
     def writable(cls, grant: WriteGrant, *, site: Site | None = None) -> "Workspace":
         """Return a workspace whose mirror can be written, and with the source beside it."""
         plan = grant.plan
-        return cls(plan.record, plan.target_path, site=site, grant=grant, with_source=True)
+        return cls(plan.record, plan.target_path, site=site, grant=grant, plan=plan)
 
     @classmethod
     def mirror_only(
@@ -104,15 +109,13 @@ class Workspace:
         return cls(record, device, site=site)
 
     @classmethod
-    def comparing(
-        cls, record: MirrorRecord, device: str, *, site: Site | None = None
-    ) -> "Workspace":
+    def comparing(cls, plan: Plan, *, site: Site | None = None) -> "Workspace":
         """Return a workspace to compare source and mirror; nothing of ours can be written.
 
         The kernel may replay the journal that a power cut left: without that there would be
         nothing to compare. Only for a disk that the guard has recognised as this mirror.
         """
-        return cls(record, device, site=site, with_source=True)
+        return cls(plan.record, plan.target_path, site=site, plan=plan)
 
     def __enter__(self) -> "Workspace":
         mountns.enter_private()
@@ -122,7 +125,7 @@ class Workspace:
         try:
             for index, pair in enumerate(self.record.filesystems):
                 self._mount_mirror(index, pair)
-                if self._with_source:
+                if pair.mount_point in self._copied:
                     self._mount_source(index, pair)
             self._make_tree()
         except BaseException:
@@ -145,7 +148,12 @@ class Workspace:
                 raise
 
     def source(self, mount_point: str) -> Path:
-        """Return where the source's file system mounted there is seen, read-only."""
+        """Return where the source's file system mounted there is seen, read-only.
+
+        Raises RescueError for one that is not copied: an empty folder must not pass for it.
+        """
+        if mount_point not in self._copied:
+            raise RescueError(f"{mount_point} is not copied in this run")
         return WORK / "source" / str(self._index(mount_point))
 
     def mirror(self, mount_point: str) -> Path:

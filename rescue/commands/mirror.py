@@ -1,6 +1,7 @@
 """`rescue mirror`: one run, from the running system onto its enrolled mirror."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from time import time
@@ -71,10 +72,12 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             record = _tried(turn.record)
             with noted(machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
                 options = _as_scheduled(options, record, settings)
+                record = replace(record, comparison_cut=False)
                 plan = _plan(machine, record, options, settings, book.distrust)
                 for note in _notes(turn, options, plan):
                     screen.show(f"note: {note}")
-                plan = looked_ahead(plan, settings, screen, _trust(options))
+                with _comparison_noted(record, options):
+                    plan = looked_ahead(plan, settings, screen, _trust(options))
                 leave = grant(plan, named=record.mirror.id.name)
                 attendant = Attendant(
                     outside=outside, say=lambda said: screen.emit(Notice(message=said))
@@ -102,10 +105,14 @@ def _run(
 def _tried(record: MirrorRecord) -> MirrorRecord:
     """Note that a run onto this mirror begins: where it is refused, the others get their turn."""
     tried = replace(record, last_tried=time())
-    # A source that is full is no reason not to mirror it.
-    with contextlib.suppress(OSError):
-        save_record(tried)
+    _save_if_there_is_room(tried)
     return tried
+
+
+def _save_if_there_is_room(record: MirrorRecord) -> None:
+    """Write the record; a source that is full is no reason not to mirror it."""
+    with contextlib.suppress(OSError):
+        save_record(record)
 
 
 def _as_scheduled(options: MirrorOptions, record: MirrorRecord, settings: Config) -> MirrorOptions:
@@ -127,7 +134,31 @@ def _notes(turn: Turn, options: MirrorOptions, plan: Plan) -> tuple[str, ...]:
 def compares(record: MirrorRecord, *, day: ChecksumDay, today: date) -> bool:
     """Whether a scheduled run of this mirror compares every content; days are local ones."""
     last = date.fromtimestamp(record.last_checksum) if record.last_checksum else None
-    return checksum_due(day, today=today, last=last, whole=record.state is MirrorState.COMPLETE)
+    return checksum_due(
+        day,
+        today=today,
+        last=last,
+        whole=record.state is MirrorState.COMPLETE,
+        cut=record.comparison_cut,
+    )
+
+
+@contextlib.contextmanager
+def _comparison_noted(record: MirrorRecord, options: MirrorOptions) -> Iterator[None]:
+    """Note that the schedule's comparison was cut, until it has come to its end.
+
+    One that was refused for what it found did come to its end.
+    """
+    if not (options.scheduled and options.checksum):
+        yield
+        return
+    _save_if_there_is_room(replace(record, comparison_cut=True))
+    try:
+        yield
+    except GuardRefusedError:
+        _save_if_there_is_room(record)
+        raise
+    _save_if_there_is_room(record)
 
 
 def _plan(

@@ -1,5 +1,6 @@
 """What the commands that write a disk share: perform a granted plan, look at it, record it."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from time import time
@@ -41,13 +42,16 @@ _AFTER_AUDIT = {
 def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
     """Apply the plan. Where that fails, the records say so before the error goes on.
 
-    A mirror that was refused before the first step is what it was, and so is its marker.
+    From the first step on the records say that the mirror is not whole: after a power cut nobody
+    is left to say it. A mirror that was refused before is what it was, and so is its marker.
     """
     begun = False
 
     def emit(event: Event) -> None:
         nonlocal begun
-        begun = True
+        if not begun:
+            begun = True
+            _note_begun(plan)
         screen.emit(event)
 
     try:
@@ -61,6 +65,22 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
         raise
     finally:
         screen.close()
+
+
+def _note_begun(plan: Plan) -> None:
+    """Write into the source's records that the plan's disk is being written now.
+
+    Other mirrors that lay on this disk are no more.
+    """
+    # A source that is full is no reason not to mirror it.
+    with contextlib.suppress(OSError):
+        if plan.kind is not PlanKind.FAILBACK:
+            save_record(replace(plan.record, state=MirrorState.RUNNING))
+        for other in known_records():
+            on_this = other.mirror.id.same_disk(plan.record.mirror.id)
+            if on_this and other.name != plan.record.name:
+                said = f"its disk was written anew, as '{plan.record.name}'"
+                save_record(replace(other, state=MirrorState.FAILED, last_error=said))
 
 
 def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
@@ -158,9 +178,12 @@ def _settle(
 
     A mirror that cannot be written any more keeps its RUNNING marker, which says the same: it is
     not complete. The source's record is written in every case, but for a disk that shall become
-    the source: it is no mirror that this system knows.
+    the source: it is no mirror that this system knows. Of a new generation the source knows
+    first: a mirror that is ahead of its record would be refused from then on.
     """
     settled = replace(record, state=state, last_error=error)
+    if state is MirrorState.COMPLETE:
+        _note_generation(settled, leave, papers=papers)
     try:
         store_marker(settled, leave, papers=papers)
     except (RescueError, OSError):
@@ -169,3 +192,24 @@ def _settle(
             raise
     if leave.plan.kind is not PlanKind.FAILBACK:
         save_record(settled)
+
+
+def _note_generation(
+    complete: MirrorRecord, leave: WriteGrant, *, papers: Mapping[str, bytes] | None
+) -> None:
+    """Write the new generation into the source's record, not as complete yet.
+
+    Raises RescueError where the source cannot be written: the mirror is whole then, and says so
+    under the generation that the source knows.
+    """
+    try:
+        save_record(replace(complete, state=MirrorState.RUNNING))
+    except OSError as error:
+        known = replace(complete, generation=leave.plan.record.generation)
+        store_marker(known, leave, papers=papers)
+        raise RescueError(
+            f"mirror '{complete.name}' is complete and passed its audit, and the system cannot "
+            f"note it: {error}",
+            hint="the first disk is full or read-only ('dmesg', 'df'): mend it, or start from the "
+            f"mirror; then 'rescue mirror {complete.name}'",
+        ) from error

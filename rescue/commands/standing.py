@@ -72,12 +72,13 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
 
 def _known(machine: Machine, record: MirrorRecord) -> Known:
     """Return what is known of a mirror beside its record."""
-    disk = machine.disk_of(record.mirror.id)
+    disk, active = machine.disk_of(record.mirror.id), is_held()
     return Known(
-        runs=seen(known_runs(record.name), generation=record.generation, active=is_held()),
+        runs=seen(known_runs(record.name), generation=record.generation, active=active),
         health=look(disk) if disk else None,
         proof=record.last_proof,
         rehearsed=rehearsed_failback(record.name),
+        active=active,
     )
 
 
@@ -175,7 +176,9 @@ def _mirror(
     troubles = run_troubles(record)
     whole = last_whole(known.runs)
     same = whole is not None and whole.generation == record.generation
-    if not record.last_complete or record.state is not MirrorState.COMPLETE:
+    # Every night it is not whole for a while: that is no alarm, and its age counts on.
+    at_work = record.state is MirrorState.RUNNING and known.active
+    if not record.last_complete or not (at_work or record.state is MirrorState.COMPLETE):
         health = Health.CRITICAL
     elif overdue or record.last_error or troubles:
         health = Health.WARNING

@@ -7,7 +7,7 @@ from typing import Self
 from rescue.model.content import Suspect
 from rescue.model.disk import Disk
 from rescue.model.record import MirrorRecord
-from rescue.model.step import Step
+from rescue.model.step import PruneTree, Step, SyncTree, TakeContent
 
 PLAN_VERSION = 1
 
@@ -45,6 +45,14 @@ class Plan:
     compared: bool = False
     suspects: tuple[Suspect, ...] = ()
     distrust: tuple[str, ...] = ()
+
+    @property
+    def copied(self) -> frozenset[str]:
+        """Where the source's file systems are mounted that are copied; an absent one is not."""
+        copying = (
+            each for each in self.steps if isinstance(each, SyncTree | TakeContent | PruneTree)
+        )
+        return frozenset(each.mount_point for each in copying)
 
     @classmethod
     def on(

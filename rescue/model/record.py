@@ -114,7 +114,8 @@ class MirrorRecord:
     is of the GRUB files that grub-install last used, so that an upgrade is noticed;
     `initramfs_digests` are of the source's initramfs that each of the mirror's was made after.
     `fstab` are the lines of the source's as the last run saw them, so that the next one can say
-    what is new. `last_proof` may be of an older generation.
+    what is new. `last_proof` may be of an older generation. `comparison_cut` is true where the last
+    comparison that the schedule began did not come to its end.
     """
 
     version: int = RECORD_VERSION
@@ -140,6 +141,7 @@ class MirrorRecord:
     initramfs_digests: tuple[tuple[str, str], ...] = ()
     fstab: tuple[str, ...] = ()
     last_proof: Proven | None = None
+    comparison_cut: bool = False
 
     @property
     def proof(self) -> Proven | None:

@@ -41,7 +41,7 @@ def plan_proof(
     if disk is not None:
         refusals += marker_refusals(record, marker, mirror=disk)
         refusals += booted_refusals(record, boots) + sector_refusals(disk)
-    refusals += _state_refusals(record) + _memory_refusals(settings, free_mib)
+    refusals += _state_refusals(record, marker) + _memory_refusals(settings, free_mib)
     if refusals or disk is None:
         return in_order(refusals)
     return ProofPlan(
@@ -66,13 +66,16 @@ def is_due(record: MirrorRecord) -> bool:
     return record.proof is None
 
 
-def _state_refusals(record: MirrorRecord) -> list[Refusal]:
-    if record.state is MirrorState.COMPLETE:
+def _state_refusals(record: MirrorRecord, marker: MirrorRecord | None) -> list[Refusal]:
+    """Refuse a mirror that its record, or its own marker, says is not complete."""
+    states = [record.state, *([marker.state] if marker else [])]
+    state = next((each for each in states if each is not MirrorState.COMPLETE), None)
+    if state is None:
         return []
     return [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"mirror '{record.name}' is not complete: {record.state}",
+            reason=f"mirror '{record.name}' is not complete: {state}",
             hint=f"run 'rescue mirror {record.name}' first",
         )
     ]

@@ -53,16 +53,18 @@ _PLAIN_COMMAND = re.compile(r"/[A-Za-z0-9._/+-]+")
 _WEEK = tuple(day for day in ChecksumDay if day is not ChecksumDay.NEVER)
 
 
-def checksum_due(day: ChecksumDay, *, today: date, last: date | None, whole: bool) -> bool:
+def checksum_due(
+    day: ChecksumDay, *, today: date, last: date | None, whole: bool, cut: bool = False
+) -> bool:
     """Whether a scheduled run compares every content.
 
     It does when none has since the last such day of the week, today included: a Sunday on which
     the machine was off is made up for on Monday, and nothing is compared twice. `last` is the day
     of the last complete run that compared, None where there was none. A mirror that is not `whole`
-    (its last run did not come to its end) is made whole first: a comparison that never gets
-    through must not keep it from that.
+    (its last run did not come to its end) is made whole first, and so is one whose last comparison
+    was `cut`: one that never gets through (a time limit) must not keep the mirror from its runs.
     """
-    if day is ChecksumDay.NEVER or not whole:
+    if day is ChecksumDay.NEVER or cut or not whole:
         return False
     latest = today - timedelta(days=(today.weekday() - _WEEK.index(day)) % 7)
     return last is None or last < latest

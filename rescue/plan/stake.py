@@ -18,13 +18,15 @@ class Known:
     """What is known of a mirror beside its record.
 
     `runs` are its history, `health` is of its disk (None: not attached), `rehearsed` is how long a
-    failback took when it was rehearsed, in seconds, None where it never was.
+    failback took when it was rehearsed, in seconds, None where it never was. With `active` a run
+    of rescue is at work now.
     """
 
     runs: tuple[RunEntry, ...] = ()
     health: DiskHealth | None = None
     proof: Proven | None = None
     rehearsed: float | None = None
+    active: bool = False
 
 
 def at_stake(records: Sequence[MirrorRecord], known: Mapping[str, Known], *, now: float) -> Stake:

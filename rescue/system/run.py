@@ -5,7 +5,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -293,7 +292,8 @@ def reading(argv: Sequence[str], *, source: BinaryIO) -> Iterator[BinaryIO]:
     leaves unread is read to its end, so that the exit code speaks for the whole. Raises
     CommandError where the filter fails or is missing; it is ended when the caller raises.
     """
-    with tempfile.TemporaryFile() as errors:
+    # In memory: a disk that is full or read-only is no reason not to read another one.
+    with os.fdopen(os.memfd_create("errors"), "w+b") as errors:
         try:
             child = subprocess.Popen(
                 list(argv), stdin=source, stdout=subprocess.PIPE, stderr=errors, env=environment()

@@ -185,10 +185,31 @@ def test_a_run_that_is_stopped_leaves_a_mirror_that_is_known_to_be_incomplete(
     server.run("systemd-run --quiet --unit stopped rescue mirror --accept-changes")
     # In brackets, or the waiting shell would find itself.
     server.run("until pgrep --full '[d]elay-updates'; do sleep 0.1; done")
+    during = server.run("rescue status").stdout
+    assert "running, generation 1" in during
     server.run("systemctl stop stopped")
     assert "stopped by SIGTERM" in in_the_log(server)
     assert state(server) == "failed 1"
     assert set(server.mounts()) == {"/", "/boot", "/boot/efi", "/home"}
     assert server.run("pgrep rsync", check=False).stdout == ""
+    # Nobody is left to say anything after this: the record has to have said it before.
+    server.run("systemd-run --quiet --unit killed rescue mirror --accept-changes")
+    server.run("until pgrep --full '[d]elay-updates'; do sleep 0.1; done")
+    server.run("systemctl kill --signal=KILL killed; while pgrep rsync; do sleep 0.1; done")
+    assert state(server) == "running 1"
+    assert "running, generation 1" in server.run("rescue status", check=False).expect(2).stdout
+    server.run("rescue mirror")
+    assert state(server) == "complete 2"
+
+
+def test_the_source_can_no_longer_note_anything(server: Guest) -> None:
+    server.run("echo 'mail of today' > /home/anna/Maildir/new/today")
+    server.run("chattr +i /var/lib/rescue/mirrors")
+    said = server.run("rescue mirror", check=False).expect(1).stderr
+    assert "mirror 'MIRROR01' is complete and passed its audit, and the system cannot note" in said
+    server.run("chattr -i /var/lib/rescue/mirrors")
+    assert state(server) == "complete 1"
+    look = "mount -o ro,noload /dev/vdb5 /mnt && cat /mnt/anna/Maildir/new/today"
+    assert server.run(f"unshare --mount sh -c '{look}'").stdout == "mail of today\n"
     server.run("rescue mirror")
     assert state(server) == "complete 2"

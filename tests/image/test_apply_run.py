@@ -1,5 +1,6 @@
 """A first copy and nightly runs between real file systems on loop devices."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -15,14 +16,16 @@ import pytest
 
 from rescue.apply.engine import apply_plan
 from rescue.apply.estimate import estimate
-from rescue.apply.marker import store_marker
+from rescue.apply.marker import store_marker, store_proof
 from rescue.apply.workspace import WORK, Site, Workspace
 from rescue.codec import to_json
+from rescue.model.boot import BootTimes
 from rescue.model.event import Event, Progress, StepDone
 from rescue.model.filesystem import FsKind
 from rescue.model.identity import DiskId
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
+from rescue.model.stake import Proven
 from rescue.model.step import MakeSwapFile, SyncTree
 from rescue.state import load_marker
 from rescue.system.rsync import PARTIAL_DIRECTORY
@@ -215,6 +218,55 @@ def test_leftovers_of_a_cut_run_are_removed(pair: Twins) -> None:
     carry_out(pair, pair.plan())
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
+
+
+def test_a_mirror_that_a_cut_run_has_filled_up_heals(pair: Twins) -> None:
+    carry_out(pair, pair.plan(first=True))
+    with pair.mirror_seen() as mirror:
+        kept = mirror / "home" / PARTIAL_DIRECTORY
+        kept.mkdir()
+        with contextlib.suppress(OSError), (kept / "half").open("wb", buffering=0) as file:
+            while file.write(bytes(1024)):
+                pass
+        assert os.statvfs(mirror).f_bavail == 0
+    carry_out(pair, pair.plan())
+    with pair.mirror_seen() as mirror:
+        assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
+
+
+def test_a_file_system_that_is_not_copied_need_not_be_mounted(pair: Twins) -> None:
+    carry_out(pair, pair.plan(first=True))
+    complete(pair)
+    with pair.mirror_seen() as mirror:
+        kept = tree_of(mirror / "boot")
+    (pair.root / "home/late").write_bytes(b"late")
+    ordinary = pair.plan()
+    steps = tuple(each for each in ordinary.steps if isinstance(each, SyncTree))[:1]
+    subprocess.run(["umount", pair.root / "boot"], check=True)
+    try:
+        plan = pair.plan(steps=steps)
+        in_child(lambda: estimate(plan, site=pair.site).files_total)
+        carry_out(pair, plan)
+    finally:
+        uuid = pair.record.filesystems[1].source_uuid
+        found = subprocess.run(["blkid", "-U", uuid], capture_output=True, text=True).stdout
+        subprocess.run(["mount", found.strip(), pair.root / "boot"], check=True)
+    with pair.mirror_seen() as mirror:
+        assert (mirror / "home/late").read_bytes() == b"late"
+        assert tree_of(mirror / "boot") == kept
+
+
+def test_what_is_noted_of_a_proof_changes_nothing_else_of_the_marker(pair: Twins) -> None:
+    carry_out(pair, pair.plan(first=True))
+    plan = pair.plan()
+    proven = Proven(generation=1, at=5.0, times=BootTimes(total=41.0))
+    record = replace(pair.record, state=MirrorState.COMPLETE, generation=1, last_proof=proven)
+    in_child(lambda: store_proof(record, pair.leave(plan), site=pair.site))
+    with pair.mirror_seen() as mirror:
+        marker = load_marker(mirror)
+    assert marker is not None
+    assert (marker.state, marker.generation) == (MirrorState.RUNNING, 0)
+    assert marker.last_proof == proven
 
 
 def test_swap_file_is_made_once(pair: Twins) -> None:

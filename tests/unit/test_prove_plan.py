@@ -72,6 +72,7 @@ def test_a_mirror_that_is_mounted_is_refused() -> None:
         ({"record": replace(COMPLETE, state=MirrorState.FAILED)}, "is not complete: failed"),
         ({"marker": None}, "has no marker"),
         ({"marker": replace(COMPLETE, generation=9)}, "has generation 9"),
+        ({"marker": replace(COMPLETE, state=MirrorState.RUNNING)}, "is not complete: running"),
         ({"boots": ("2026-11-24T01:02:03Z",)}, "was started as the running system"),
         ({"free_mib": 1000}, "1000 MiB of memory are free"),
     ],

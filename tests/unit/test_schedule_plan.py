@@ -102,6 +102,14 @@ def test_it_never_compares_where_that_is_chosen_or_the_mirror_is_not_whole() -> 
     assert not checksum_due(ChecksumDay.SUNDAY, today=SUNDAY, last=None, whole=False)
 
 
+def test_after_a_comparison_that_was_cut_the_mirror_gets_its_run_first() -> None:
+    assert not checksum_due(ChecksumDay.SUNDAY, today=SUNDAY, last=None, whole=True, cut=True)
+    record = replace(enrolled().record, state=MirrorState.COMPLETE, comparison_cut=True)
+    assert not compares(record, day=ChecksumDay.SUNDAY, today=SUNDAY)
+    whole = replace(record, comparison_cut=False)
+    assert compares(whole, day=ChecksumDay.SUNDAY, today=SUNDAY)
+
+
 def test_the_record_s_last_comparison_is_taken_as_a_local_day() -> None:
     record = replace(enrolled().record, state=MirrorState.COMPLETE)
     late = datetime(2026, 11, 22, 23, 59).timestamp()

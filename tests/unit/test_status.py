@@ -11,6 +11,7 @@ from rescue.model.disk import TableKind
 from rescue.model.record import Handover, MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
 from rescue.model.status import STATUS_VERSION, Health, Status
+from rescue.plan.stake import Known
 from rescue.ui.screen import summary_lines
 from rescue.ui.status import age_words, status_lines
 from tests.builders import bare_disk, enrolled, on_mirror, server, unplugged
@@ -65,6 +66,22 @@ def test_a_run_that_was_refused_is_a_warning_and_its_reason_is_said() -> None:
 @pytest.mark.parametrize("state", [MirrorState.FAILED, MirrorState.RUNNING, MirrorState.NEW])
 def test_a_mirror_that_is_not_complete_is_critical(state: MirrorState) -> None:
     assert on_first_disk(record(state=state)).health is Health.CRITICAL
+
+
+def test_a_mirror_that_is_being_written_now_is_no_alarm_and_one_that_was_cut_is() -> None:
+    written = record(state=MirrorState.RUNNING)
+
+    def health(each: MirrorRecord, *, active: bool) -> Health:
+        known = {each.name: Known(active=active)}
+        machine = enrolled().machine
+        return on_source(machine, (each,), now=NOW, overdue_hours=36, known=known).health
+
+    assert health(written, active=True) is Health.GOOD
+    assert health(written, active=False) is Health.CRITICAL
+    assert health(record(hours=50, state=MirrorState.RUNNING), active=True) is Health.WARNING
+    assert health(replace(written, last_error="full"), active=True) is Health.WARNING
+    assert health(replace(written, last_complete=0.0), active=True) is Health.CRITICAL
+    assert health(record(state=MirrorState.FAILED), active=True) is Health.CRITICAL
 
 
 def test_a_mirror_that_never_was_complete_is_critical() -> None:
