@@ -35,7 +35,7 @@ from rescue.ui.screen import Screen
 
 @dataclass(frozen=True, kw_only=True)
 class ProveOptions:
-    """What the command line asked for; a `scheduled` proof is not made twice of one run."""
+    """What the command line asked for; a `scheduled` one is not made again of what is proven."""
 
     name: str = ""
     scheduled: bool = False
@@ -129,7 +129,7 @@ def _settle(machine: Machine, plan: ProofPlan, proven: Proven, marker: Marker | 
     Nothing else has to be written there, and the disk can stay as it is.
     """
     record = replace(plan.record, last_proof=proven)
-    save_record(record)
+    save_record(record if proven.passed else record.with_boot_files_anew())
     said = marker.record.last_proof if marker else None
     failed_before = said is not None and not said.passed
     if failed_before or not proven.passed:

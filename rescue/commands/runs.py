@@ -148,7 +148,8 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machi
         screen.show(line)
     if broken:
         said = f"{broken[0].link}: {broken[0].message}"
-        _settle(outcome.record, leave, state=MirrorState.FAILED, error=f"audit: {said}")
+        distrusted = outcome.record.with_boot_files_anew()
+        _settle(distrusted, leave, state=MirrorState.FAILED, error=f"audit: {said}")
         raise AuditError(
             f"the {_WRITTEN[leave.plan.kind]} would not boot: {said}",
             hint=_AFTER_AUDIT[leave.plan.kind],

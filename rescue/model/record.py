@@ -143,6 +143,13 @@ class MirrorRecord:
     last_proof: Proven | None = None
     comparison_cut: bool = False
 
+    def with_boot_files_anew(self) -> "MirrorRecord":
+        """Return the record of a mirror that does not boot: its next run takes nothing for granted.
+
+        What the boot reads would be left as it was by digests of the source alone.
+        """
+        return replace(self, grub_digest="", initramfs_digests=())
+
     @property
     def proof(self) -> Proven | None:
         """The proof of the last complete run, None where it was not proven."""

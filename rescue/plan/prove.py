@@ -62,8 +62,8 @@ def firmwares(record: MirrorRecord, *, own: Firmware, wanted: Firmwares) -> tupl
 
 
 def is_due(record: MirrorRecord) -> bool:
-    """Whether the last complete run of a mirror has not been proven yet."""
-    return record.proof is None
+    """Whether the last complete run of a mirror is not proven, or failed its proof."""
+    return record.proof is None or not record.proof.passed
 
 
 def _state_refusals(record: MirrorRecord, marker: MirrorRecord | None) -> list[Refusal]:

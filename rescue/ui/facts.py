@@ -8,7 +8,7 @@ from rescue.model.diskhealth import DiskHealth, SmartState
 from rescue.model.history import RunEntry
 from rescue.model.record import FreeSpace, MirrorState
 from rescue.model.stake import Stake
-from rescue.model.status import MirrorStatus, Status
+from rescue.model.status import Health, MirrorStatus, Status
 from rescue.units import human_bytes
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -101,8 +101,11 @@ def reasons(status: Status) -> tuple[str, ...]:
         name = f"mirror '{each.name}'"
         if not each.last_complete:
             found.append(f"{name} was never complete")
+        elif each.state is MirrorState.RUNNING and each.health is not Health.CRITICAL:
+            found.append(f"{name} is being written now")
         elif each.state is not MirrorState.COMPLETE:
-            found.append(f"{name} is not whole: its last run is {each.state}")
+            how = "was cut" if each.state is MirrorState.RUNNING else f"is {each.state}"
+            found.append(f"{name} is not whole: its last run {how}")
         if each.overdue_after:
             limit = duration_words(each.overdue_after)
             found.append(f"{name} is overdue: {duration_words(each.age)} old, its limit is {limit}")

@@ -202,6 +202,18 @@ def test_a_run_that_is_stopped_leaves_a_mirror_that_is_known_to_be_incomplete(
     assert state(server) == "complete 2"
 
 
+def test_what_the_mirror_boots_by_has_rotted_and_the_next_run_makes_it_anew(
+    server: Guest,
+) -> None:
+    spoil = "head -c 4096 /dev/urandom | dd of=$1 bs=4096 seek=64 conv=notrunc status=none"
+    once = f"mount /dev/vdb3 /mnt && set -- /mnt/initrd.img-* && {spoil} && umount /mnt"
+    server.run(once)
+    assert "initrd.img" in server.run("rescue mirror", check=False).expect(15).stderr
+    assert state(server) == "failed 1"
+    server.run("rescue mirror")
+    assert state(server) == "complete 2"
+
+
 def test_the_source_can_no_longer_note_anything(server: Guest) -> None:
     server.run("echo 'mail of today' > /home/anna/Maildir/new/today")
     server.run("chattr +i /var/lib/rescue/mirrors")

@@ -94,9 +94,10 @@ def test_nothing_is_proven_while_the_machine_runs_from_its_mirror() -> None:
 
 
 def test_a_run_is_proven_once() -> None:
-    last = Proven(generation=COMPLETE.generation, at=1.0, times=BootTimes(total=1.0), cause="GRUB")
+    last = Proven(generation=COMPLETE.generation, at=1.0, times=BootTimes(total=1.0))
     assert is_due(COMPLETE)
     assert not is_due(replace(COMPLETE, last_proof=last))
+    assert is_due(replace(COMPLETE, last_proof=replace(last, cause="GRUB: no kernel")))
     assert is_due(replace(COMPLETE, last_proof=last, generation=COMPLETE.generation + 1))
 
 
