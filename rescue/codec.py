@@ -40,14 +40,15 @@ def to_line(value: object) -> str:
     return json.dumps(_converter().unstructure(value), sort_keys=True) + "\n"
 
 
-def from_json(text: str, kind: type[T], *, known_version: int, where: str) -> T:
-    """Given JSON text and the class it should hold, return the value.
+def from_json(text: str | bytes, kind: type[T], *, known_version: int, where: str) -> T:
+    """Given JSON text (as it lies on a disk, too) and the class it should hold, return the value.
 
     `where` names the file in messages. Raises UsageError for a newer version than this program
-    knows, and for text that is not what the class needs.
+    knows, and for text that is not what the class needs, or no text: a disk rots.
     """
     try:
-        data: Any = json.loads(text)
+        # Decoded here: given bytes, json would guess at UTF-16 and let halves of pairs pass.
+        data: Any = json.loads(text if isinstance(text, str) else text.decode("utf-8"))
         version = data["version"]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(

@@ -154,6 +154,12 @@ def load(path: Path = CONFIG_PATH) -> Config:
     """Read the configuration. Raises UsageError where there is none or it is not valid."""
     try:
         return parse(path.read_text(encoding="utf-8"), where=str(path))
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(
+            f"{path} is not valid TOML: line {number} is not UTF-8",
+            hint="write the line anew, with an editor that saves UTF-8",
+        ) from error
     except FileNotFoundError as error:
         raise UsageError(
             f"{path} does not exist: no mirror is enrolled on this machine",

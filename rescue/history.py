@@ -60,11 +60,11 @@ def as_lines(runs: Sequence[RunEntry]) -> bytes:
 
 def _read(path: Path) -> tuple[RunEntry, ...]:
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return ()
     return tuple(
         from_json(line, RunEntry, known_version=HISTORY_VERSION, where=f"{path}, line {number}")
-        for number, line in enumerate(text.splitlines(), 1)
+        for number, line in enumerate(data.splitlines(), 1)
         if line.strip()
     )

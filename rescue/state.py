@@ -39,17 +39,17 @@ def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None
 def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
     """Return the record of the mirror of that name.
 
-    Raises UsageError where there is none, or it was written by a newer rescue.
+    Raises UsageError where there is none, it was written by a newer rescue, or it is damaged.
     """
     path = directory / f"{name}.json"
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(
             f"mirror '{name}' is in the configuration, and {path} does not exist",
             hint=f"copy /.rescue/mirror.json of the mirror to {path}, or prepare it again",
         ) from error
-    return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+    return from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
 
 
 def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
@@ -98,10 +98,10 @@ def load_marker(root: Path) -> MirrorRecord | None:
 def _load_own(root: Path, name: str, kind: type[T], *, known_version: int) -> T | None:
     path = root / OWN_FOLDER / name
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    return from_json(text, kind, known_version=known_version, where=str(path))
+    return from_json(data, kind, known_version=known_version, where=str(path))
 
 
 def load_boots(root: Path) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from rescue.errors import UsageError
+from rescue.errors import RescueError, UsageError
 from rescue.model.content import Known
 
 DIGESTS = Path("/var/lib/rescue/digests.sqlite")
@@ -18,6 +18,7 @@ DIGESTS_VERSION = 1
 
 DAMAGED_SUFFIX = ".damaged"
 
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BATCH = 1000
 _TABLE = """
 CREATE TABLE IF NOT EXISTS digest (
@@ -83,24 +84,39 @@ class Digests:
         self._rows.clear()
 
 
+class _DamagedError(sqlite3.DatabaseError):
+    """SQLite's own check of the whole file found it damaged."""
+
+
 @contextmanager
 def opened(path: Path = DIGESTS) -> Iterator[Digests]:
     """Open the digests, made where there are none; what was not committed is as it was before.
 
-    One that cannot be read (a disk rots) is put aside, and begun anew. Raises UsageError where it
-    was written by a newer rescue.
+    Ones that are damaged (a disk rots) are put aside, and begun anew. Raises UsageError where they
+    were written by a newer rescue, and RescueError, out of the block too, where the file cannot be
+    read or written (its file system is full): it is left as it was.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    begun_anew = False
     try:
-        connection = _opened(path)
-    except sqlite3.DatabaseError:
-        begun_anew = True
-        path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
-        path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        connection = _opened(path)
+        connection, begun_anew = _opened_or_anew(path)
+    except (sqlite3.Error, OSError) as error:
+        raise _unusable(path, error) from error
     with closing(connection):
-        yield Digests(connection, begun_anew=begun_anew)
+        try:
+            yield Digests(connection, begun_anew=begun_anew)
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+
+
+def _opened_or_anew(path: Path) -> tuple[sqlite3.Connection, bool]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        return _opened(path), False
+    except sqlite3.Error as error:
+        if not _is_damage(error):
+            raise
+    path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    return _opened(path), True
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -108,19 +124,46 @@ def _opened(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path)
     try:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version > DIGESTS_VERSION:
-            raise UsageError(
-                f"{path} was written by a newer rescue (version {version}, "
-                f"known is {DIGESTS_VERSION})",
-                hint="install the newer rescue on this machine",
-            )
-        if database.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("damaged")
-        database.execute(_TABLE)
-        database.execute(f"PRAGMA user_version = {DIGESTS_VERSION}")
-        database.commit()
+        _prepare(database, path)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version > DIGESTS_VERSION:
+        raise UsageError(
+            f"{path} was written by a newer rescue (version {version}, known is {DIGESTS_VERSION})",
+            hint="install the newer rescue on this machine",
+        )
+    found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _DamagedError(found)
+    database.execute(_TABLE)
+    # Said again it would be written again, and a full file system would keep them from being read.
+    if version != DIGESTS_VERSION:
+        database.execute(f"PRAGMA user_version = {DIGESTS_VERSION}")
+    database.commit()
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the content is at fault, and not what keeps it from being read or written."""
+    # Python's own errors have no code. The lowest byte is the kind (sqlite.org/rescode.html).
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    return isinstance(error, _DamagedError) or code in _DAMAGE
+
+
+def _unusable(path: Path, error: sqlite3.Error | OSError) -> RescueError:
+    if isinstance(error, sqlite3.Error) and _is_damage(error):
+        return RescueError(
+            f"the digests of last time, {path}, are damaged: {error}",
+            hint="run the same command again: it puts them aside, and begins anew",
+        )
+    said = error.strerror if isinstance(error, OSError) else error
+    return RescueError(
+        f"the digests of last time, {path}, cannot be used: {said}",
+        hint="they are kept; see 'df' and 'dmesg' whether their file system is full, read-only or "
+        "failing, and run the same command again; without --checksum none are needed",
+    )

@@ -17,6 +17,9 @@ _WHEN_READY = "run the same command again when you are ready"
 _HOW = "(arrows or number, Enter)"
 _MOST_SHORTCUTS = 36
 
+# Ctrl-D, or a terminal that is gone, is the end of what can be typed: nobody answers any more.
+_LEFT = (KeyboardInterrupt, EOFError)
+
 # questionary is half of a command's start, which a nightly run that asks nothing does without:
 # it is imported where a question is asked.
 
@@ -30,9 +33,9 @@ def at_a_terminal() -> bool:
 def ask_identity(plan: Plan | MediumPlan) -> str:
     """Ask the person to type the identity of the disk that the plan would write to.
 
-    Returns what was typed. Raises TerminatedError where the question was left with Ctrl-C, and
-    UsageError where standard input is no terminal: a program that runs without a person never
-    asks.
+    Returns what was typed. Raises TerminatedError where the question was left with Ctrl-C or
+    Ctrl-D, and UsageError where standard input is no terminal: a program that runs without a
+    person never asks.
     """
     disk = plan.disk if isinstance(plan, MediumPlan) else plan.record.mirror.id
     if not sys.stdin.isatty():
@@ -48,7 +51,7 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
     )
     try:
         return str(question.unsafe_ask())
-    except KeyboardInterrupt:
+    except _LEFT:
         raise TerminatedError(
             f"left at the question: nothing was written to {plan.target_path}",
             hint=_WHEN_READY,
@@ -65,7 +68,7 @@ class Option:
 
 
 class Instead(Enum):
-    """What came instead of an answer: Ctrl-C, or news of the disks."""
+    """What came instead of an answer: Ctrl-C or Ctrl-D, or news of the disks."""
 
     LEFT = "left"
     NEWS = "news"
@@ -121,7 +124,7 @@ def choose(
 
     try:
         answer: str | Instead = question.application.run(pre_run=listen)
-    except KeyboardInterrupt:
+    except _LEFT:
         return Instead.LEFT
     return answer
 
@@ -132,7 +135,7 @@ def confirm(message: str) -> bool | Instead:
 
     try:
         return bool(questionary.confirm(message, default=False, **_drawn()).unsafe_ask())
-    except KeyboardInterrupt:
+    except _LEFT:
         return Instead.LEFT
 
 
@@ -145,7 +148,7 @@ def ask_text(message: str, *, default: str, wrong: Callable[[str], str]) -> str 
     )
     try:
         return str(question.unsafe_ask())
-    except KeyboardInterrupt:
+    except _LEFT:
         return Instead.LEFT
 
 
@@ -176,8 +179,8 @@ class RestoreChoice(StrEnum):
 def ask_restore(plan: RestorePlan) -> RestoreChoice:
     """Ask what shall be done with a shown restore.
 
-    Raises TerminatedError where the question was left with Ctrl-C, and UsageError where standard
-    input is no terminal.
+    Raises TerminatedError where the question was left with Ctrl-C or Ctrl-D, and UsageError where
+    standard input is no terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError(
@@ -198,7 +201,7 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
     )
     try:
         return RestoreChoice(question.unsafe_ask())
-    except KeyboardInterrupt:
+    except _LEFT:
         raise TerminatedError(
             "left at the question: nothing was brought back", hint=_WHEN_READY
         ) from None

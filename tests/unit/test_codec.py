@@ -53,8 +53,20 @@ def test_a_plan_goes_to_json_and_comes_back_the_same() -> None:
     assert from_json(to_json(plan), Plan, known_version=PLAN_VERSION, where="a test") == plan
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": 1}', '{"version": "1"}', "\0"])
-def test_what_is_no_state_file_is_refused_by_name(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"version": 1}',
+        '{"version": "1"}',
+        "\0",
+        b'{"version": 1, "\xff": 1}',
+        b"\xff\xfe",
+    ],
+)
+def test_what_is_no_state_file_is_refused_by_name(text: str | bytes) -> None:
     with pytest.raises(UsageError, match="some-file"):
         from_json(text, Plan, known_version=1, where="some-file")
 

@@ -62,6 +62,18 @@ def test_a_mistake_is_named_by_its_key(old: str, new: str, key: str) -> None:
     assert caught.value.code == ExitCode.USAGE
 
 
+def test_a_comment_in_another_encoding_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "rescue.toml"
+    path.write_bytes(GOOD.encode() + "# Büro\n".encode("latin-1"))
+    with pytest.raises(UsageError) as caught:
+        config.load(path)
+    assert (
+        caught.value.message
+        == f"{path} is not valid TOML: line {GOOD.count(chr(10)) + 1} is not UTF-8"
+    )
+    assert "UTF-8" in caught.value.hint
+
+
 def test_a_schedule_is_there_without_being_named() -> None:
     schedule = config.parse(GOOD, where="a test").schedule
     assert (schedule.at, schedule.checksum_day, schedule.notify) == ("03:15", "sunday", "root")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rescue.apply.engine import Outcome
 from rescue.commands.logbook import Logbook, note_proof, noted
 from rescue.errors import BrakeError, ExitCode, UsageError
-from rescue.history import known_runs_on_mirror, load_runs, save_runs
+from rescue.history import ON_MIRROR, known_runs, known_runs_on_mirror, load_runs, save_runs
 from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
@@ -129,14 +129,28 @@ def test_the_history_on_the_mirror_holds_this_run_as_it_will_end(tmp_path: Path)
     assert '"generation": 4' in lines[1]
 
 
-def test_a_damaged_history_stops_no_run_and_is_not_overwritten(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damaged", [b'{"version": 1, "cut in the mid', b'{"version": 1, "said": "a \xff rotted"}\n']
+)
+def test_a_damaged_history_stops_no_run_and_is_not_overwritten(
+    tmp_path: Path, damaged: bytes
+) -> None:
     file = tmp_path / f"{NAME}.jsonl"
-    file.write_text('{"version": 1, "cut in the mid')
-    with pytest.raises(UsageError, match="line 1"):
+    file.write_bytes(damaged)
+    with pytest.raises(UsageError, match=f"{NAME}.jsonl, line 1"):
         load_runs(NAME, tmp_path)
+    assert known_runs(NAME, tmp_path) == ()
     with book(tmp_path) as notes:
         assert len(notes.papers(THERE.record)) == 1
-    assert file.read_text() == '{"version": 1, "cut in the mid'
+    note_proof(
+        Proven(at=9.0, generation=7, times=BootTimes()),
+        mirror=NAME,
+        screen=screen(),
+        folder=tmp_path,
+    )
+    assert file.read_bytes() == damaged
+    file.rename(tmp_path / ON_MIRROR)
+    assert known_runs_on_mirror(tmp_path) == ()
 
 
 def test_a_newer_history_is_refused(tmp_path: Path) -> None:
