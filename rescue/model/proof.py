@@ -123,7 +123,8 @@ class ProbeReport:
 
     `uptime` is of its beginning (seconds since the kernel started); `userspace` and `finished`
     are when systemd began and when the boot was through, in the same count, 0 where it was not.
-    `waiting` are the jobs that systemd was at the last time it was asked.
+    `waiting` are the jobs that systemd was at the last time it was asked. `heard` names the answers
+    that came: of any other the value here says nothing.
     """
 
     uptime: float = 0.0
@@ -145,6 +146,7 @@ class ProbeReport:
     marker: str = ""
     checks: tuple[CheckResult, ...] = ()
     done: bool = False
+    heard: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

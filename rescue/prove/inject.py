@@ -3,6 +3,9 @@
 Credentials handed over by SMBIOS would need no writing at all (systemd.system-credentials(7)), but
 none that systemd 252 of Debian 12 knows adds a unit, and 256, which has one, is not everywhere.
 A kernel that shows what it says on a screen alone is told to say it on the serial console, too.
+None may speak on the line of the probe, as those of a server with 'console=ttyS1' (IPMI's serial
+over LAN) do, nor a getty listen there, which hangs it up (TTYVHangup, man 5 systemd.exec): either
+cuts what the probe says.
 """
 
 import errno
@@ -38,6 +41,9 @@ _UNIT_SHARE = 1 / 3
 MENU = PurePosixPath("/boot/grub/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:16|efi)?[ \t][^\n]*", re.MULTILINE)
 _SERIAL = "console=ttyS0"
+_OF_THE_PROBE = re.compile(r"[ \t]+console=ttyS1(?:,\S*)?(?=[ \t]|$)")
+_GETTY = "serial-getty@ttyS1.service"
+_NOTHING = "/dev/null"
 
 
 def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
@@ -83,12 +89,15 @@ def _opened(
 def heard(menu: str) -> str:
     """Given a grub.cfg, return it with kernels that speak on the serial console, too.
 
-    Those that do by themselves stay as they are. The last console named is the one that the
-    initramfs and systemd complain on.
+    Those that do by themselves stay as they are, but for a console on the line of the probe. The
+    last console named is the one that the initramfs and systemd complain on.
     """
-    return _LINUX.sub(
-        lambda line: line[0] if _SERIAL in line[0] else f"{line[0]} console=tty0 {_SERIAL}", menu
-    )
+    return _LINUX.sub(lambda line: _heard_line(line[0]), menu)
+
+
+def _heard_line(line: str) -> str:
+    line = _OF_THE_PROBE.sub("", line)
+    return line if _SERIAL in line else f"{line} console=tty0 {_SERIAL}"
 
 
 def _make_heard(menu: Path) -> None:
@@ -102,7 +111,8 @@ def _make_heard(menu: Path) -> None:
 def write_probe(root: Path, settings: ProofSettings) -> None:
     """Write the unit, the script and the person's own commands into a tree.
 
-    Raises what `lay` raises.
+    A getty on the line of the probe is masked, whatever starts it: at each of its starts it would
+    hang the line up, and what the probe just says would be lost. Raises what `lay` raises.
     """
     templates = files("rescue").joinpath("templates")
     probe = lay(root, f"{_OWN}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
@@ -113,6 +123,7 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
     lay_patience(root, limit * _UNIT_SHARE)
     for number, command in enumerate(settings.checks):
         lay(root, f"{_OWN}/check-{number}", f"{command}\n".encode())
+    lay_link(root, f"{_UNITS}/{_GETTY}", _NOTHING)
     lay(root, f"{_UNITS}/{SERVICE}", templates.joinpath(SERVICE).read_bytes())
     lay_link(root, f"{_UNITS}/{_WANTED_BY}/{SERVICE}", f"../{SERVICE}")
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -9,7 +10,31 @@ from typing import Any
 
 from rescue.model.proof import CheckResult, FstabLine, HomeSeen, MountSeen, ProbeReport
 
-_LINE = re.compile(r"rescue-proof ([a-z0-9-]+) ([A-Za-z0-9+/=]*)(?=\s)")
+PORT = "/dev/ttyS1"
+"""What the probe speaks on, as it is called inside."""
+
+ANSWERS = {
+    "uptime": "when it began",
+    "command-line": "the kernel's command line",
+    "root-mode": "the mode of /",
+    "root-readable": "who can read /",
+    "root-free": "the room on the root file system",
+    "state": "the state of systemd",
+    "times": "the times of the boot",
+    "failed": "units that failed",
+    "journal": "what failed units said",
+    "mounts": "what is mounted",
+    "fstab": "the fstab",
+    "swaps": "the swap areas",
+    "closed-layers": "the crypttab",
+    "homes": "the homes",
+    "marker": "the marker",
+}
+"""Each answer that the probe gives in any case, also where it is empty, and what it is about."""
+
+_LINE = re.compile(r"rescue-proof (([a-z0-9-]+) ([A-Za-z0-9+/=]*)) ([0-9a-f]{64})(?=\s)")
+_CHECK = "check-"
+_EXIT_CODE = re.compile(r"[0-9]+(?:\n|\Z)")
 _MICROSECONDS = 1_000_000
 
 
@@ -17,14 +42,15 @@ def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None
     """Given what came through the second serial port, return the report; None before it began.
 
     `checks` are the commands in the order in which the probe was given them. A report that was
-    cut is returned as far as it came. Lines that are not the probe's are skipped.
+    cut is returned as far as it came. Lines that are not the probe's are skipped, and so are those
+    of it that something else wrote into: `heard` tells which are left.
     """
-    said = {name: _decoded(data) for name, data in _LINE.findall(text)}
-    if "uptime" not in said:
+    said = _said(text)
+    if not said:
         return None
     times = dict(line.split("=", 1) for line in _lines(said, "times") if "=" in line)
     return ProbeReport(
-        uptime=_number(said["uptime"]),
+        uptime=_number(said.get("uptime")),
         state=said.get("state", "").strip(),
         userspace=_number(times.get("UserspaceTimestampMonotonic")) / _MICROSECONDS,
         finished=_number(times.get("FinishTimestampMonotonic")) / _MICROSECONDS,
@@ -42,19 +68,35 @@ def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None
         homes=tuple(_home(line) for line in _lines(said, "homes")),
         marker=said.get("marker", ""),
         checks=tuple(
-            _check(command, said[f"check-{number}"])
+            _check(command, said[check_answer(number)])
             for number, command in enumerate(checks)
-            if f"check-{number}" in said
+            if check_answer(number) in said
         ),
         done="done" in said,
+        heard=frozenset(said),
     )
 
 
-def _decoded(data: str) -> str:
-    try:
-        return base64.b64decode(data, validate=True).decode("utf-8", "replace")
-    except binascii.Error:
-        return ""
+def check_answer(number: int) -> str:
+    """Return what the answer of one of the person's own commands is called; they count from 0."""
+    return f"{_CHECK}{number}"
+
+
+def _said(text: str) -> dict[str, str]:
+    """Return each answer that came as it was sent; of one that came twice, the last."""
+    said = {}
+    for line, name, data, digest in _LINE.findall(text):
+        # A getty's greeting or a kernel's message in the midst leaves what looks like a shorter
+        # answer: fewer units failed, or a command ended with nothing.
+        if hashlib.sha256(line.encode("ascii")).hexdigest() != digest:
+            continue
+        try:
+            answer = base64.b64decode(data, validate=True).decode("utf-8", "replace")
+        except binascii.Error:
+            continue
+        if not name.startswith(_CHECK) or _EXIT_CODE.match(answer):
+            said[name] = answer
+    return said
 
 
 def _lines(said: dict[str, str], name: str) -> tuple[str, ...]:
@@ -115,4 +157,4 @@ def _jobs(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _check(command: str, text: str) -> CheckResult:
     code, _, said = text.partition("\n")
-    return CheckResult(command=command, exit_code=int(_number(code)), said=said.strip())
+    return CheckResult(command=command, exit_code=int(code), said=said.strip())

@@ -16,6 +16,7 @@ from rescue.model.proof import (
 )
 from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.prove import signs
+from rescue.prove.report import ANSWERS, PORT, check_answer
 
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "sshfs", "fuse.sshfs")
 _RESUME = "resume="
@@ -126,7 +127,8 @@ def _boot_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 def _inside(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Return what was seen from inside, in the order in which a boot goes."""
-    found = _root_findings(report) + _mount_findings(plan, report) + _layer_findings(report)
+    found = _unheard(plan, report)
+    found += _root_findings(report) + _mount_findings(plan, report) + _layer_findings(report)
     found += _unit_findings(plan, report)
     found += _home_findings(plan, report) + _marker_findings(plan, report)
     for check in report.checks:
@@ -138,9 +140,23 @@ def _inside(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     return found
 
 
+def _unheard(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
+    """Name each answer that was given and lost on its way: nothing wrong in it would be seen."""
+    if not report.done:
+        return []
+    checks = plan.settings.checks
+    given = ANSWERS | {check_answer(n): f"'{command}'" for n, command in enumerate(checks)}
+    said = f"was not heard: something else writes to {PORT}"
+    return [
+        _error(Phase.USERSPACE, f"the probe's answer about {what} {said}")
+        for name, what in given.items()
+        if name not in report.heard
+    ]
+
+
 def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Expect each recorded file system, by the mirror's own UUID, and each line of the fstab."""
-    if not report.state:
+    if not report.heard >= {"mounts", "fstab"}:
         return []
     seen = {mount.target: mount for mount in report.mounts}
     found = []
@@ -170,7 +186,7 @@ def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     found += [
         _error(Phase.USERSPACE, f"the swap area {swap.mirror_uuid} is not in use")
         for swap in plan.record.swaps
-        if swap.mirror_uuid not in report.swaps
+        if "swaps" in report.heard and swap.mirror_uuid not in report.swaps
     ]
     if not found:
         points = ", ".join(pair.mount_point for pair in plan.record.filesystems)
@@ -192,8 +208,8 @@ def _layer_findings(report: ProbeReport) -> list[Finding]:
 
 def _root_findings(report: ProbeReport) -> list[Finding]:
     found = []
-    if report.root_mode and not report.root_readable:
-        said = f"nobody but root can read / (its mode is {report.root_mode}, 755 is usual)"
+    if "root-readable" in report.heard and not report.root_readable:
+        said = f"nobody but root can read / (its mode is {report.root_mode or '?'}, 755 is usual)"
         found.append(_error(Phase.USERSPACE, said))
     if report.root_free == 0:
         found.append(_error(Phase.USERSPACE, "the root file system is full: no byte is free"))
@@ -210,7 +226,12 @@ def _unit_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
         else:
             why = next((line for line in report.journal if line.startswith(f"{unit}: ")), unit)
             found.append(_error(Phase.USERSPACE, f"a unit failed: {why}"))
+    if report.done and "state" not in report.heard:
+        return found
     match report.state:
+        case "degraded" if "failed" in report.heard and not report.failed:
+            said = "systemd says: degraded, and no failed unit was listed"
+            found.append(_error(Phase.USERSPACE, said))
         case "running" | "degraded":
             found.append(_ok(Phase.USERSPACE, f"systemd says: {report.state}"))
         case "" | "initializing" | "starting" | "offline" | "unknown":
@@ -243,7 +264,7 @@ def _home_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 def _marker_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Expect the mark of the very run that the record tells of, read back from inside."""
-    if not report.done:
+    if "marker" not in report.heard:
         return []
     record = plan.record
     try:

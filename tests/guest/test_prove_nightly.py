@@ -70,16 +70,13 @@ def it_is_set_up(server: Guest) -> None:
 
 def the_night_ends_with_a_proof(server: Guest) -> None:
     server.run("systemctl start rescue-mirror.service", timeout=PATIENCE)
-    digest = f"sha256sum < {DEVICE}"
-    before = server.run(digest, timeout=PATIENCE).stdout
+    written = server.written(MIRROR)
     wait_for_the_proof(server)
     journal = server.run("journalctl --unit rescue-prove.service --output cat --no-pager").stdout
     result = server.run("systemctl show --property=Result --value rescue-prove.service").stdout
     assert result.strip() == "success", journal
     assert f"mirror '{MIRROR}' is proven bootable: " in journal
-    # Read from the disk, and not what the first reading left in memory.
-    again = f"blockdev --flushbufs {DEVICE} && {digest}"
-    assert server.run(again, timeout=PATIENCE).stdout == before
+    assert server.written(MIRROR) == written
 
 
 def wait_for_the_proof(server: Guest) -> None:
@@ -98,7 +95,8 @@ def what_was_seen_is_kept_and_shown(server: Guest) -> None:
     assert proof["ending"] == "powered off"
     assert min(proof["times"].values()) > 0
     assert server.run(f"head -c 8 {PROOFS}/{names[2]} | od -An -c").stdout.split()[1:4] == [*"PNG"]
-    assert "Linux version" in server.run(f"cat {PROOFS}/{names[1]}").stdout
+    server.run(f"grep -q 'Loading initial ramdisk' {PROOFS}/{names[1]}")
+    server.run(f"grep -q 'server login:' {PROOFS}/{names[1]}")
     assert "booted in " in server.run("rescue status").stdout
     shown = server.run(f"cat {METRICS}/rescue.prom").stdout
     assert f'rescue_mirror_proof_passed{{mirror="{MIRROR}"}} 1.0' in shown.splitlines()
@@ -110,6 +108,8 @@ def it_is_not_made_twice_of_one_run(server: Guest) -> None:
 
 def a_mirror_that_does_not_boot_is_told_of(server: Guest) -> None:
     server.run(f"dd if=/dev/zero of={DEVICE} bs=440 count=1 conv=notrunc,fsync status=none")
+    # A guest that says nothing is stopped after a third of it, and KVM's is started once more.
+    server.run(f"sed -i 's/^time_limit_minutes = .*/time_limit_minutes = 6.0/' {CONFIG}")
     # As if the run of a night had written it like this.
     forget = f"import json; p='{STATE}'; r=json.load(open(p)); r['last_proof']=None"
     server.run(f"python3 -c \"{forget}; json.dump(r, open(p, 'w'))\"")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rescue.codec import to_json
 from rescue.model.boot import Firmware
-from rescue.model.finding import first_broken
+from rescue.model.finding import Severity, first_broken
 from rescue.model.proof import (
     CheckResult,
     Ending,
@@ -23,6 +23,7 @@ from rescue.model.proof import (
 )
 from rescue.model.record import MirrorState
 from rescue.model.virtual import DiskBus
+from rescue.prove.report import ANSWERS
 from rescue.prove.signs import is_hopeless
 from rescue.prove.verdict import judge, may_be_the_accelerator, times_of
 from tests.builders import enrolled
@@ -61,6 +62,7 @@ GOOD = ProbeReport(
     marker=to_json(RECORD),
     checks=(CheckResult(command="nginx -t", exit_code=0),),
     done=True,
+    heard=frozenset({*ANSWERS, "check-0", "done"}),
 )
 
 
@@ -104,11 +106,13 @@ def test_the_parts_of_a_boot_add_up_to_the_whole() -> None:
         ({"swaps": ()}, "swap area .* is not in use"),
         ({"closed_layers": ("old",)}, "crypttab names 'old'"),
         ({"root_readable": False, "root_mode": "700"}, "its mode is 700"),
+        ({"root_readable": False, "root_mode": ""}, "nobody but root can read /"),
         ({"root_free": 0}, "the root file system is full"),
         (
             {"state": "degraded", "failed": ("a.service",), "journal": ("a.service: no cable",)},
             "a unit failed: a.service: no cable",
         ),
+        ({"state": "degraded"}, "systemd says: degraded, and no failed unit was listed"),
         ({"state": "maintenance"}, "emergency or rescue mode"),
         ({"state": "", "waiting": ("dev-x.device",)}, "still waited for: dev-x.device"),
         (
@@ -136,6 +140,25 @@ def test_what_is_wrong_inside_is_named(changes: dict[str, object], words: str) -
     assert re.search(words, cause(seen(report)))
 
 
+@pytest.mark.parametrize("answer", sorted(ANSWERS))
+def test_an_answer_that_was_not_heard_is_no_good_one(answer: str) -> None:
+    report = replace(GOOD, heard=GOOD.heard - {answer})
+    words = f"answer about {ANSWERS[answer]} was not heard: something else writes to /dev/ttyS1"
+    assert words in cause(seen(report))
+
+
+def test_nor_is_that_of_a_command_of_ones_own() -> None:
+    report = replace(GOOD, checks=(), heard=GOOD.heard - {"check-0"})
+    assert "answer about 'nginx -t' was not heard" in cause(seen(report))
+
+
+def test_nothing_is_made_up_from_what_was_not_heard() -> None:
+    bare = ProbeReport(done=True, heard=frozenset({"done"}))
+    broken = [each for each in judge(PLAN, seen(bare)) if each.severity is Severity.ERROR]
+    assert len(broken) == len(ANSWERS) + 1
+    assert all("was not heard" in each.message for each in broken)
+
+
 def test_a_unit_that_was_declared_may_fail() -> None:
     report = replace(GOOD, state="degraded", failed=("nfs-a.mount",))
     assert cause(seen(report)) == ""
@@ -150,7 +173,12 @@ def test_what_the_console_said_of_a_declared_unit_is_a_note() -> None:
 
 def test_a_boot_that_never_ends_is_explained_by_what_was_said_first() -> None:
     report = ProbeReport(
-        uptime=3, state="starting", waiting=("dbus.service",), root_mode="700", done=True
+        uptime=3,
+        state="starting",
+        waiting=("dbus.service",),
+        root_mode="700",
+        done=True,
+        heard=GOOD.heard,
     )
     said = [finding.message for finding in judge(PLAN, seen(report))]
     assert "its mode is 700" in said[0]
