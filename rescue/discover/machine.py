@@ -9,13 +9,14 @@ from rescue.discover.boot import read_boot, read_text
 from rescue.discover.disks import Usage, layers_above, read_disk
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
+from rescue.errors import RescueError
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
 from rescue.state import load_handover, load_marker
-from rescue.system import blockinfo, udev
+from rescue.system import blockinfo, btrfs, udev
 from rescue.system.nodes import DiskNode
 from rescue.system.run import which
 
@@ -50,9 +51,26 @@ def discover() -> Machine:
 
 
 def _measured(mount: Mount) -> Mount:
-    """Return a mount with what its files take; the network's are not asked, they may not answer."""
+    """Return a mount with what its files take, and with the subvolumes that it holds.
+
+    The network's are not asked, they may not answer.
+    """
     used = blockinfo.used(mount.target) if mount.device.startswith("/dev/") else 0
-    return replace(mount, used=used)
+    return replace(mount, used=used, subvolumes=subvolumes_of(mount))
+
+
+def subvolumes_of(mount: Mount) -> tuple[str, ...] | None:
+    """Return the subvolumes of a btrfs that is mounted as a whole; None where nobody can say.
+
+    Those that hold nothing are left out: systemd-tmpfiles makes some, and an empty folder does.
+    """
+    if mount.fstype != FsKind.BTRFS or mount.root != "/":
+        return None
+    try:
+        found = btrfs.subvolumes(mount.target)
+        return tuple(path for path in found if any(Path(mount.target, path).iterdir()))
+    except (RescueError, OSError):
+        return None
 
 
 def kinds_in_use(disks: Sequence[Disk]) -> frozenset[FsKind]:

@@ -21,6 +21,7 @@ class Comparison:
     `send` are the names to bring, parents first, relative to the file system's root; `aside` are
     those of them whose replaced twin is put aside in any case. `newest` are pairs of time (seconds)
     and absolute path; `new_homes` are users whose home comes whole, with its owner's number.
+    `borders` are absolute paths where a btrfs subvolume of the dead disk begins: none comes back.
     """
 
     users: tuple[Told, ...]
@@ -32,6 +33,7 @@ class Comparison:
     future_there: tuple[str, ...]
     future_here: tuple[str, ...]
     new_homes: tuple[tuple[str, int], ...] = ()
+    borders: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -75,6 +77,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
     newest: list[tuple[float, str]] = []
     future: tuple[list[str], list[str]] = ([], [])
     homes: list[tuple[str, int]] = []
+    borders: list[str] = []
     needed = 0
     for twin in twins:
         decision = decide(twin, since_ns=since_ns, now_ns=now_ns)
@@ -84,6 +87,8 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         for fact, found in zip((twin.there, twin.here), future, strict=True):
             if is_future(fact, now_ns=now_ns):
                 found.append(absolute(piece, twin.path))
+        if twin.there is not None and twin.there.is_border:
+            borders.append(absolute(piece, twin.path))
         if twin.there is None or decision not in _COMES:
             continue
         send.append(twin.path)
@@ -105,6 +110,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         future_there=tuple(future[0]),
         future_here=tuple(future[1]),
         new_homes=tuple(homes),
+        borders=tuple(borders),
     )
 
 

@@ -18,7 +18,7 @@ class Fact:
     """What `lstat` tells of one name. Times are nanoseconds since the epoch (man 7 inode).
 
     `target` is where a symbolic link leads. `is_border` is true where another file system is
-    mounted: nothing below it is looked at.
+    mounted, or a subvolume of a btrfs begins: nothing below it is looked at.
     """
 
     shape: Shape
@@ -84,7 +84,8 @@ def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
     looks at regular files alone, and would replace a newer link or kind.
     """
     there, here = twin.there, twin.here
-    if twin.unreadable:
+    # What lies beyond a border of the dead disk was not read: an empty folder would look whole.
+    if twin.unreadable or (there is not None and there.is_border):
         return Decision.UNREADABLE
     if there is None:
         return Decision.ONLY_HERE

@@ -1,5 +1,6 @@
 """What can be said of a partition's content: its names, and a few words for people."""
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from rescue.model.disk import Disk, Partition
@@ -8,6 +9,7 @@ from rescue.model.layer import Container, Content, Foreign, Nothing
 
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 ESP_TYPES = frozenset({"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"})
+_MOST = 5
 
 
 def names(content: Content) -> tuple[str, str]:
@@ -36,6 +38,13 @@ def describe(content: Content) -> str:
         case _:
             assert_never(content)
     return " ".join(filter(None, (kind, f"'{label}'" if label else "", uuid)))
+
+
+def some_of(paths: Sequence[str]) -> str:
+    """Return the first few paths as one line of valid text, and how many more there are."""
+    more = f" and {len(paths) - _MOST} more" if len(paths) > _MOST else ""
+    shown = (path if path.isprintable() else ascii(path) for path in paths[:_MOST])
+    return ", ".join(shown) + more
 
 
 def holds_nothing(content: Content) -> bool:

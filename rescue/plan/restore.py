@@ -20,6 +20,7 @@ from rescue.model.restore import (
     RestoreRequest,
     Room,
 )
+from rescue.plan.contents import some_of
 from rescue.plan.refuse import in_order
 from rescue.plan.restoreorigin import Found, find_origin, image_origin
 from rescue.plan.restoretrees import DEFAULT_TREES, pieces_of, tree_refusals
@@ -133,6 +134,7 @@ def plan_restore(
         findings=tuple(findings),
         notes=(
             *start.found.notes,
+            *_border_notes(compared),
             *_clock_notes(there, here),
             *_account_notes(compared, accounts),
         ),
@@ -253,6 +255,18 @@ def _room_refusals(room: Sequence[Room]) -> list[Refusal]:
                 )
             )
     return refusals
+
+
+def _border_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
+    """Say what was not looked into: the dead disk's file systems are mounted alone, so that only
+    a subvolume of a btrfs is a border there."""
+    borders = [path for each in compared.values() for path in each.borders]
+    if not borders:
+        return ()
+    return (
+        f"btrfs subvolumes of the dead disk do not come back: {some_of(borders)}. Mount it "
+        "read-only and copy them by hand",
+    )
 
 
 def _clock_notes(there: Sequence[str], here: Sequence[str]) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, Partition, PartitionKind
-from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.layer import Container
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount
-from rescue.plan.contents import describe, holds_nothing, is_bios_boot
+from rescue.plan.contents import describe, holds_nothing, is_bios_boot, some_of
 
 # Image files lie within a mirrored file system; the others hold nothing that stays.
 _NO_DISK = re.compile(r"/dev/(loop|sr|fd|ram|zram|cdrom|dvd|fuse|shm)")
@@ -186,6 +186,30 @@ def _check_kind(machine: Machine, part: Partition, mount: Mount, refusals: _Pile
             ExitCode.UNSUPPORTED,
             f"{mount.target} is the part {mount.root} of the {mount.fstype} on {mount.device} "
             "(a subvolume or a bind mount)",
+        )
+    if mount.root == "/" and mount.fstype == FsKind.BTRFS:
+        _check_subvolumes(mount, refusals)
+
+
+def _check_subvolumes(mount: Mount, refusals: _Pile) -> None:
+    """Refuse a btrfs with subvolumes: each is a device of its own (st_dev), and rsync would make
+    an empty folder of it without a word."""
+    if mount.subvolumes is None:
+        refusals.add(
+            ExitCode.UNSUPPORTED,
+            f"the subvolumes of the btrfs on {mount.target} could not be listed, and would be "
+            "missing on the mirror",
+            "apt install btrfs-progs; where it is installed, "
+            f"'btrfs subvolume list {mount.target}' says why",
+        )
+    elif mount.subvolumes:
+        paths = [f"{mount.target.rstrip('/')}/{path}" for path in mount.subvolumes]
+        refusals.add(
+            ExitCode.UNSUPPORTED,
+            f"the btrfs on {mount.target} holds subvolumes, which would be empty on the mirror: "
+            f"{some_of(paths)}",
+            "move their files into plain folders, or give them a file system of their own, and "
+            "delete the subvolumes ('btrfs subvolume delete'); nothing was written",
         )
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,18 @@ import pytest
 from rescue.codec import from_json, to_json
 from rescue.discover.contents import read_content
 from rescue.discover.disks import Usage
-from rescue.discover.machine import discover
+from rescue.discover.machine import discover, subvolumes_of
 from rescue.discover.names import Names
-from rescue.errors import RefusedError
+from rescue.errors import ExitCode, RefusedError
 from rescue.model.disk import UseKind
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Foreign
 from rescue.model.machine import MACHINE_VERSION, Machine
+from rescue.model.mount import Mount
+from rescue.plan.prepare import plan_prepare
 from rescue.system import blockinfo, udev
 from rescue.units import MIB
+from tests.builders import refused, request, server
 
 
 def test_a_machine_round_trips_through_json() -> None:
@@ -101,3 +105,45 @@ def test_a_mounted_file_system_is_read_and_its_uses_are_seen(tmp_path: Path, kin
     # Being mounted is a state: what mkfs would be told is the same.
     assert content == before
     assert [(use.kind, use.where) for use in uses] == [(UseKind.MOUNTED, str(target))]
+
+
+@pytest.mark.root
+def test_the_subvolumes_of_a_mounted_btrfs_are_seen_and_stand_against_a_mirror(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "home"
+    with loop(tmp_path / "image", mib=160) as device:
+        subprocess.run(["mkfs.btrfs", "-q", device], check=True, capture_output=True)
+        with mounted(device, target):
+            (target / "bela").mkdir()
+            assert seen_at(target).subvolumes == ()
+            for inside in ("anna", "anna/deep", "bela/vm\nimages"):
+                create = ["btrfs", "subvolume", "create", str(target / inside)]
+                subprocess.run(create, check=True, capture_output=True)
+            # Empty ones (/var/lib/machines) are the same on the mirror as empty folders.
+            assert seen_at(target).subvolumes == ("anna",)
+            (target / "anna/letter").write_text("rsync stops at the border of anna")
+            (target / "anna/deep/letter").write_text("and of deep")
+            (target / "bela/vm\nimages/disk").write_text("and of this")
+            subvolumes = seen_at(target).subvolumes
+    assert subvolumes == ("anna", "anna/deep", "bela/vm\nimages")
+    machine = server()
+    mounts = tuple(
+        replace(m, fstype="btrfs", subvolumes=subvolumes) if m.target == "/home" else m
+        for m in machine.mounts
+    )
+    (refusal,) = refused(plan_prepare(replace(machine, mounts=mounts), request()))
+    assert refusal.code is ExitCode.UNSUPPORTED
+    assert "/home/anna, /home/anna/deep, '/home/bela/vm\\nimages'" in refusal.reason
+
+
+def test_where_the_tool_fails_the_subvolumes_are_not_known(tmp_path: Path) -> None:
+    (tmp_path / "no btrfs").mkdir()
+    mount = Mount(device="/dev/x", target=str(tmp_path / "no btrfs"), fstype="btrfs")
+    assert subvolumes_of(mount) is None
+
+
+def seen_at(target: Path) -> Mount:
+    mount = discover().mount_at(str(target))
+    assert mount is not None
+    return mount

@@ -147,6 +147,21 @@ def test_xfs_comes_back_as_well(tmp_path: Path, post: Post) -> None:
         assert night.digest() == before
 
 
+def test_a_subvolume_of_the_dead_disk_is_said_not_to_come_back(tmp_path: Path, post: Post) -> None:
+    """Its content lies beyond a border that is not crossed: an empty folder would look whole."""
+    with night_of(tmp_path, FsKind.BTRFS) as night:
+        with night.alive() as alive:
+            sh("btrfs", "subvolume", "create", f"{alive}/home/carol")
+            write(alive / "home/carol/thesis", "nowhere else")
+            post.deliver(alive / "home", "anna", range(5))
+        report = night.restored()
+        assert post.missing(night.home) == []
+        assert not report.complete
+        assert of(report, "carol").unreadable == ("carol",)
+        assert any("/home/carol" in note and "subvolume" in note for note in report.notes)
+        assert not (night.home / "carol").exists()
+
+
 def destroy(night: Night, offset: int, length: int) -> None:
     with night.image.open("r+b") as file:
         file.seek(offset)

@@ -340,6 +340,38 @@ def test_a_btrfs_subvolume_is_named() -> None:
     assert (refusal.code, "/home" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
 
 
+def btrfs_home(subvolumes: tuple[str, ...] | None) -> Machine:
+    machine = server()
+    mounts = tuple(
+        replace(m, fstype="btrfs", subvolumes=subvolumes) if m.target == "/home" else m
+        for m in machine.mounts
+    )
+    return replace(machine, mounts=mounts)
+
+
+def test_a_btrfs_that_holds_subvolumes_is_refused_and_they_are_named() -> None:
+    refusal = only(btrfs_home(("anna", "anna/deep")))
+    assert refusal.code is ExitCode.UNSUPPORTED
+    assert "/home/anna, /home/anna/deep" in refusal.reason
+    assert "a file system of their own" in refusal.hint
+
+
+def test_a_btrfs_without_subvolumes_is_mirrored() -> None:
+    assert "/home" in [pair.mount_point for pair in prepared(btrfs_home(())).record.filesystems]
+
+
+def test_a_btrfs_whose_subvolumes_are_not_known_is_not_assumed_to_have_none() -> None:
+    refusal = only(btrfs_home(None))
+    assert (refusal.code, "/home" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
+    assert "apt install btrfs-progs" in refusal.hint
+
+
+def test_a_part_of_a_btrfs_is_asked_for_its_subvolumes_where_the_whole_is_mounted() -> None:
+    machine = btrfs_home(())
+    bind = Mount(device="/dev/vda5", target="/srv/www", fstype="btrfs", root="/www")
+    prepared(replace(machine, mounts=(*machine.mounts, bind)))
+
+
 def test_a_bind_mount_of_a_mirrored_file_system_does_not_disturb() -> None:
     machine = server()
     bind = Mount(device="/dev/vda5", target="/srv/www", fstype="ext4", root="/www")

@@ -56,6 +56,8 @@ def of(there: Fact | None, here: Fact | None, *, unreadable: bool = False) -> De
         (FILE, FOLDER, Decision.OTHER_KIND),
         (FOLDER, LINK, Decision.OTHER_KIND),
         (FOLDER, replace(FOLDER, is_border=True), Decision.OTHER_KIND),
+        (replace(FOLDER, is_border=True), FOLDER, Decision.UNREADABLE),
+        (replace(FOLDER, is_border=True), None, Decision.UNREADABLE),
         (FOLDER, replace(FOLDER, mtime_ns=0), Decision.SAME),
         (PIPE, replace(PIPE, mtime_ns=0), Decision.SAME),
         (LINK, replace(LINK, mtime_ns=0), Decision.SAME),
@@ -148,6 +150,16 @@ def test_users_are_the_folders_of_home_and_a_tree_on_two_file_systems_is_one() -
         ("anna", ("anna/x",), ()),
         ("bela", (), ("bela/y",)),
     ]
+
+
+def test_a_subvolume_of_the_dead_disk_is_listed_and_is_not_made_as_an_empty_folder() -> None:
+    border = replace(FOLDER, is_border=True)
+    compared = compare(
+        [Twin(path="anna", there=border, here=None)], HOMES, since_ns=SINCE, now_ns=NOW
+    )
+    assert compared.borders == ("/home/anna",)
+    assert compared.users[0].unreadable == ("anna",)
+    assert (compared.send, compared.new_homes, compared.users[0].new_folders) == ((), (), 0)
 
 
 def test_what_did_not_come_is_told_as_such() -> None:
