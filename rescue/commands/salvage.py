@@ -17,7 +17,7 @@ from rescue.units import human_bytes
 
 
 def salvage(target: str, to: str, screen: Screen) -> ExitCode:
-    """Read the whole disk into the image `to`, a map of what was read beside it.
+    """Read the whole disk into the image `to`; a map of what was read, and a note of whose, beside.
 
     Run again, it goes on where it ended. Returns DONE, or DEGRADED where areas stayed unreadable.
     """
@@ -27,6 +27,7 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
         plan = unless_refused(plan_salvage(discover(), target, _place(to)))
         again = " (going on with what was begun)" if plan.resumes else ""
         screen.show(f"{plan.disk} ({plan.name}), {human_bytes(plan.size)}, to {plan.image}{again}")
+        _note_of(Path(plan.image)).write_text(f"{plan.name}\n", encoding="utf-8")
         done = _read(plan, screen)
     screen.show(f"{human_bytes(done.rescued)} are in {plan.image}")
     if not done.finished:
@@ -65,4 +66,17 @@ def _place(to: str) -> Place:
         taken=seen.st_blocks * 512 if seen else 0,
         exists=seen is not None,
         has_map=Path(ddrescue.map_of(str(path))).exists(),
+        begun_from=_noted(path),
     )
+
+
+def _note_of(image: Path) -> Path:
+    """Return where the identity of the disk that an image was begun from is noted."""
+    return image.with_name(f"{image.name}.disk")
+
+
+def _noted(image: Path) -> str:
+    try:
+        return _note_of(image).read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return ""

@@ -25,7 +25,8 @@ class SalvagePlan:
 class Place:
     """Where the image goes, as it was found: absolute path without links, what is there already.
 
-    `free` is in bytes; `taken` is what an image that was begun already takes of them.
+    `free` is in bytes; `taken` is what an image that was begun already takes of them, and
+    `begun_from` the identity of the disk that it was begun from, '' where nothing says so.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Place:
     taken: int = 0
     exists: bool = False
     has_map: bool = False
+    begun_from: str = ""
 
 
 def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | tuple[Refusal, ...]:
@@ -64,6 +66,14 @@ def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | t
                 "name a new file, or remove that one",
             )
         )
+    name = disk.id.name or disk.path
+    if place.has_map and place.begun_from not in ("", name):
+        refusals.append(
+            _no(
+                f"{place.path} was begun from disk {place.begun_from}, and {disk.path} is {name}",
+                "name a new file: two disks in one image are none",
+            )
+        )
     short = disk.size - place.taken - place.free
     if short > 0:
         refusals.append(
@@ -77,7 +87,7 @@ def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | t
         return in_order(refusals)
     return SalvagePlan(
         disk=disk.path,
-        name=disk.id.name or disk.path,
+        name=name,
         size=disk.size,
         image=place.path,
         resumes=place.exists and place.has_map,

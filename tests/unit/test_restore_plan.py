@@ -251,6 +251,25 @@ def test_the_plan_says_what_would_come_and_survives_a_file() -> None:
     assert from_json(to_json(plan), RestorePlan, known_version=1, where="plan") == plan
 
 
+def test_subvolumes_on_the_dead_disk_are_said_before_anything_comes_back() -> None:
+    start = begun(rescued())
+    border = Twin(path="carol", there=replace(FILE, shape=Shape.FOLDER, is_border=True), here=None)
+    piece = start.pieces[0]
+    plan = plan_restore(
+        rescued(),
+        start,
+        RestoreRequest(),
+        readings={"/home": Reading.CLEAN},
+        findings=(),
+        compared={piece: compare([border], piece, since_ns=0, now_ns=2 * 10**18)},
+        free={"/home": Free(size=10**9)},
+        now=NOW,
+    )
+    assert isinstance(plan, RestorePlan)
+    assert ["/home/carol" in note and "subvolume" in note for note in plan.notes] == [True]
+    assert good().notes == ()
+
+
 @pytest.mark.parametrize(
     ("free", "inodes"), [(10**6, -1), (1_900_000, 10), (10**9, 0)], ids=["none", "few", "inodes"]
 )
@@ -315,3 +334,7 @@ def test_an_image_that_was_begun_goes_on_and_counts_what_it_has() -> None:
     plan = plan_salvage(machine, "OLD", begun_)
     assert isinstance(plan, SalvagePlan)
     assert plan.resumes
+    assert plan_salvage(machine, "OLD", replace(begun_, begun_from="OLD")) == plan
+    other = plan_salvage(machine, "OLD", replace(begun_, begun_from="SRC0001"))
+    assert isinstance(other, tuple)
+    assert "was begun from disk SRC0001, and /dev/vdc is OLD" in other[0].reason
