@@ -29,6 +29,7 @@ from rescue.system import journal, mountns
 from rescue.system.accelerator import is_accelerated
 from rescue.system.files import free_on, used_on
 from rescue.system.lock import only_one_run
+from rescue.system.memory import available_mib
 from rescue.system.qemu import expect_installed
 from rescue.ui.drill import plan_lines, progress_line, result_lines
 from rescue.ui.screen import Screen
@@ -122,6 +123,7 @@ def _planned(options: DrillOptions) -> tuple[Machine, DrillPlan]:
         ),
         used=sum(used_on(Path(pair.mount_point))[0] for pair in record.filesystems),
         free=free_on(options.work_dir)[0],
+        free_mib=available_mib(),
         now=time(),
     )
     return machine, unless_refused(plan)

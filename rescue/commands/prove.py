@@ -26,11 +26,14 @@ from rescue.prove import store
 from rescue.prove.proof import prove as boot
 from rescue.state import save_record
 from rescue.system import blockdev, journal
+from rescue.system.files import free_on
 from rescue.system.lock import only_one_run
 from rescue.system.memory import available_mib
+from rescue.system.overlay import PLACE
 from rescue.system.qemu import expect_installed
 from rescue.ui.proof import proof_lines
 from rescue.ui.screen import Screen
+from rescue.units import MIB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,7 @@ def _plan(
             boots=marker.boots if marker else (),
             homes=homes(),
             free_mib=available_mib(),
+            room_mib=free_on(PLACE)[0] // MIB,
         )
     )
 

@@ -10,6 +10,7 @@ from rescue.drill.disks import make_first, make_mirror
 from rescue.errors import RescueError
 from rescue.model.drill import Boot, DrillPlan, Line, Part
 from rescue.model.virtual import DiskBus, ImageFormat, VirtualDisk, VirtualMachine
+from rescue.plan.drill import MEMORY_MIB
 from rescue.plan.drillscript import script_settings
 from rescue.system import mountns
 from rescue.system.overlay import Overlay, blank_disk, overlay_of
@@ -26,7 +27,6 @@ _FOLDER_SIZE = "128m"
 _STICK_SERIAL = "DRILL-STICK"
 _EVERY = 0.5
 _CLOSE_SECONDS = 60.0
-_MEMORY = 3072
 _CPUS = 2
 
 
@@ -110,7 +110,7 @@ def _boot(
     end: float,
 ) -> Boot:
     """Switch a guest on and listen until it is off, or its time is over."""
-    machine = VirtualMachine(firmware=plan.firmware, memory_mib=_MEMORY, cpus=_CPUS, disks=disks)
+    machine = VirtualMachine(firmware=plan.firmware, memory_mib=MEMORY_MIB, cpus=_CPUS, disks=disks)
     folder = parent / part.value
     folder.mkdir()
     with powered_on(machine, folder) as guest:

@@ -19,7 +19,13 @@ from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.plan.guard import direction_refusals, find_mirror, marker_refusals, sector_refusals
+from rescue.plan.guard import (
+    direction_refusals,
+    find_mirror,
+    marker_refusals,
+    memory_refusals,
+    sector_refusals,
+)
 from rescue.plan.refuse import in_order, machine_refusals
 from rescue.plan.restoretrees import DEFAULT_TREES, pieces_of
 from rescue.units import GIB, Bytes, human_bytes
@@ -31,6 +37,9 @@ FOLDER = "rescue-drill"
 
 LONGEST_SERIAL = 20
 """Bytes that a virtual disk shows of its serial (virtio-blk, ATA and NVMe alike)."""
+
+MEMORY_MIB = 3072
+"""What each virtual machine takes: the first copy of a whole system needs it."""
 
 _SECTOR = 512
 _BOOT_CODE = 440
@@ -62,12 +71,14 @@ def plan_drill(
     *,
     used: int,
     free: int,
+    free_mib: int,
     now: float,
 ) -> DrillPlan | tuple[Refusal, ...]:
     """Given the machine on its first disk and a mirror, return the rehearsal, or all refusals.
 
     `marker` is what the mirror says of itself; `used` is what the mirrored file systems hold and
-    `free` what the folder for the throw-away disks has, in bytes.
+    `free` what the folder for the throw-away disks has, in bytes; `free_mib` is the memory that can
+    be given away (MiB).
     """
     source = machine.root_disk
     refusals = machine_refusals(machine)
@@ -79,6 +90,7 @@ def plan_drill(
         refusals += marker_refusals(record, marker, mirror=mirror) + sector_refusals(mirror)
     room = Bytes(used + used // 10 + _WRITES)
     refusals += [*_state_refusals(record, now), *_room_refusals(request, room, free)]
+    refusals += memory_refusals(MEMORY_MIB, free_mib, hint="rehearse at a quieter time")
     if refusals or mirror is None or mirror.table is None or source is None:
         return in_order(refusals)
     return DrillPlan(

@@ -8,6 +8,9 @@ from rescue.model.machine import Machine
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.role import Role
 
+SPARE_MIB = 256
+"""Memory that is left to the machine beside a virtual one."""
+
 _IMAGE_SECTOR = 512
 _AGAIN = "if this disk shall be a mirror again, prepare it: 'rescue prepare DISK'"
 
@@ -83,6 +86,20 @@ def sector_refusals(mirror: Disk) -> list[Refusal]:
             code=ExitCode.UNSUPPORTED,
             reason=f"{mirror.path} has sectors of {mirror.logical_sector} bytes: in a virtual "
             f"machine only those of {_IMAGE_SECTOR} can be shown so far",
+        )
+    ]
+
+
+def memory_refusals(wanted_mib: int, free_mib: int, *, hint: str) -> list[Refusal]:
+    """Refuse where a virtual machine would take memory (MiB) that the server itself needs."""
+    if free_mib >= wanted_mib + SPARE_MIB:
+        return []
+    return [
+        Refusal(
+            code=ExitCode.FAILED,
+            reason=f"{free_mib} MiB of memory are free, and the virtual machine would take "
+            f"{wanted_mib} MiB",
+            hint=hint,
         )
     ]
 

@@ -11,12 +11,13 @@ from rescue.plan.guard import (
     booted_refusals,
     find_mirror,
     marker_refusals,
+    memory_refusals,
     sector_refusals,
 )
 from rescue.plan.refuse import in_order, machine_refusals
 
-SPARE_MIB = 256
-"""Memory that is left to the machine beside the virtual one."""
+WRITES_MIB = 1024
+"""What a boot writes at most, by far."""
 
 _FIRMWARE = {GrubPlatform.I386_PC: Firmware.BIOS, GrubPlatform.X86_64_EFI: Firmware.UEFI}
 
@@ -30,18 +31,20 @@ def plan_proof(
     boots: tuple[str, ...] = (),
     homes: tuple[str, ...] = (),
     free_mib: int,
+    room_mib: int,
 ) -> ProofPlan | tuple[Refusal, ...]:
     """Given the machine and the record of one mirror, return what is booted, or every refusal.
 
     `marker` and `boots` are what the mirror's root says, `homes` the folders of users that are on
-    the source, `free_mib` the memory that can be given away (MiB).
+    the source, `free_mib` the memory that can be given away and `room_mib` the
+    room in /var/tmp (MiB).
     """
     disk, refusals = find_mirror(machine, record)
     refusals += machine_refusals(machine)
     if disk is not None:
         refusals += marker_refusals(record, marker, mirror=disk)
         refusals += booted_refusals(record, boots) + sector_refusals(disk)
-    refusals += _state_refusals(record, marker) + _memory_refusals(settings, free_mib)
+    refusals += _state_refusals(record, marker) + _room_refusals(settings, free_mib, room_mib)
     if refusals or disk is None:
         return in_order(refusals)
     return ProofPlan(
@@ -81,14 +84,17 @@ def _state_refusals(record: MirrorRecord, marker: MirrorRecord | None) -> list[R
     ]
 
 
-def _memory_refusals(settings: ProofSettings, free_mib: int) -> list[Refusal]:
-    if free_mib >= settings.memory_mib + SPARE_MIB:
-        return []
-    return [
-        Refusal(
-            code=ExitCode.FAILED,
-            reason=f"{free_mib} MiB of memory are free, and the virtual machine would take "
-            f"{settings.memory_mib} MiB",
-            hint="lower 'prove.memory_mib' in the configuration, or prove at a quieter time",
+def _room_refusals(settings: ProofSettings, free_mib: int, room_mib: int) -> list[Refusal]:
+    """Refuse where the boot would be stopped by this machine, and the mirror be blamed for it."""
+    hint = "lower 'prove.memory_mib' in the configuration, or prove at a quieter time"
+    refusals = memory_refusals(settings.memory_mib, free_mib, hint=hint)
+    if room_mib < WRITES_MIB:
+        refusals.append(
+            Refusal(
+                code=ExitCode.FAILED,
+                reason=f"/var/tmp has {room_mib} MiB of room, and what a boot writes lies there: "
+                f"up to {WRITES_MIB} MiB",
+                hint="make room there, and prove again",
+            )
         )
-    ]
+    return refusals

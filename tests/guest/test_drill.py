@@ -19,6 +19,7 @@ from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
 from rescue.plan.drill import DrillRequest, plan_drill
 from rescue.system.files import free_on
+from rescue.system.memory import available_mib
 from rescue.units import GIB
 from tests.guest.test_night import deliver
 from tests.image.loopdisks import in_child
@@ -84,6 +85,7 @@ def a_mirror_of_last_night(lab: Lab, *, work: Path) -> tuple[DrillPlan, Disk]:
         DrillRequest(work_dir=str(work), limit=1500, token="of this test"),
         used=2 * GIB,
         free=free_on(work)[0],
+        free_mib=available_mib(),
         now=time.time(),
     )
     assert isinstance(plan, DrillPlan), plan

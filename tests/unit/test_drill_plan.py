@@ -27,7 +27,13 @@ def ready(kind: TableKind = TableKind.GPT) -> Enrolled:
 
 
 def asked(there: Enrolled, **changes: object) -> object:
-    given = {"used": GIB, "free": 100 * GIB, "now": NOW, "marker": there.record} | changes
+    given = {
+        "used": GIB,
+        "free": 100 * GIB,
+        "free_mib": 8192,
+        "now": NOW,
+        "marker": there.record,
+    } | changes
     marker = given.pop("marker")
     return plan_drill(there.machine, there.record, marker, REQUEST, **given)  # type: ignore[arg-type]
 
@@ -152,6 +158,12 @@ def test_room_is_checked_before_the_first_byte() -> None:
     assert isinstance(answer, tuple)
     assert answer[0].code is ExitCode.REFUSED
     assert "--work-dir" in answer[0].hint
+
+
+def test_memory_is_left_to_the_server() -> None:
+    refused = asked(ready(), free_mib=3000)
+    assert isinstance(refused, tuple)
+    assert "3000 MiB of memory are free" in refused[0].reason
 
 
 def test_a_clock_that_is_wrong_is_refused() -> None:

@@ -31,6 +31,7 @@ def plan(record: MirrorRecord = COMPLETE, **changes: object) -> object:
         "marker": record,
         "settings": SETTINGS,
         "free_mib": 4096,
+        "room_mib": 4096,
     }
     values |= changes
     return plan_proof(record=record, **values)  # type: ignore[arg-type]
@@ -75,6 +76,7 @@ def test_a_mirror_that_is_mounted_is_refused() -> None:
         ({"marker": replace(COMPLETE, state=MirrorState.RUNNING)}, "is not complete: running"),
         ({"boots": ("2026-11-24T01:02:03Z",)}, "was started as the running system"),
         ({"free_mib": 1000}, "1000 MiB of memory are free"),
+        ({"room_mib": 700}, "/var/tmp has 700 MiB of room"),
     ],
 )
 def test_what_stands_against_a_proof(changes: dict[str, object], words: str) -> None:
