@@ -32,13 +32,37 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[STOCK] = folder.name
 
 
+LONGEST = (
+    "test_mirror_refuses.py",
+    "test_main_story.py",
+    "test_night.py",
+    "test_two_mirrors.py",
+    "test_schedule.py",
+    "test_wizard.py",
+)
+"""Files of guest tests that take minutes: begun last, one worker would end long after the other."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what takes many minutes, unless it is asked for."""
+    """Put the tests in order, and skip what takes many minutes, unless it is asked for."""
+    items.sort(key=_turn)
     if config.getoption("--long"):
         return
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: 'make test-long' runs it"))
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return when a file's turn is; tests of equal ones stay as they were.
+
+    The first guest needs the server's image, which takes minutes to build where the cache lacks
+    it, and every other guest would wait for that: what needs none comes second.
+    """
+    if "guest" not in item.path.parts:
+        return 1
+    place = LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST)
+    return 0 if place == 0 else 1 + place
 
 
 @pytest.fixture(autouse=True)
