@@ -26,7 +26,7 @@ from rescue.ui.findings import finding_lines
 from rescue.ui.screen import Screen, summary_lines
 from rescue.verify.audit import audit
 
-_MEND = "'rescue audit' shows the whole chain; mend the cause and run 'rescue mirror'"
+_MEND = "'rescue mirror' makes anew what the boot reads; 'rescue audit' shows the whole chain"
 _WRITTEN = {
     PlanKind.PREPARE: "mirror",
     PlanKind.MIRROR: "mirror",
@@ -147,7 +147,8 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machi
     for line in finding_lines(findings, only_problems=True):
         screen.show(line)
     if broken:
-        said = f"{broken[0].link}: {broken[0].message}"
+        file = f"{broken[0].file}: " if broken[0].file else ""
+        said = f"{broken[0].link}: {file}{broken[0].message}"
         distrusted = outcome.record.with_boot_files_anew()
         _settle(distrusted, leave, state=MirrorState.FAILED, error=f"audit: {said}")
         raise AuditError(
