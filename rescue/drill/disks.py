@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rescue.model.drill import DrillPlan, FirstDisk, Homes, Mark, Part, RootPlace
 from rescue.state import forget_marker
-from rescue.system.layin import lay, lay_link, lay_patience
+from rescue.system.layin import lay, lay_link, lay_patience, lay_silence
 from rescue.system.loop import Span
 from rescue.system.overlay import Overlay, exported, part_mounted
 from rescue.system.reidentify import filesystem_argvs, table_argvs
@@ -42,6 +42,7 @@ def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: st
             lay(at, f"{_OWN}/night.sh", _template(_SCRIPT))
             lay(at, f"{_UNITS}/{UNIT}", _template(UNIT))
             lay_patience(at, _PATIENCE)
+            lay_silence(at)
             lay_link(at, f"{_UNITS}/multi-user.target.wants/{UNIT}", f"/{_UNITS}/{UNIT}")
 
 

@@ -19,7 +19,7 @@ from rescue.model.bootnote import menu_holder
 from rescue.model.disk import PartitionTable
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
-from rescue.system.layin import lay, lay_link, lay_patience
+from rescue.system.layin import lay, lay_link, lay_patience, lay_silence
 from rescue.system.loop import Span
 from rescue.system.overlay import part_mounted
 from rescue.system.run import CommandError
@@ -42,8 +42,6 @@ MENU = PurePosixPath("/boot/grub/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:16|efi)?[ \t][^\n]*", re.MULTILINE)
 _SERIAL = "console=ttyS0"
 _OF_THE_PROBE = re.compile(r"[ \t]+console=ttyS1(?:,\S*)?(?=[ \t]|$)")
-_GETTY = "serial-getty@ttyS1.service"
-_NOTHING = "/dev/null"
 
 
 def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
@@ -111,8 +109,7 @@ def _make_heard(menu: Path) -> None:
 def write_probe(root: Path, settings: ProofSettings) -> None:
     """Write the unit, the script and the person's own commands into a tree.
 
-    A getty on the line of the probe is masked, whatever starts it: at each of its starts it would
-    hang the line up, and what the probe just says would be lost. Raises what `lay` raises.
+    Raises what `lay` raises.
     """
     templates = files("rescue").joinpath("templates")
     probe = lay(root, f"{_OWN}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
@@ -123,7 +120,7 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
     lay_patience(root, limit * _UNIT_SHARE)
     for number, command in enumerate(settings.checks):
         lay(root, f"{_OWN}/check-{number}", f"{command}\n".encode())
-    lay_link(root, f"{_UNITS}/{_GETTY}", _NOTHING)
+    lay_silence(root)
     lay(root, f"{_UNITS}/{SERVICE}", templates.joinpath(SERVICE).read_bytes())
     lay_link(root, f"{_UNITS}/{_WANTED_BY}/{SERVICE}", f"../{SERVICE}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rescue.errors import RescueError
 from rescue.system.twintrees import link_on_the_way
 
+_GETTY = "etc/systemd/system/serial-getty@ttyS1.service"
 _PATIENCE = "etc/systemd/system.conf.d/rescue-guest.conf"
 _PATIENCE_TEXT = """[Manager]
 DefaultDeviceTimeoutSec={seconds:.0f}
@@ -37,6 +38,15 @@ def lay_patience(root: Path, seconds: float) -> None:
     others are at work, would lose every file system that is waited for. Raises what `lay` raises.
     """
     lay(root, _PATIENCE, _PATIENCE_TEXT.format(seconds=seconds).encode())
+
+
+def lay_silence(root: Path) -> None:
+    """Mask the getty on the second serial port, which is the report's (man 5 systemd.unit).
+
+    Whatever starts one ('console=ttyS1' does), it would hang the line up (TTYVHangup, man 5
+    systemd.exec), and what is just said there would be lost. Raises what `lay` raises.
+    """
+    lay_link(root, _GETTY, "/dev/null")
 
 
 def _place(root: Path, inside: str) -> Path:

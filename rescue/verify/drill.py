@@ -71,7 +71,7 @@ def read_report(lines: Sequence[Line]) -> Report:
                 report.failed.append(unit)
             case "start", [command, *_]:
                 report.starts[command] = line.at
-            case "done", [name, code]:
+            case "done", [name, code] if code.isdecimal():
                 report.ends[name] = (line.at, int(code))
             case "mark", [_, found, name]:
                 report.marks[name] = found

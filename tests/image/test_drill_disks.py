@@ -239,6 +239,7 @@ def test_the_mirror_gets_the_marks_of_the_last_run_and_the_unit(
     assert root["etc/rescue-drill/plan"][0] == settings
     wanted = "etc/systemd/system/multi-user.target.wants/rescue-drill.service"
     assert root[wanted] == ["link", "/etc/systemd/system/rescue-drill.service"]
+    assert root["etc/systemd/system/serial-getty@ttyS1.service"] == ["link", "/dev/null"]
     assert (
         "ExecStart=/bin/sh /etc/rescue-drill/night.sh"
         in root[wanted.replace("/multi-user.target.wants", "")][0]
