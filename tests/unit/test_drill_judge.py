@@ -171,7 +171,9 @@ def test_what_a_command_printed_is_part_of_its_failure() -> None:
 
 
 def test_a_damaged_report_is_no_fact() -> None:
-    report = read_report(said("@ done restore", "@ done again 0x", "@ mark x", "@", "@ nonsense", "begin night"))
+    report = read_report(
+        said("@ done restore", "@ done again 0x", "@ mark x", "@", "@ nonsense", "begin night")
+    )
     assert report.begun is None
     assert report.ends == {}
 
