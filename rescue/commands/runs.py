@@ -22,7 +22,7 @@ from rescue.model.record import MirrorRecord, MirrorState
 from rescue.recovery import recovery_page
 from rescue.state import save_record
 from rescue.system import journal
-from rescue.ui.findings import finding_lines
+from rescue.ui.findings import finding_lines, finding_words
 from rescue.ui.screen import Screen, summary_lines
 from rescue.verify.audit import audit
 
@@ -147,8 +147,7 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machi
     for line in finding_lines(findings, only_problems=True):
         screen.show(line)
     if broken:
-        file = f"{broken[0].file}: " if broken[0].file else ""
-        said = f"{broken[0].link}: {file}{broken[0].message}"
+        said = finding_words(broken[0])
         distrusted = outcome.record.with_boot_files_anew()
         _settle(distrusted, leave, state=MirrorState.FAILED, error=f"audit: {said}")
         raise AuditError(

@@ -27,7 +27,7 @@ def finding_lines(findings: Iterable[Finding], *, only_problems: bool = False) -
         if not (only_problems and finding.severity is Severity.OK)
     ]
     if first is not None:
-        lines.append(Text(f"the chain breaks first at: {_what(first)}", style="bold red"))
+        lines.append(Text(f"the chain breaks first at: {finding_words(first)}", style="bold red"))
     elif not only_problems:
         count = sum(finding.severity is Severity.OK for finding in chain)
         lines.append(Text(f"the boot chain is whole: {count} links looked at", style="bold green"))
@@ -44,7 +44,8 @@ def _line(finding: Finding, *, stressed: bool) -> Text:
     return line
 
 
-def _what(finding: Finding) -> str:
+def finding_words(finding: Finding) -> str:
+    """Return a finding as one sentence: its link, its file where there is one, what was seen."""
     return f"{finding.link}: {_seen(finding)}"
 
 
