@@ -9,15 +9,12 @@ from pathlib import Path
 from rescue.drill.disks import make_first, make_mirror
 from rescue.errors import RescueError
 from rescue.model.drill import Boot, DrillPlan, Line, Part
-from rescue.model.virtual import DiskBus, ImageFormat, VirtualDisk, VirtualMachine
+from rescue.model.virtual import REPORT, DiskBus, ImageFormat, VirtualDisk, VirtualMachine
 from rescue.plan.drill import MEMORY_MIB
 from rescue.plan.drillscript import script_settings
 from rescue.system import mountns
 from rescue.system.overlay import Overlay, blank_disk, overlay_of
 from rescue.system.qemu import PoweredOn, powered_on
-
-REPORT = "/dev/ttyS1"
-"""What a guest reports to: COM2 (`VirtualMachine`)."""
 
 BOOT_SECONDS = 900.0
 """How long a guest may take until it says its first word; emulated ones take two minutes."""

@@ -6,6 +6,9 @@ from enum import StrEnum
 from rescue.model.boot import Firmware
 from rescue.model.disk import Disk
 
+REPORT = "/dev/ttyS1"
+"""COM2 as a guest calls it: what it writes there is its report."""
+
 
 class ImageFormat(StrEnum):
     """What lies in the file or device of a virtual disk, in QEMU's words."""

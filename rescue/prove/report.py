@@ -10,9 +10,6 @@ from typing import Any
 
 from rescue.model.proof import CheckResult, FstabLine, HomeSeen, MountSeen, ProbeReport
 
-PORT = "/dev/ttyS1"
-"""What the probe speaks on, as it is called inside."""
-
 ANSWERS = {
     "uptime": "when it began",
     "command-line": "the kernel's command line",

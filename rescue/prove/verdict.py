@@ -15,8 +15,9 @@ from rescue.model.proof import (
     ProofPlan,
 )
 from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
+from rescue.model.virtual import REPORT
 from rescue.prove import signs
-from rescue.prove.report import ANSWERS, PORT, check_answer
+from rescue.prove.report import ANSWERS, check_answer
 
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "sshfs", "fuse.sshfs")
 _RESUME = "resume="
@@ -146,7 +147,7 @@ def _unheard(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
         return []
     checks = plan.settings.checks
     given = ANSWERS | {check_answer(n): f"'{command}'" for n, command in enumerate(checks)}
-    said = f"was not heard: something else writes to {PORT}"
+    said = f"was not heard: something else writes to {REPORT}"
     return [
         _error(Phase.USERSPACE, f"the probe's answer about {what} {said}")
         for name, what in given.items()
