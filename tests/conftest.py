@@ -34,11 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 LONGEST = (
     "test_mirror_refuses.py",
-    "test_main_story.py",
     "test_night.py",
-    "test_two_mirrors.py",
     "test_schedule.py",
     "test_wizard.py",
+    "test_main_story.py",
+    "test_two_mirrors.py",
 )
 """Files of guest tests that take minutes: begun last, one worker would end long after the other."""
 

@@ -14,7 +14,7 @@ GPT_MOUNTS = {
 }
 
 
-@pytest.mark.parametrize("firmware", [BIOS, UEFI])
+@pytest.mark.parametrize("firmware", [BIOS, pytest.param(UEFI, marks=pytest.mark.long)])
 def test_the_server_boots_by_its_own_grub(lab: Lab, firmware: Firmware) -> None:
     with lab.machine([lab.server_disk("gpt")], firmware=firmware) as machine:
         machine.wait_for_login()

@@ -202,6 +202,7 @@ def test_a_run_that_is_stopped_leaves_a_mirror_that_is_known_to_be_incomplete(
     assert state(server) == "complete 2"
 
 
+@pytest.mark.long
 def test_what_the_mirror_boots_by_has_rotted_and_the_next_run_makes_it_anew(
     server: Guest,
 ) -> None:
@@ -214,6 +215,7 @@ def test_what_the_mirror_boots_by_has_rotted_and_the_next_run_makes_it_anew(
     assert state(server) == "complete 2"
 
 
+@pytest.mark.long
 def test_the_source_can_no_longer_note_anything(server: Guest) -> None:
     server.run("echo 'mail of today' > /home/anna/Maildir/new/today")
     server.run("chattr +i /var/lib/rescue/mirrors")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.lab import Lab
@@ -12,6 +14,7 @@ CONFIG = "/etc/rescue/rescue.toml"
 PLUGGED = "rescue-plugged@second.service"
 
 
+@pytest.mark.long
 def test_two_mirrors_alternate_and_each_leaves_the_other_alone(lab: Lab) -> None:
     with lab.prepared_server() as server:
         a_second_mirror_is_prepared(server)
