@@ -62,7 +62,7 @@ def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
         settings = config.load()
     found = []
     for entry in settings.mirror if settings else ():
-        with contextlib.suppress(UsageError):
+        with contextlib.suppress(UsageError, OSError):
             found.append(load_record(entry.name))
     return tuple(found)
 

@@ -27,7 +27,7 @@ from rescue.plan.mirror import plan_mirror
 from rescue.plan.refuse import machine_refusals
 from rescue.plan.rotation import Turn
 from rescue.plan.schedule import checksum_due
-from rescue.state import save_record
+from rescue.state import note_record
 from rescue.system.deadline import deadline
 from rescue.system.lock import only_one_run
 from rescue.system.mountns import Outside
@@ -105,14 +105,8 @@ def _run(
 def _tried(record: MirrorRecord) -> MirrorRecord:
     """Note that a run onto this mirror begins: where it is refused, the others get their turn."""
     tried = replace(record, last_tried=time())
-    _save_if_there_is_room(tried)
+    note_record(tried)
     return tried
-
-
-def _save_if_there_is_room(record: MirrorRecord) -> None:
-    """Write the record; a source that is full is no reason not to mirror it."""
-    with contextlib.suppress(OSError):
-        save_record(record)
 
 
 def _as_scheduled(options: MirrorOptions, record: MirrorRecord, settings: Config) -> MirrorOptions:
@@ -152,13 +146,13 @@ def _comparison_noted(record: MirrorRecord, options: MirrorOptions) -> Iterator[
     if not (options.scheduled and options.checksum):
         yield
         return
-    _save_if_there_is_room(replace(record, comparison_cut=True))
+    note_record(replace(record, comparison_cut=True))
     try:
         yield
     except GuardRefusedError:
-        _save_if_there_is_room(record)
+        note_record(record)
         raise
-    _save_if_there_is_room(record)
+    note_record(record)
 
 
 def _plan(

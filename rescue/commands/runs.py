@@ -1,6 +1,5 @@
 """What the commands that write a disk share: perform a granted plan, look at it, record it."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from time import time
@@ -20,7 +19,7 @@ from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.recovery import recovery_page
-from rescue.state import save_record
+from rescue.state import note_record, save_record
 from rescue.system import journal
 from rescue.ui.findings import finding_lines, finding_words
 from rescue.ui.screen import Screen, summary_lines
@@ -61,7 +60,7 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
         if begun:
             _settle(plan.record, leave, state=MirrorState.FAILED, error=said)
         elif plan.kind is PlanKind.MIRROR:
-            save_record(replace(plan.record, last_error=said))
+            note_record(replace(plan.record, last_error=said))
         raise
     finally:
         screen.close()
@@ -72,15 +71,13 @@ def _note_begun(plan: Plan) -> None:
 
     Other mirrors that lay on this disk are no more.
     """
-    # A source that is full is no reason not to mirror it.
-    with contextlib.suppress(OSError):
-        if plan.kind is not PlanKind.FAILBACK:
-            save_record(replace(plan.record, state=MirrorState.RUNNING))
-        for other in known_records():
-            on_this = other.mirror.id.same_disk(plan.record.mirror.id)
-            if on_this and other.name != plan.record.name:
-                said = f"its disk was written anew, as '{plan.record.name}'"
-                save_record(replace(other, state=MirrorState.FAILED, last_error=said))
+    if plan.kind is not PlanKind.FAILBACK:
+        note_record(replace(plan.record, state=MirrorState.RUNNING))
+    for other in known_records():
+        on_this = other.mirror.id.same_disk(plan.record.mirror.id)
+        if on_this and other.name != plan.record.name:
+            said = f"its disk was written anew, as '{plan.record.name}'"
+            note_record(replace(other, state=MirrorState.FAILED, last_error=said))
 
 
 def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
@@ -178,9 +175,10 @@ def _settle(
     """Write what is true now on both disks: the written one first, then what the source knows.
 
     A mirror that cannot be written any more keeps its RUNNING marker, which says the same: it is
-    not complete. The source's record is written in every case, but for a disk that shall become
-    the source: it is no mirror that this system knows. Of a new generation the source knows
-    first: a mirror that is ahead of its record would be refused from then on.
+    not complete. The source's record is written in every case (where it cannot be, the error that
+    led here is the one to tell), but for a disk that shall become the source: it is no mirror that
+    this system knows. Of a new generation the source knows first: a mirror that is ahead of its
+    record would be refused from then on.
     """
     settled = replace(record, state=state, last_error=error)
     if state is MirrorState.COMPLETE:
@@ -189,10 +187,14 @@ def _settle(
         store_marker(settled, leave, papers=papers)
     except (RescueError, OSError):
         if state is MirrorState.COMPLETE:
-            save_record(replace(settled, state=MirrorState.FAILED, last_error="marker not written"))
+            note_record(replace(settled, state=MirrorState.FAILED, last_error="marker not written"))
             raise
-    if leave.plan.kind is not PlanKind.FAILBACK:
+    if leave.plan.kind is PlanKind.FAILBACK:
+        return
+    if state is MirrorState.COMPLETE:
         save_record(settled)
+    else:
+        note_record(settled)
 
 
 def _note_generation(

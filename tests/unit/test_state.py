@@ -10,6 +10,7 @@ from rescue.state import (
     load_handover,
     load_marker,
     load_record,
+    note_record,
     save_marker,
     save_record,
 )
@@ -44,3 +45,12 @@ def test_a_marker_that_rotted_is_named(tmp_path: Path) -> None:
     marker.rename(marker.with_name("failback.json"))
     with pytest.raises(UsageError, match=r"failback\.json is not a state file"):
         load_handover(tmp_path)
+
+
+def test_a_source_that_cannot_be_written_takes_no_errors_place(tmp_path: Path) -> None:
+    note_record(RECORD, tmp_path)
+    assert load_record(RECORD.name, tmp_path) == RECORD
+    in_the_way = tmp_path / f"{RECORD.name}.json"
+    note_record(RECORD, in_the_way)
+    with pytest.raises(OSError, match="File exists"):
+        save_record(RECORD, in_the_way)
