@@ -10,7 +10,6 @@ if [ "$table" = gpt ]; then
     grub-install --target=x86_64-efi --efi-directory=/boot/efi --bootloader-id=debian \
         --no-nvram --force-extra-removable
 fi
-update-initramfs -u -k all
 update-grub
 
 # What `dpkg-reconfigure grub-pc` would have stored: upgrades of GRUB install to this disk.
