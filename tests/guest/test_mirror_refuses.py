@@ -151,6 +151,7 @@ command = ["sh", "-c", "echo $RESCUE_RESULT $RESCUE_EXIT_CODE $RESCUE_MIRROR > /
 """
 
 
+@pytest.mark.long
 def test_a_hook_fails_and_one_hangs(server: Guest) -> None:
     server.run("cat >> /etc/rescue/rescue.toml", input_=HOOKS.encode())
     server.run("cat > /root/dump", input_=b"echo no room for the dump; exit 3\n")

@@ -23,6 +23,7 @@ PROOFS = f"/var/lib/rescue/proofs/{MIRROR}"
 DEVICE = f"/dev/disk/by-id/virtio-{MIRROR}"
 ROOT = f"{DEVICE}-part4"
 METRICS = "/var/lib/prometheus/node-exporter"
+OWN = Hardware(memory=8192, processors=2)
 PATIENCE = 2 * 60 * 60.0
 """Seconds; only there to end a test that hangs."""
 
@@ -31,7 +32,7 @@ PATIENCE = 2 * 60 * 60.0
 def own_stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
     """Servers that have QEMU, and memory for it."""
     place = tmp_path_factory.mktemp("stock")
-    yield Stock(checkout=CHECKOUT, directory=place, packages=QEMU, hardware=Hardware(memory=8192))
+    yield Stock(checkout=CHECKOUT, directory=place, packages=QEMU, hardware=OWN)
     for disk in place.rglob("*.qcow2"):
         disk.unlink()
 

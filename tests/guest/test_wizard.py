@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.lab.guest import Guest
 from tests.lab.lab import Lab
 from tests.lab.terminal import Terminal
@@ -9,6 +11,7 @@ from tests.lab.terminal import Terminal
 MENU = r"What next\?"
 
 
+@pytest.mark.long
 def test_from_a_bare_disk_to_a_scheduled_mirror_by_keys(lab: Lab) -> None:
     with lab.server() as server:
         without_a_terminal_nobody_is_asked(server)

@@ -50,7 +50,9 @@ class Hardware:
     memory: int = 3072
     """MiB; enough to hold what a first copy reads and writes: the ext4 of Debian's kernel 6.1.192-1
     dereferences NULL when the kernel has taken its bitmaps from memory."""
-    processors: int = 2
+    processors: int = 1
+    """One for each of the two guests that run at a time: two in each cost one another a quarter of
+    their speed under emulation."""
     direct_kernel: DirectKernel | None = None
 
 
