@@ -8,7 +8,7 @@ from rescue.errors import ExitCode, RescueError
 from rescue.model.hook import Hook
 from rescue.model.record import MirrorRecord
 from rescue.plan.hooks import calls_after, calls_before
-from rescue.state import load_record, save_record
+from rescue.state import load_record, note_record, save_record
 from rescue.system import journal
 from rescue.system.run import which
 
@@ -52,7 +52,7 @@ class Hooked:
                 calls_before(self.hooks, self.record, is_there=_is_there)
             )
         except RescueError as error:
-            save_record(replace(self.record, last_error=error.message))
+            note_record(replace(self.record, last_error=error.message))
             raise
         self._warn(warned)
         return warned

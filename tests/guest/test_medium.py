@@ -48,7 +48,7 @@ def menu(lab: Lab, medium: Disk, notes: list[Note], directory: Path) -> Guest:
     """Return a small machine with the stick and a disk for each note."""
     disks = [medium.copy(directory / "stick.qcow2")]
     disks += [small_mirror(directory, each) for each in notes]
-    return lab.machine(disks, hardware=Hardware(memory=256, processors=1))
+    return lab.machine(disks, hardware=Hardware(memory=256))
 
 
 def entries(machine: Guest) -> list[str]:
@@ -140,7 +140,7 @@ def test_the_firmware_s_setup_is_offered_where_there_is_one(
     lab: Lab, medium: Disk, tmp_path: Path
 ) -> None:
     disks = [medium.copy(tmp_path / "stick.qcow2")]
-    hardware = Hardware(firmware=UEFI, memory=256, processors=1)
+    hardware = Hardware(firmware=UEFI, memory=256)
     with lab.machine(disks, hardware=hardware) as machine:
         entries(machine)
         # The firmware's terminal drops a part of what is drawn quickly: of the entry that is chosen

@@ -12,7 +12,7 @@ from rescue.commands.hooks import Hooked
 from rescue.errors import AuditError, ExitCode
 from rescue.model.hook import Hook, HookWhen, OnFailure
 from rescue.model.record import MirrorRecord
-from rescue.state import load_record, save_record
+from rescue.state import load_record, note_record, save_record
 from rescue.system import journal
 from rescue.system.mountns import Outside
 from tests.builders import enrolled
@@ -56,6 +56,7 @@ class Night:
 def night_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     save_record(RECORD, tmp_path)
     monkeypatch.setattr(hooks_command, "save_record", partial(save_record, directory=tmp_path))
+    monkeypatch.setattr(hooks_command, "note_record", partial(note_record, directory=tmp_path))
     monkeypatch.setattr(hooks_command, "load_record", partial(load_record, directory=tmp_path))
     monkeypatch.setattr(journal, "report_alarm", lambda said: None)
     with Outside() as outside:
