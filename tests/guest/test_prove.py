@@ -134,8 +134,8 @@ def children_called(name: str, parent: int | None) -> list[Path]:
 
 WAYS: tuple[tuple[Callable[[Opened], None], Firmware, str, bool], ...] = (
     (broken.wrong_uuid_in_grub_cfg, BIOS, rf"{broken.STRANGE}", True),
-    (broken.missing_kernel, BIOS, r"vmlinuz", True),
-    (broken.wiped_esp, UEFI, r"EFI system partition", True),
+    (broken.missing_kernel, BIOS, r"vmlinuz", False),
+    (broken.wiped_esp, UEFI, r"EFI system partition", False),
     (broken.wrong_uuid_in_fstab, BIOS, r"/home", False),
     (broken.wrong_uuid_in_esp_stub, UEFI, rf"{broken.STRANGE}|grub\.cfg", False),
     (broken.truncated_initramfs, BIOS, r"initramfs is damaged", False),

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.lab.guest import Guest
 from tests.lab.lab import Lab
 
@@ -22,16 +24,21 @@ ENDED = "systemctl show --property=ExecMainExitTimestampMonotonic --value rescue
 
 def test_every_night_without_anyone_thinking_of_it(lab: Lab) -> None:
     with lab.prepared_server() as server:
-        server.run(f"sed -i 's/^random_delay_minutes = .*/random_delay_minutes = 0/' {CONFIG}")
-        server.run(
-            f"mkdir -p {METRICS} && sed -i 's|^metrics = .*|metrics = \"{METRICS}\"|' {CONFIG}"
-        )
+        it_is_set_up(server)
         it_is_installed(server)
         on_a_mirror_it_does_nothing(server)
         the_night_comes(server)
         the_run_left_its_marks(server)
-        a_missed_night_is_caught_up(server)
         a_job_that_no_longer_starts_is_noticed(server)
+
+
+@pytest.mark.long
+def test_a_night_is_missed_and_a_disk_rots(lab: Lab) -> None:
+    with lab.prepared_server() as server:
+        it_is_set_up(server)
+        it_is_installed(server)
+        the_night_comes(server)
+        a_missed_night_is_caught_up(server)
         a_disk_that_rots_is_named(server)
 
 
@@ -39,6 +46,11 @@ def test_what_was_installed_is_removed_and_nothing_else(lab: Lab) -> None:
     with lab.prepared_server() as server:
         server.run("rescue schedule install")
         it_is_removed(server)
+
+
+def it_is_set_up(server: Guest) -> None:
+    server.run(f"sed -i 's/^random_delay_minutes = .*/random_delay_minutes = 0/' {CONFIG}")
+    server.run(f"mkdir -p {METRICS} && sed -i 's|^metrics = .*|metrics = \"{METRICS}\"|' {CONFIG}")
 
 
 def it_is_installed(server: Guest) -> None:
