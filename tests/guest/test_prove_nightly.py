@@ -23,7 +23,7 @@ PROOFS = f"/var/lib/rescue/proofs/{MIRROR}"
 DEVICE = f"/dev/disk/by-id/virtio-{MIRROR}"
 ROOT = f"{DEVICE}-part4"
 METRICS = "/var/lib/prometheus/node-exporter"
-OWN = Hardware(memory=8192, processors=2)
+OWN = Hardware(memory=8192, processors=2, nested=True)
 PATIENCE = 2 * 60 * 60.0
 """Seconds; only there to end a test that hangs."""
 

@@ -53,6 +53,8 @@ class Hardware:
     processors: int = 1
     """One for each of the two guests that run at a time: two in each cost one another a quarter of
     their speed under emulation."""
+    nested: bool = False
+    """Whether it starts guests itself."""
     direct_kernel: DirectKernel | None = None
 
 
@@ -153,7 +155,7 @@ def command_line(
         "KILL",
         "--",
         QEMU,
-        *accelerator(),
+        *accelerator(nested=hardware.nested),
         "-machine",
         "q35",
         "-nodefaults",

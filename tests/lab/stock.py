@@ -140,5 +140,5 @@ def _hardware_hash(hardware: Hardware) -> str:
     """Stand for everything a frozen guest can only be thawed with."""
     version = subprocess.run([QEMU, "--version"], capture_output=True, check=True).stdout
     here = Path(__file__).with_name("hardware.py").read_bytes()
-    asked = " ".join((*accelerator(), repr(hardware))).encode()
+    asked = " ".join((*accelerator(nested=hardware.nested), repr(hardware))).encode()
     return hashlib.sha256(version + here + asked).hexdigest()[:8]
