@@ -138,8 +138,8 @@ def test_a_second_run_while_one_is_active(server: Guest) -> None:
     server.run("until test -e /run/begun; do sleep 0.1; done")
     second = server.run("rescue mirror", check=False).expect(17)
     assert "another run of rescue is active (process" in second.stderr
-    # The first goes on, to where it writes.
-    server.run("touch /run/go; until pgrep --full '[d]elay-updates'; do sleep 0.1; done")
+    server.run("touch /run/go; while systemctl is-active --quiet first; do sleep 1; done")
+    assert state(server) == "complete 2"
 
 
 HOOKS = """
