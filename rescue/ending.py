@@ -1,8 +1,11 @@
 """How a command ends: what went wrong in a sentence, and an exit code; nothing stays mounted."""
 
+import errno
 import signal
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from pathlib import PurePath
 from types import FrameType
 
 import click
@@ -14,12 +17,23 @@ from rescue.system import journal
 from rescue.ui.screen import Screen
 
 _AGAIN = "run the same command again; a mirror that was being written is incomplete until then"
+_WHERE = "--debug shows where"
+_HINTS = {
+    errno.EIO: f"see 'dmesg' for errors of the disk that it is on; {_WHERE}",
+    errno.EUCLEAN: f"the file system that it is on is damaged: see 'dmesg'; {_WHERE}",
+    errno.EROFS: "the file system that it is on is read-only: see 'findmnt', and 'dmesg' for why",
+    errno.ENOSPC: "make room there ('df'), and run the same command again",
+    errno.EDQUOT: "a quota is used up there: make room, and run the same command again",
+    errno.ENOMEM: f"see 'free': the machine has too little memory; {_WHERE}",
+}
+"""What to do about an error of the operating system; only some can be a disk's (man 3 errno)."""
 
 
 def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     """Run a command and return its exit code, with every error said on standard error.
 
-    `loud` commands run unattended: how they failed goes to the system's log as well.
+    `loud` commands run unattended: how they failed goes to the system's log as well. So does, of
+    any command, what nobody foresaw: it is a fault of this program, and its traceback is kept.
     """
     screen = Screen()
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -27,7 +41,9 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     code: IntEnum
     try:
         code = command(screen)
-    except (RescueError, OSError, KeyboardInterrupt) as caught:
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise  # click's own, which says them itself
+    except (Exception, KeyboardInterrupt) as caught:
         error = _as_told(caught)
         screen.close()
         if isinstance(error, GuardRefusedError):
@@ -35,7 +51,11 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
         else:
             screen.fail(error)
         code = error.code
-        if loud:
+        unforeseen = isinstance(error, _UnforeseenError)
+        if unforeseen:
+            for line in "".join(traceback.format_exception(caught)).splitlines():
+                journal.report_output("traceback", line)
+        if loud or unforeseen:
             journal.report_end(
                 error.message, code=error.code, mirror=error.mirror, generation=error.generation
             )
@@ -44,16 +64,42 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     return int(code)
 
 
+class _UnforeseenError(RescueError):
+    """Something that no part of this program expects: a fault of its own."""
+
+
 def _as_told(caught: BaseException) -> RescueError:
     """Return what ended a command as a sentence with a hint: people get no traceback."""
-    if isinstance(caught, RescueError):
-        return caught
-    if isinstance(caught, KeyboardInterrupt):
-        return TerminatedError(
-            "left with Ctrl-C; nothing is mounted any more",
-            hint=_AGAIN,
-        )
-    return RescueError(f"{caught}", hint="see 'dmesg' for errors of a disk; --debug shows where")
+    match caught:
+        case RescueError():
+            return caught
+        case KeyboardInterrupt():
+            return TerminatedError("left with Ctrl-C; nothing is mounted any more", hint=_AGAIN)
+        case OSError():
+            return _of_the_system(caught)
+        case _:
+            return _unforeseen(caught)
+
+
+def _of_the_system(error: OSError) -> RescueError:
+    """Return an error of the operating system with the file that it was met at, where it has one.
+
+    A disk is suspected only where such an error can be one's.
+    """
+    files = [str(each) for each in (error.filename, error.filename2) if each is not None]
+    said = error.strerror or str(error) or repr(error)
+    message = f"{' and '.join(files)}: {said}" if files else said
+    return RescueError(message, hint=_HINTS.get(error.errno or 0, _WHERE))
+
+
+def _unforeseen(error: BaseException) -> RescueError:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{PurePath(last.filename).name}, line {last.lineno}"
+    return _UnforeseenError(
+        f"unforeseen: {type(error).__name__}: {error} ({where})",
+        hint="this is a fault of rescue itself: report it with what 'rescue --debug' and the same "
+        "words print, or with 'journalctl -t rescue'",
+    )
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

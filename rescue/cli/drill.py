@@ -46,8 +46,8 @@ def drill(
         name=name, work_dir=work_dir, minutes=minutes, as_json=as_json
     )
     if last:
-        carry_out(lambda screen: drill_command.show_last(options, screen))
+        carry_out(lambda screen: drill_command.show_last(options, screen), shows=True)
     elif dry_run:
-        carry_out(lambda screen: drill_command.show_plan(options, screen))
+        carry_out(lambda screen: drill_command.show_plan(options, screen), shows=True)
     else:
         carry_out(lambda screen: drill_command.drill(options, screen), loud=True)

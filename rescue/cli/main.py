@@ -6,6 +6,7 @@ import click
 
 import rescue
 from rescue.cli.verbs import Verbs
+from rescue.ui.outlet import outlets
 
 
 @click.group(
@@ -34,4 +35,5 @@ def main() -> None:
     # What GRUB and the initramfs tools write gets the modes of a system, whoever called us; our
     # own state files name their modes themselves.
     os.umask(0o022)
-    cli()
+    with outlets():
+        cli()

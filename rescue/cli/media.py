@@ -82,6 +82,6 @@ def media_write(
         ask=not yes,
     )
     if dry_run:
-        carry_out(lambda screen: media_command.show(options, screen, as_json=as_json))
+        carry_out(lambda screen: media_command.show(options, screen, as_json=as_json), shows=True)
     else:
         carry_out(lambda screen: media_command.write(options, screen))

@@ -30,7 +30,7 @@ def prepare(
         target=target, name=name, erase=erase, expected=expect_serial, ask=not yes
     )
     if dry_run:
-        carry_out(lambda screen: prepare_command.show(options, screen, as_json=as_json))
+        carry_out(lambda screen: prepare_command.show(options, screen, as_json=as_json), shows=True)
     else:
         carry_out(lambda screen: prepare_command.prepare(options, screen))
 
@@ -97,7 +97,7 @@ def audit(*, name: str) -> None:
 
     Without NAME: of the attached one that waited longest.
     """
-    carry_out(lambda screen: audit_command.audit(name, screen))
+    carry_out(lambda screen: audit_command.audit(name, screen), shows=True)
 
 
 @click.command()
@@ -112,6 +112,8 @@ def failback(
         target=target, erase=erase, expected=expect_serial, ask=not yes
     )
     if dry_run:
-        carry_out(lambda screen: failback_command.show(options, screen, as_json=as_json))
+        carry_out(
+            lambda screen: failback_command.show(options, screen, as_json=as_json), shows=True
+        )
     else:
         carry_out(lambda screen: failback_command.failback(options, screen))

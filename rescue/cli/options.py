@@ -8,14 +8,24 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from rescue import ending
+from rescue.ui import outlet
 from rescue.ui.screen import Screen
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 
-def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool = False) -> NoReturn:
-    """Run a command and end the process with its exit code; the only place that does."""
-    sys.exit(ending.carry_out(command, loud=loud))
+def carry_out(
+    command: Callable[[Screen], IntEnum], *, loud: bool = False, shows: bool = False
+) -> NoReturn:
+    """Run a command and end the process with its exit code; the only place that does.
+
+    A command that only `shows` something ends as its output does (see `outlet.outlets`). Any other
+    one is finished, and its exit code says what it did, though nobody reads what it prints.
+    """
+    code = ending.carry_out(command, loud=loud)
+    if not shows:
+        outlet.excuse()
+    sys.exit(code)
 
 
 def writes_a_disk(verb: Verb) -> Verb:

@@ -52,7 +52,7 @@ def restore(
         report=report,
     )
     if dry_run:
-        carry_out(lambda screen: restore_command.show(options, screen, as_json=as_json))
+        carry_out(lambda screen: restore_command.show(options, screen, as_json=as_json), shows=True)
     else:
         carry_out(lambda screen: restore_command.restore(options, screen), loud=yes)
 

@@ -39,7 +39,7 @@ def schedule_install(
 @schedule.command("show")
 def schedule_show() -> None:
     """Show the schedule, and when the last runs were and the next will be."""
-    carry_out(schedule_command.show)
+    carry_out(schedule_command.show, shows=True)
 
 
 @schedule.command("remove")

@@ -30,7 +30,8 @@ def status(*, as_json: bool, log: bool, html: Path | None, monitor: bool) -> Non
     if as_json and html:
         raise click.UsageError("--json and --html contradict each other")
     options = status_command.StatusOptions(as_json=as_json, html=html, log=log, monitor=monitor)
-    carry_out(lambda screen: status_command.status(options, screen), loud=log)
+    shows = not (log or html)
+    carry_out(lambda screen: status_command.status(options, screen), loud=log, shows=shows)
 
 
 @click.command(hidden=True)

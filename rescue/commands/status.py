@@ -7,7 +7,7 @@ from rescue.codec import to_json
 from rescue.commands.metrics import publish
 from rescue.commands.standing import standing
 from rescue.discover.machine import discover
-from rescue.errors import RescueError
+from rescue.errors import in_words
 from rescue.model.status import Health, Status
 from rescue.report import report
 from rescue.system import journal
@@ -71,8 +71,8 @@ def _write(page: str, path: Path) -> None:
 def _monitor(screen: Screen) -> Health:
     try:
         found = standing(discover())
-    except (RescueError, OSError) as error:
-        screen.show_plain(unknown_line(str(error)))
+    except Exception as error:  # whatever it was: by its exit code a plugin says what it knows
+        screen.show_plain(unknown_line(in_words(error)))
         return Health.UNKNOWN
     screen.show_plain(monitor_line(found))
     return found.health
