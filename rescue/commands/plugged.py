@@ -1,4 +1,4 @@
-"""`rescue mirror NAME --plugged`: a run that a disk started, and the word that it can be pulled."""
+"""`rescue mirror NAME --plugged`: a run that a disk started, and the word on how it ended."""
 
 import contextlib
 import os
@@ -7,14 +7,14 @@ from rescue import config
 from rescue.commands.mirror import MirrorOptions, mirror
 from rescue.errors import ExitCode, RescueError, SkippedError, in_words
 from rescue.model.schedule import ScheduleSettings
-from rescue.plan.alarm import pull_mail, pull_text
+from rescue.plan.alarm import plugged_mail, plugged_news
 from rescue.system import journal, notify
 from rescue.system.run import CommandError
 from rescue.ui.screen import Screen
 
 
 def mirror_plugged(options: MirrorOptions, screen: Screen) -> ExitCode:
-    """Do the run, and tell people when the disk can be pulled, however the run ended.
+    """Do the run, and tell people how it ended: only after a good one can the disk be pulled.
 
     Raises what `mirror` raises, after that: the unit's own alarm tells why it failed.
     """
@@ -23,25 +23,29 @@ def mirror_plugged(options: MirrorOptions, screen: Screen) -> ExitCode:
     except SkippedError:
         raise
     except BaseException as error:
-        said = in_words(error)
-        _tell(pull_text(options.name, failed=said), screen)
+        code = error.code if isinstance(error, RescueError) else ExitCode.FAILED
+        _tell(options.name, code, screen, said=in_words(error))
         raise
-    _tell(pull_text(options.name), screen)
+    _tell(options.name, code, screen)
     return code
 
 
-def _tell(text: str, screen: Screen) -> None:
+def _tell(name: str, code: ExitCode, screen: Screen, *, said: str = "") -> None:
     """Say it in the journal, on every terminal, and by mail where a mail system is installed.
 
     A channel that does not work is no failure of the run.
     """
-    screen.show(text)
-    journal.report_success(text)
+    news = plugged_news(name, code, said=said)
+    screen.show(news.text)
+    if code in (ExitCode.DONE, ExitCode.DEGRADED):
+        journal.report_success(news.text, code=code, mirror=name)
+    else:
+        journal.report_alarm(news.text, mirror=name)
     with contextlib.suppress(CommandError):
-        notify.wall(text)
+        notify.wall(news.text)
     if notify.can_mail():
         with contextlib.suppress(CommandError):
-            notify.mail(pull_mail(os.uname().nodename, text, to=_settings().notify))
+            notify.mail(plugged_mail(os.uname().nodename, news, to=_settings().notify))
 
 
 def _settings() -> ScheduleSettings:

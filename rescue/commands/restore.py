@@ -106,8 +106,10 @@ def _carry_out(
     screen.show(render_report(report))
     count = sum(len(told.comes) for told in report.users)
     said = "complete" if report.complete else "partial: not everything could be read"
-    journal.report_success(f"restore from {plan.origin.name}: {count} files came back, {said}")
-    return ExitCode.DONE if report.complete else ExitCode.DEGRADED
+    code = ExitCode.DONE if report.complete else ExitCode.DEGRADED
+    told = f"restore from {plan.origin.name}: {count} files came back, {said}"
+    journal.report_success(told, code=code)
+    return code
 
 
 def write_report(report: RestoreReport, path: Path) -> None:

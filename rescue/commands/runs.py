@@ -158,8 +158,10 @@ def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) ->
     """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
     for figure in summary_lines(outcome.summary):
         screen.say(figure)
-    screen.show(done)
     code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE
+    if code is ExitCode.DEGRADED:
+        done = f"DEGRADED, not all of it is what it should be: {done}"
+    screen.show(done)
     journal.report_success(done, code=code, mirror=outcome.record.name, generation=generation)
     return code
 

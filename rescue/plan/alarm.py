@@ -1,8 +1,10 @@
 """What is said to people when something that runs unattended has failed."""
 
+from dataclasses import dataclass
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 
+from rescue.errors import ExitCode
 from rescue.model.schedule import MIRROR_SERVICE, OVERDUE_SERVICE
 
 # An hourly look that mails every hour is soon no longer read.
@@ -57,19 +59,51 @@ def alarm_mail(host: str, unit: str, lines: tuple[str, ...], *, to: str) -> str:
     return _mail(alarm_subject(host, unit), alarm_text(host, unit, lines), to=to)
 
 
-def pull_text(name: str, *, failed: str = "") -> str:
-    """Return what is said when a disk that was plugged in has had its run, well or not."""
-    if failed:
-        return (
-            f"rescue: the run onto mirror '{name}' did NOT end well, and nothing of its disk is in "
-            f"use any more: {_plain(failed)}"
-        )
-    return f"rescue: mirror '{name}' is complete, and its disk can be pulled"
+@dataclass(frozen=True, kw_only=True)
+class PluggedNews:
+    """What people are told of a run that a disk started: one line for all of it, and the rest."""
+
+    subject: str
+    text: str
 
 
-def pull_mail(host: str, text: str, *, to: str) -> str:
-    """Return the whole message that a disk can be pulled, for `sendmail -t`, in plain ASCII."""
-    return _mail(f"rescue on {_plain(host)}: the disk can be pulled", text + "\n", to=to)
+def plugged_news(name: str, code: ExitCode, *, said: str = "") -> PluggedNews:
+    """Return what is said when a disk that was plugged in has had its run, however that ended.
+
+    `said` is what ended it, where it did not come to its end.
+    """
+    subject, text = _PLUGGED.get(code, _NOT_WELL)
+    known = {"name": _plain(name), "said": _plain(said), "code": int(code)}
+    return PluggedNews(subject=subject.format(**known), text="rescue: " + text.format(**known))
+
+
+_NOT_WELL = (
+    "the run onto mirror '{name}' FAILED",
+    "the run onto mirror '{name}' did NOT end well (exit code {code}): {said}. rescue uses nothing "
+    "of its disk any more; look at 'rescue status' before you pull it",
+)
+# By how the run ended: only what came to its end says that the disk can be pulled.
+_PLUGGED = {
+    ExitCode.DONE: (
+        "the disk can be pulled",
+        "mirror '{name}' is complete, and its disk can be pulled",
+    ),
+    ExitCode.DEGRADED: (
+        "mirror '{name}' is DEGRADED; the disk can be pulled",
+        "mirror '{name}' boots, but not all of it is what it should be (exit code {code}, "
+        "DEGRADED): 'rescue status' says what. Its disk can be pulled",
+    ),
+    ExitCode.BUSY: (
+        "no run onto mirror '{name}': do NOT pull the disk",
+        "there was no run onto mirror '{name}', another one is active: {said}. Leave its disk "
+        "where it is",
+    ),
+}
+
+
+def plugged_mail(host: str, news: PluggedNews, *, to: str) -> str:
+    """Return the whole message of a run that a disk started, for `sendmail -t`, in plain ASCII."""
+    return _mail(f"rescue on {_plain(host)}: {news.subject}", news.text + "\n", to=to)
 
 
 def _mail(subject: str, text: str, *, to: str) -> str:

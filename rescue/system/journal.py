@@ -43,9 +43,10 @@ def report_success(
     mirror: str = "",
     generation: int = 0,
 ) -> None:
-    """Write to the system's log what a run did."""
+    """Write to the system's log what a run did; one that is DEGRADED is a warning there."""
     fields = {"EXIT_CODE": str(int(code)), **_about(mirror, generation)}
-    _write(syslog.LOG_NOTICE, message, MessageId.DONE, fields)
+    priority = syslog.LOG_WARNING if code is ExitCode.DEGRADED else syslog.LOG_NOTICE
+    _write(priority, message, MessageId.DONE, fields)
 
 
 def report_alarm(message: str, *, mirror: str = "") -> None:

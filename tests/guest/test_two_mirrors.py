@@ -91,6 +91,8 @@ def it_is_plugged_in_and_pulled_out_in_the_middle(server: Guest, second: Disk) -
     assert "mirror 'MIRROR01' (MIRROR01): complete, generation 2" in status
     server.run(f"until grep -q '{PLUGGED} failed' /run/mail; do sleep 1; done")
     assert "did NOT end well" in in_the_log(server)
+    server.run("until grep -q \"run onto mirror 'second' FAILED\" /run/mail; do sleep 1; done")
+    assert "can be pulled" not in server.run("cat /run/mail").stdout + in_the_log(server)
     assert server.written(MIRROR) == first
 
 

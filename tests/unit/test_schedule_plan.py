@@ -30,7 +30,7 @@ from rescue.model.schedule import (
     Starter,
     TimerState,
 )
-from rescue.plan.alarm import alarm_mail, is_due, pull_mail, pull_text, told_with
+from rescue.plan.alarm import alarm_mail, is_due, plugged_mail, plugged_news, told_with
 from rescue.plan.schedule import (
     CRON_JOB,
     PATHS,
@@ -279,14 +279,31 @@ def test_what_a_disk_cannot_start_is_refused(starter: Starter, name: str, said: 
     assert said in answer[0].hint
 
 
-def test_that_a_disk_can_be_pulled_is_said_well_or_not() -> None:
-    assert pull_text("attic") == "rescue: mirror 'attic' is complete, and its disk can be pulled"
-    bad = pull_text("attic", failed="no \x1b[31m more")
-    assert "did NOT end well" in bad
-    assert "\x1b" not in bad
-    mail = message_from_string(pull_mail("server", pull_text("attic"), to="root"), policy=default)
+def test_that_a_disk_can_be_pulled_is_said_after_a_good_run() -> None:
+    news = plugged_news("attic", ExitCode.DONE)
+    assert news.text == "rescue: mirror 'attic' is complete, and its disk can be pulled"
+    mail = message_from_string(plugged_mail("server", news, to="root"), policy=default)
     assert mail["Subject"] == "rescue on server: the disk can be pulled"
     assert "'attic' is complete" in mail.get_content()
+
+
+@pytest.mark.parametrize("code", [c for c in ExitCode if c not in (0, 14)])
+def test_a_run_that_failed_never_says_that_all_is_well(code: ExitCode) -> None:
+    news = plugged_news("attic", code, said="no \x1b[31m more")
+    mail = message_from_string(plugged_mail("server", news, to="root"), policy=default)
+    for text in (news.text, mail["Subject"]):
+        assert "can be pulled" not in text
+        assert "complete" not in text
+        assert "'attic'" in text
+    assert "no ?[31m more" in news.text
+    assert "NOT" in mail["Subject"] or "FAILED" in mail["Subject"]
+
+
+def test_a_degraded_run_is_said_to_be_one() -> None:
+    news = plugged_news("attic", ExitCode.DEGRADED)
+    assert "DEGRADED" in news.subject
+    assert "DEGRADED" in news.text
+    assert "can be pulled" in news.text
 
 
 def test_without_systemd_it_is_a_script_of_cron_daily() -> None:
