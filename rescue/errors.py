@@ -59,6 +59,10 @@ class BrakeError(RescueError):
     code = ExitCode.BRAKE
 
 
+class FullError(RescueError):
+    """A file system of the mirror has no room for what should be written to it."""
+
+
 class AuditError(RescueError):
     """The mirror was written, and its boot chain has a broken link."""
 

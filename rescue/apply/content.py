@@ -8,18 +8,17 @@ changed. What differs in size or time is an ordinary change, and the run's own b
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from rescue.apply.estimate import Estimate, expect_compared, expect_disk
+from rescue.apply.names import listed
 from rescue.apply.pace import pacer
 from rescue.apply.sync import job_of, judge
 from rescue.apply.work import TreeWork
 from rescue.apply.workspace import WORK, Site, Workspace
-from rescue.errors import BrakeError
+from rescue.errors import BrakeError, FullError
 from rescue.model.content import Doubt, Known
 from rescue.model.event import Event, Progress, StepDone, StepStarted
 from rescue.model.plan import Plan
@@ -189,9 +188,15 @@ def take_content(step: TakeContent, work: TreeWork) -> str:
     whole = SyncTree(mount_point=step.mount_point, checksum=True)
     job: SyncJob = job_of(whole, work.workspace)
     listener = Listener(pacer(job, emit=work.emit))
-    with _listed(path.lstrip("/") for path in step.paths) as names:
-        result = stream(rsyncsums.take_argv(job, names), on_line=listener.line)
-    judge(result, job, step.mount_point, work)
+    with listed(path.lstrip("/") for path in step.paths) as names:
+        try:
+            result = stream(rsyncsums.take_argv(job, names), on_line=listener.line)
+            judge(result, job, step.mount_point, work)
+        except FullError:
+            # What is overwritten was found to be wrong.
+            job = replace(job, tight=True)
+            result = stream(rsyncsums.take_argv(job, names), on_line=listener.line)
+            judge(result, job, step.mount_point, work)
     sync_filesystem(job.target)
     tally = listener.tally
     work.done.changed += tally.changed + tally.created
@@ -222,7 +227,7 @@ def _digests_of(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
 
     empty = WORK / "empty"
     empty.mkdir(exist_ok=True)
-    with _listed(paths) as names:
+    with listed(paths) as names:
         result = stream(rsyncsums.digests_argv(root, names, empty=empty), on_line=line)
     expect_compared(result, str(root))
     return found
@@ -244,15 +249,3 @@ def _can_be_read(path: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-@contextmanager
-def _listed(paths: Iterable[str]) -> Iterator[Path]:
-    """Give a file that lists the paths, each ended by a zero byte, for rsync's --files-from."""
-    WORK.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Beside the run's own small file system: the list can be long.
-    with NamedTemporaryFile(dir=WORK.parent, prefix="names-") as file:
-        for path in paths:
-            file.write(os.fsencode(path) + b"\0")
-        file.flush()
-        yield Path(file.name)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rescue.apply.room import Needs, free_for_root
 from rescue.apply.sync import job_of
 from rescue.apply.workspace import Site, Workspace
 from rescue.errors import RefusedError, RescueError
@@ -14,11 +15,16 @@ from rescue.system.run import Result, stream
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Files on the source, existing files that would change, and what would be deleted."""
+    """Files on the source, existing files that would change, and what would be deleted.
+
+    `short` are the mount points where the mirror has no room for what would be written as long as
+    nothing is deleted.
+    """
 
     files_total: int
     changes: int
     deletions: int
+    short: tuple[str, ...] = ()
 
 
 def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
@@ -30,14 +36,18 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     where = site or Site()
     expect_disk(plan, where)
     total = changes = deletions = 0
+    short: list[str] = []
     with Workspace.comparing(plan, site=where) as workspace:
         for step in plan.steps:
             if isinstance(step, SyncTree) and step.paths != ():
-                tally = _look(step, workspace)
+                needs = Needs(workspace.source(step.mount_point))
+                tally = _look(step, workspace, needs)
+                if needs.bytes > free_for_root(workspace.mirror(step.mount_point)):
+                    short.append(step.mount_point)
                 total += tally.files_total
                 changes += tally.changed
                 deletions += tally.deletions
-    return Estimate(files_total=total, changes=changes, deletions=deletions)
+    return Estimate(files_total=total, changes=changes, deletions=deletions, short=tuple(short))
 
 
 def expect_disk(plan: Plan, site: Site) -> None:
@@ -49,10 +59,15 @@ def expect_disk(plan: Plan, site: Site) -> None:
         )
 
 
-def _look(step: SyncTree, workspace: Workspace) -> rsync.Tally:
+def _look(step: SyncTree, workspace: Workspace, needs: Needs) -> rsync.Tally:
     listener = Listener(lambda _: None)
     job = job_of(step, workspace)
-    result = stream(rsync.estimate_argv(job), on_line=listener.line)
+
+    def line(text: str) -> None:
+        listener.line(text)
+        needs.line(text)
+
+    result = stream(rsync.estimate_argv(job), on_line=line)
     expect_compared(result, step.mount_point)
     return listener.tally
 

@@ -5,15 +5,20 @@ the source boots with. Where that is not certain to be right, mkinitramfs makes 
 own tree.
 """
 
+import errno
 import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from rescue.apply.bootset import gone_from_source, kept_for_the_menu, no_kernel_fits
+from rescue.apply.room import free_for_root
 from rescue.apply.work import TreeWork
-from rescue.errors import RescueError
+from rescue.errors import FullError, RescueError
 from rescue.model.event import Notice
 from rescue.model.step import BuildInitramfs
+from rescue.state import OWN_FOLDER
 from rescue.system import initramfs
 from rescue.system.chroot import kernel_view, run_in
 from rescue.system.files import copy_metadata, copy_times, digest, sync_directory
@@ -21,19 +26,23 @@ from rescue.system.initramfs import InitramfsError
 from rescue.system.run import CommandError
 
 PREFIX = "initrd.img-"
+BOOT = "boot"
 _FRESH = ".new"
+_MARGIN = 1.1
+"""What is made is about as large as the source's: other tools and options pack otherwise."""
 _TIMEOUT = 3600.0  # seconds; minutes on a slow machine
 
 
-def mkinitramfs_argv(version: str) -> list[str]:
-    """Return the command that makes a kernel's initramfs beside the old one (man 8 mkinitramfs)."""
-    return ["mkinitramfs", "-o", f"/boot/{PREFIX}{version}{_FRESH}", version]
+def mkinitramfs_argv(version: str, folder: str = BOOT) -> list[str]:
+    """Return the command that makes a kernel's initramfs in a folder (man 8 mkinitramfs)."""
+    return ["mkinitramfs", "-o", f"/{folder}/{PREFIX}{version}{_FRESH}", version]
 
 
 def build_initramfs(step: BuildInitramfs, work: TreeWork) -> str:
     """Make it for each kernel whose initramfs on the source is new, or missing on the mirror.
 
-    Raises CommandError where mkinitramfs fails; the mirror's old one stays then.
+    Raises CommandError where mkinitramfs fails, FullError where there is no room; the mirror's old
+    one stays then.
     """
     del step
     tree = work.workspace.tree()
@@ -53,11 +62,7 @@ def build_initramfs(step: BuildInitramfs, work: TreeWork) -> str:
             continue
         if known.get(version) != digests[version] or not _image(tree, version).is_file():
             stale.append(version)
-    built = [version for version in stale if not _translate(tree, version, work)]
-    if built:
-        with kernel_view(tree):
-            for version in built:
-                _build(tree, version, work)
+    built = [version for version in stale if not _make(tree, version, work)]
     if stale:
         _keep_times(tree, work)
     work.record = replace(work.record, initramfs_digests=tuple(sorted(digests.items())))
@@ -70,16 +75,18 @@ def _told(stale: list[str], built: list[str]) -> str:
     return "; ".join(told) or "as it was"
 
 
-def drop_old(mount_point: str, work: TreeWork) -> int:
+def drop_old(mount_point: str, work: TreeWork, *, but: tuple[str, ...] = ()) -> int:
     """Remove the mirror's initramfs of kernels that the source no longer has; return how many.
 
-    Only on the file system that holds /boot.
+    Only on the file system that holds /boot. `but` are versions whose initramfs stays. What was
+    being made when a run was cut goes, too.
     """
     pair, inside = work.workspace.pair_of("/boot")
     if pair.mount_point != mount_point:
         return 0
     boot = work.workspace.mirror(mount_point) / inside.lstrip("/")
     wanted = {image.name for image in _source_images(work).values()}
+    wanted |= {f"{PREFIX}{version}" for version in but}
     old = [path for path in boot.glob(f"{PREFIX}*") if path.name not in wanted]
     for path in old:
         path.unlink()
@@ -88,7 +95,87 @@ def drop_old(mount_point: str, work: TreeWork) -> int:
     return len(old)
 
 
-def _translate(tree: Path, version: str, work: TreeWork) -> bool:
+def _make(tree: Path, version: str, work: TreeWork) -> bool:
+    """Make it and put it in its place; return whether it is the source's, translated.
+
+    Beside the old ones as long as there is room. Else those of old kernels go, but for that which
+    the mirror starts; and at last it is made on the mirror's root file system, and takes the place
+    of the old one within seconds.
+    """
+    wanted = int(_source_images(work)[version].stat().st_size * _MARGIN)
+    if free_for_root(tree / BOOT) < wanted:
+        _drop_all(work, but=kept_for_the_menu(work))
+    if free_for_root(tree / BOOT) >= wanted:
+        try:
+            translated = _make_in(BOOT, tree, version, work)
+        except (OSError, CommandError) as error:
+            if not _is_full(error):
+                raise
+        else:
+            _put_in_place(_fresh(tree, version), tree, version, work)
+            return translated
+    return _make_elsewhere(tree, version, work)
+
+
+def _make_elsewhere(tree: Path, version: str, work: TreeWork) -> bool:
+    """Make it on the root file system, and let it take the place of an old one."""
+    try:
+        translated = _make_in(OWN_FOLDER, tree, version, work)
+        staged = _fresh(tree, version, OWN_FOLDER)
+        try:
+            _clear_place(staged.stat().st_size, tree, version, work)
+            shutil.copyfile(staged, _fresh(tree, version))
+        finally:
+            staged.unlink()
+        _put_in_place(_fresh(tree, version), tree, version, work)
+    except OSError as error:
+        _fresh(tree, version).unlink(missing_ok=True)
+        if error.errno != errno.ENOSPC:
+            raise
+        raise FullError(
+            f"the mirror has no room for the initramfs of kernel {version}",
+            hint="remove kernels that are not used on the source ('apt autoremove'), and run again",
+        ) from error
+    return translated
+
+
+def _clear_place(size: int, tree: Path, version: str, work: TreeWork) -> None:
+    """Make room for so many bytes: the old initramfs of this kernel goes, then the menu's own."""
+    image, boot = _image(tree, version), tree / BOOT
+    if free_for_root(boot) < size and image.exists():
+        said = f"no room for two initramfs of kernel {version}: the old one goes first"
+        work.emit(Notice(message=said))
+        image.unlink()
+    if free_for_root(boot) < size:
+        if gone_from_source(kept_for_the_menu(work), work):
+            work.emit(Notice(message=no_kernel_fits("/boot")))
+        _drop_all(work)
+
+
+def _make_in(folder: str, tree: Path, version: str, work: TreeWork) -> bool:
+    """Make it in a folder of the tree; return whether it is the source's, translated."""
+    fresh = _fresh(tree, version, folder)
+    try:
+        if translated := _translate(tree, version, work, fresh):
+            return translated
+        with kernel_view(tree):
+            run_in(tree, mkinitramfs_argv(version, folder), timeout=_TIMEOUT)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return False
+
+
+def _is_full(error: OSError | CommandError) -> bool:
+    """Whether it may have been for want of room: what mkinitramfs says is not read for it."""
+    return not isinstance(error, OSError) or error.errno == errno.ENOSPC
+
+
+def _drop_all(work: TreeWork, *, but: tuple[str, ...] = ()) -> None:
+    drop_old(work.workspace.pair_of("/boot")[0].mount_point, work, but=but)
+
+
+def _translate(tree: Path, version: str, work: TreeWork, fresh: Path) -> bool:
     """Make it from the source's by replacing identifiers; return whether that could be done."""
     source, identifiers = _source_images(work)[version], work.record.identifiers
     words = identifiers.same_length()
@@ -99,11 +186,10 @@ def _translate(tree: Path, version: str, work: TreeWork) -> bool:
             text = initramfs.replaced(member.data, words).decode("utf-8", "surrogateescape")
             if member.is_text and identifiers.find_old(text):
                 return False
-        initramfs.translate(source, _fresh(tree, version), words)
+        initramfs.translate(source, fresh, words)
     except (InitramfsError, CommandError):
-        _fresh(tree, version).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         return False
-    _put_in_place(tree, version, work)
     return True
 
 
@@ -120,13 +206,8 @@ def _chosen_for_one_disk(tree: Path) -> bool:
     return bool(values) and values[-1] != "most"
 
 
-def _build(tree: Path, version: str, work: TreeWork) -> None:
-    run_in(tree, mkinitramfs_argv(version), timeout=_TIMEOUT)
-    _put_in_place(tree, version, work)
-
-
-def _put_in_place(tree: Path, version: str, work: TreeWork) -> None:
-    image, fresh = _image(tree, version), _fresh(tree, version)
+def _put_in_place(fresh: Path, tree: Path, version: str, work: TreeWork) -> None:
+    image = _image(tree, version)
     if not fresh.is_file() or fresh.stat().st_size == 0:
         raise RescueError(f"no initramfs was made for kernel {version}")
     copy_metadata(_source_images(work)[version], fresh)
@@ -145,11 +226,11 @@ def _source_images(work: TreeWork) -> dict[str, Path]:
 
 
 def _image(tree: Path, version: str) -> Path:
-    return tree / "boot" / f"{PREFIX}{version}"
+    return tree / BOOT / f"{PREFIX}{version}"
 
 
-def _fresh(tree: Path, version: str) -> Path:
-    return tree / "boot" / f"{PREFIX}{version}{_FRESH}"
+def _fresh(tree: Path, version: str, folder: str = BOOT) -> Path:
+    return tree / folder / f"{PREFIX}{version}{_FRESH}"
 
 
 def _keep_times(tree: Path, work: TreeWork) -> None:

@@ -5,15 +5,23 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from rescue.apply.bootset import (
+    gone_from_source,
+    kept_for_the_menu,
+    no_kernel_fits,
+    places_on,
+)
 from rescue.apply.initramfs import drop_old
+from rescue.apply.names import listed
 from rescue.apply.ownfiles import OWN_PATHS
 from rescue.apply.pace import pacer
+from rescue.apply.room import follow_renames, make_way
 from rescue.apply.work import TreeWork
 from rescue.apply.workspace import Workspace
-from rescue.errors import RescueError
+from rescue.errors import FullError, RescueError
 from rescue.model.event import Notice
 from rescue.model.step import PruneTree, SyncTree
-from rescue.system import rsync
+from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.run import Result, stream
@@ -33,6 +41,7 @@ def job_of(step: SyncTree, workspace: Workspace) -> SyncJob:
         first=step.first,
         bandwidth_kib=step.bandwidth_kib,
         deletions=step.deletions,
+        tight=step.tight,
     )
 
 
@@ -41,7 +50,7 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     job = job_of(replace(step, deletions=step.deletions and not work.failing), work.workspace)
     if step.paths == ():
         return "nothing to look at"
-    tally = _carry_out(job, step.mount_point, work)
+    tally = _tightly(job, step.mount_point, work) if step.tight else _roomily(job, step, work)
     work.workspace.complete_tree()
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
         setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
@@ -64,6 +73,68 @@ def prune(step: PruneTree, work: TreeWork) -> str:
     tally = _carry_out(job_of(whole, work.workspace), step.mount_point, work)
     work.done.deletions += tally.deletions + dropped
     return f"{tally.deletions + dropped} deleted"
+
+
+def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> rsync.Tally:
+    """Copy with the deletions last, and where that does not fit, with the deletions first."""
+    try:
+        return _carry_out(job, step.mount_point, work)
+    except FullError:
+        remove_partial(job.target)
+        if step.first or not job.deletions or work.failing:
+            raise
+        return _tightly(job, step.mount_point, work)
+
+
+def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
+    """Make one file system equal where it cannot hold old and new at once.
+
+    It never holds more than the source does. Of the kernels, that which the mirror's present menu
+    starts goes last, and only where the new one does not fit beside it. Raises FullError where
+    even that is not enough.
+    """
+    said = f"no room for old and new files of {mount_point} at once: deletions come first"
+    work.emit(Notice(message=said))
+    remove_partial(job.target)
+    kept = kept_for_the_menu(work)
+    dropped = drop_old(mount_point, work, but=kept)
+    tight = replace(job, tight=True, late=places_on(mount_point, kept, work))
+    _rename(tight, mount_point, work)
+    try:
+        tally = _carry_out(tight, mount_point, work)
+    except FullError:
+        if work.failing:
+            raise
+        tally = _most_tightly(tight, mount_point, work)
+    return replace(tally, deletions=tally.deletions + dropped)
+
+
+def _rename(job: SyncJob, mount_point: str, work: TreeWork) -> None:
+    """Rename large files as on the source, and write those anew that were not the same after all.
+
+    In place: a file of the mirror alone under its new name, which no run has promised yet.
+    """
+    if not (renamed := follow_renames(job)):
+        return
+    work.emit(Notice(message=f"{len(renamed)} large files of {mount_point} were renamed"))
+    with listed(renamed) as names:
+        compared = replace(job, checksum=True)
+        result = stream(rsyncsums.take_argv(compared, names), on_line=lambda _: None)
+    judge(result, job, mount_point, work)
+
+
+def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
+    """Let old content go before the new comes, and last of all the kernel of the menu."""
+    make_way(job, mount_point, work)
+    try:
+        return _carry_out(job, mount_point, work)
+    except FullError:
+        if not job.late or work.failing:
+            raise
+    if gone_from_source(kept_for_the_menu(work), work):
+        work.emit(Notice(message=no_kernel_fits(mount_point)))
+    drop_old(mount_point, work)
+    return _carry_out(replace(job, late=()), mount_point, work)
 
 
 def remove_partial(root: Path) -> int:
@@ -95,7 +166,7 @@ def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> Non
         return
     said = rsync.parse_complaints(result.stderr, source=job.source, shown_as=mount_point)
     if said.full:
-        raise RescueError(
+        raise FullError(
             f"the mirror's file system for {mount_point} is full",
             hint="free space on the source and run again; the mirror is as large as it was then",
         )

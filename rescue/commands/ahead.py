@@ -9,6 +9,7 @@ from rescue.confirm import GuardRefusedError
 from rescue.model.plan import Plan
 from rescue.plan.brake import check_brake
 from rescue.plan.content import check_suspects, judge, with_comparison
+from rescue.plan.room import with_room
 from rescue.system.digests import opened
 from rescue.ui.screen import Screen
 
@@ -36,7 +37,10 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
             ahead = estimate(plan)
     if not trust.accept_changes:
         _brake(ahead, settings)
-    return plan
+    roomy = with_room(plan, ahead.short)
+    for note in roomy.notes[len(plan.notes) :]:
+        screen.say(f"note: {note}")
+    return roomy
 
 
 def _compared(plan: Plan, screen: Screen, trust: Trust) -> tuple[Plan, Estimate]:

@@ -52,7 +52,8 @@ class SyncTree:
     own: neither sent nor deleted. `late` are sent, but what vanished below them on the source
     is deleted only by `PruneTree` after the boot files name what is there now. `paths` is None
     for everything, or the only paths to look at. `bandwidth_kib` is KiB a second, 0: no limit.
-    Without `deletions` the mirror keeps what the source does not have.
+    Without `deletions` the mirror keeps what the source does not have. A `tight` one has no room
+    for old and new at once: what is gone from the source goes first.
     """
 
     mount_point: str
@@ -63,6 +64,7 @@ class SyncTree:
     first: bool = False
     bandwidth_kib: int = 0
     deletions: bool = True
+    tight: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

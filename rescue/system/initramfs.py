@@ -5,14 +5,13 @@ Formats: Documentation/driver-api/early-userspace/buffer-format.rst of Linux ('n
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rescue.errors import RescueError
-from rescue.system.run import reading
+from rescue.system.run import piped, reading
 
 _DECOMPRESSORS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
     (b"\x28\xb5\x2f\xfd", ("zstd", "-q", "-d", "-c")),
@@ -123,23 +122,21 @@ def translate(image: Path, target: Path, words: Mapping[bytes, bytes]) -> None:
     if any(len(old) != len(new) for old, new in words.items()):
         raise ValueError("a word would change the archive's length")
     with image.open("rb") as file:
-        plain = _Input(file)
-        for _ in _archives(plain):
+        before = _Input(file)
+        for _ in _archives(before):
             pass
-        start, magic = plain.offset, plain.peek(6)
-    with (
-        image.open("rb", buffering=0) as raw,
-        target.open("wb") as fresh,
-        tempfile.TemporaryFile(dir=target.parent, buffering=0) as unpacked,
-    ):
+        start, magic = before.offset, before.peek(6)
+    packer = _filter(_COMPRESSORS, magic)
+    with image.open("rb", buffering=0) as raw, target.open("wb") as fresh:
         fresh.write(raw.read(start))
         raw.seek(start)
-        with reading(_decompressor(magic), source=raw) as stream:
-            for chunk in _replaced(stream, words):
-                unpacked.write(chunk)
-        unpacked.seek(0)
-        with reading(_filter(_COMPRESSORS, magic), source=unpacked) as stream:
-            shutil.copyfileobj(stream, fresh, _CHUNK)
+        # Unpacked it is several times as large: it is nowhere whole, /boot has no room for it.
+        with (
+            reading(_decompressor(magic), source=raw) as stream,
+            piped(_replaced(stream, words)) as plain,
+            reading(packer, source=plain) as packed,
+        ):
+            shutil.copyfileobj(packed, fresh, _CHUNK)
 
 
 def replaced(data: bytes, words: Mapping[bytes, bytes]) -> bytes:

@@ -27,7 +27,8 @@ class SyncJob:
     `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted.
     `late` are literal paths below which nothing is deleted. `paths` are literal too, None for
     everything. `bandwidth_kib` is KiB a second, 0: no limit. Without `deletions` the target keeps
-    what the source does not have.
+    what the source does not have. A `tight` one deletes before it copies, and each file takes its
+    place as soon as it is copied: the target holds no more than the source and one file.
     """
 
     source: Path
@@ -40,6 +41,7 @@ class SyncJob:
     first: bool = False
     bandwidth_kib: int = 0
     deletions: bool = True
+    tight: bool = False
 
 
 def sync_argv(job: SyncJob) -> list[str]:
@@ -49,7 +51,7 @@ def sync_argv(job: SyncJob) -> list[str]:
     end, so that the mirror is half old and half new for seconds only.
     """
     careful = [*deleting(job), "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
-    late_moves = [] if job.first else careful
+    late_moves = [] if job.first else deleting(job) if job.tight else careful
     slowly = [f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []
     return [*POLITE, "rsync", *how(job), *late_moves, *slowly, "--info=progress2", *what(job)]
 
@@ -112,7 +114,9 @@ def deleting(job: SyncJob) -> list[str]:
 
     Never with --ignore-errors: after an error of reading rsync itself deletes nothing any more.
     """
-    return ["--delete-delay"] if job.deletions else []
+    if not job.deletions:
+        return []
+    return ["--delete-before"] if job.tight else ["--delete-delay"]
 
 
 def how(job: SyncJob, *, out: str = _OUT) -> list[str]:

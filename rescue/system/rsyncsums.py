@@ -33,7 +33,8 @@ def take_argv(job: SyncJob, names: Path) -> list[str]:
     """Return the command that copies the files listed in `names` where their contents differ.
 
     `names` are paths relative to both roots, each ended by a zero byte. What lies on the way to
-    them is left as it is, and each file is replaced whole.
+    them is left as it is, and each file is replaced whole: beside the old one, or where the job is
+    tight, in its place.
     """
     return [
         *POLITE,
@@ -41,6 +42,7 @@ def take_argv(job: SyncJob, names: Path) -> list[str]:
         *how(job),
         "--info=progress2",
         "--no-implied-dirs",
+        *(["--inplace"] if job.tight else []),
         "--from0",
         f"--files-from={names}",
         f"{job.source}/",

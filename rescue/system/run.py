@@ -5,8 +5,9 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -312,6 +313,37 @@ def reading(argv: Sequence[str], *, source: BinaryIO) -> Iterator[BinaryIO]:
         errors.seek(0)
         if child.returncode != 0:
             raise CommandError(_ended(argv, child.returncode, "", _text(errors.read())))
+
+
+@contextmanager
+def piped(chunks: Iterable[bytes]) -> Iterator[BinaryIO]:
+    """Give what the chunks say as an open file, for a filter to read while they are made.
+
+    What making them raises is raised here at the block's end; a reader that leaves early ends it.
+    """
+    read, write = os.pipe()
+    failed: list[BaseException] = []
+
+    def feed() -> None:
+        try:
+            with os.fdopen(write, "wb") as out:
+                for chunk in chunks:
+                    out.write(chunk)
+        except BrokenPipeError:
+            pass
+        except BaseException as error:
+            failed.append(error)
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    with os.fdopen(read, "rb", buffering=0) as plain:
+        feeder.start()
+        try:
+            yield plain
+        finally:
+            plain.close()
+            feeder.join()
+    if failed:
+        raise failed[0]
 
 
 def _pump(child: "subprocess.Popen[bytes]", on_line: Callable[[str], None]) -> bytes:

@@ -343,15 +343,12 @@ def test_disk_that_is_not_the_granted_one_is_refused(pair: Twins) -> None:
         assert [path.name for path in mirror.iterdir()] == ["lost+found"]
 
 
-def test_full_mirror_is_a_failure_that_says_so(pair: Twins) -> None:
+def test_a_first_copy_that_does_not_fit_is_a_failure_that_says_so(pair: Twins) -> None:
+    with pair.mirror_seen_root() as mirror:
+        (mirror / "in-the-way").write_bytes(os.urandom(30 * 1024 * 1024))
     (pair.root / "home/big").write_bytes(os.urandom(40 * 1024 * 1024))
-    plan = pair.plan(first=True)
-    carry_out(pair, plan)
-    complete(pair)
-    (pair.root / "home/big").unlink()
-    (pair.root / "home/other").write_bytes(os.urandom(40 * 1024 * 1024))
     with pytest.raises(ChildError) as caught:
-        carry_out(pair, pair.plan())
+        carry_out(pair, pair.plan(first=True))
     assert "is full" in caught.value.message
 
 

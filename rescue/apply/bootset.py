@@ -1,0 +1,62 @@
+"""The kernel that the mirror's present menu starts: it goes last, and what goes before it."""
+
+import re
+
+from rescue.apply.work import TreeWork
+
+_GRUB_CFG = "boot/grub/grub.cfg"
+_DEFAULT = re.compile(r'^\s*set\s+default="?([^"\n]*?)"?\s*$', re.MULTILINE)
+_LINUX = re.compile(r"^\s*linux\w*\s+\S*/vmlinuz-(\S+)", re.MULTILINE)
+_PLACES = (
+    "/boot/vmlinuz-{}",
+    "/boot/initrd.img-{}",
+    "/boot/System.map-{}",
+    "/boot/config-{}",
+    "/usr/lib/modules/{}",
+)
+
+
+def started_kernels(menu: str) -> tuple[str, ...]:
+    """Given the text of a grub.cfg, return the versions of which one is started by default.
+
+    It is the first entry's where the menu says no other ('set default="0"'); else every kernel's
+    that the menu names, since what it starts is decided while it boots.
+    """
+    versions = tuple(dict.fromkeys(_LINUX.findall(menu)))
+    # An entry chosen for one start ('grub-reboot') is none that stays.
+    defaults = set(_DEFAULT.findall(menu)) - {"${next_entry}"}
+    return versions[:1] if defaults <= {"0"} else versions
+
+
+def kept_for_the_menu(work: TreeWork) -> tuple[str, ...]:
+    """Return the versions that the mirror's present menu may start, none without a menu."""
+    try:
+        text = (work.workspace.tree() / _GRUB_CFG).read_text("utf-8", "replace")
+    except OSError:
+        return ()
+    return started_kernels(text)
+
+
+def places_on(mount_point: str, versions: tuple[str, ...], work: TreeWork) -> tuple[str, ...]:
+    """Return where these kernels have their parts on one file system, as it names them itself."""
+    every = (work.workspace.pair_of(place.format(each)) for each in versions for place in _PLACES)
+    return tuple(inside for pair, inside in every if pair.mount_point == mount_point)
+
+
+def gone_from_source(versions: tuple[str, ...], work: TreeWork) -> bool:
+    """Whether one of these kernels is on the mirror alone."""
+    pair, inside = work.workspace.pair_of("/boot")
+    source = work.workspace.source(pair.mount_point) / inside.lstrip("/")
+    tree = work.workspace.tree() / "boot"
+    return any(
+        (tree / f"vmlinuz-{each}").exists() and not (source / f"vmlinuz-{each}").exists()
+        for each in versions
+    )
+
+
+def no_kernel_fits(mount_point: str) -> str:
+    """Return what is said when the mirror's only kernel goes before the new one is there."""
+    return (
+        f"{mount_point} has no room for a new kernel beside the one that the mirror starts: from "
+        "now on, until this run has written the menu, the mirror does not boot"
+    )
