@@ -7,7 +7,6 @@ from pathlib import Path
 from rescue.apply.work import TreeWork
 from rescue.errors import RescueError
 from rescue.model.boot import GrubPlatform
-from rescue.model.filesystem import FsKind
 from rescue.model.record import MirrorRecord
 from rescue.model.step import InstallGrub
 from rescue.system import grub
@@ -15,7 +14,6 @@ from rescue.system.files import sync_filesystem
 from rescue.system.run import run
 
 _TIMEOUT = 900.0  # seconds; 7 s under emulation
-_ESPS = ("/boot/efi", "/efi", "/boot")
 
 
 def install_grub(step: InstallGrub, work: TreeWork) -> str:
@@ -32,10 +30,9 @@ def install_grub(step: InstallGrub, work: TreeWork) -> str:
     if step.platform is GrubPlatform.I386_PC:
         run(grub.bios_argv(tree, work.device), timeout=_TIMEOUT)
     else:
-        esp = esp_of(work.record)
-        run(grub.efi_argv(tree, esp=esp, distributor=step.distributor), timeout=_TIMEOUT)
-        complete_removable(tree / esp.lstrip("/"), distributor=step.distributor)
-        sync_filesystem(tree / esp.lstrip("/"))
+        run(grub.efi_argv(tree, esp=step.esp, distributor=step.distributor), timeout=_TIMEOUT)
+        complete_removable(tree / step.esp.lstrip("/"), distributor=step.distributor)
+        sync_filesystem(tree / step.esp.lstrip("/"))
     sync_filesystem(tree / "boot")
     if not _is_installed(step, work):
         raise RescueError(
@@ -52,18 +49,6 @@ def digests_of(record: MirrorRecord) -> dict[str, str]:
     """Return the digest of each platform; the record keeps them as 'i386-pc=... x86_64-efi=...'."""
     pairs = (word.partition("=") for word in record.grub_digest.split())
     return {name: value for name, sep, value in pairs if sep}
-
-
-def esp_of(record: MirrorRecord) -> str:
-    """Return the mount point of the ESP. Raises RescueError where no mirrored one is known."""
-    vfat = {pair.mount_point for pair in record.filesystems if pair.kind is FsKind.VFAT}
-    found = next((point for point in _ESPS if point in vfat), None)
-    if found is None:
-        raise RescueError(
-            "no EFI system partition is among the mirrored file systems",
-            hint="mount it at /boot/efi on the source, and prepare the mirror again",
-        )
-    return found
 
 
 def complete_removable(esp: Path, *, distributor: str) -> None:
@@ -90,7 +75,7 @@ def _is_installed(step: InstallGrub, work: TreeWork) -> bool:
         return False
     if step.platform is GrubPlatform.I386_PC:
         return (tree / "boot/grub" / step.platform.value / "core.img").is_file()
-    efi = tree / esp_of(work.record).lstrip("/") / "EFI"
+    efi = tree / step.esp.lstrip("/") / "EFI"
     return (efi / step.distributor / "grubx64.efi").is_file() and (
         efi / "BOOT" / "BOOTX64.EFI"
     ).is_file()

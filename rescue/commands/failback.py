@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 from time import time
-from uuid import uuid4
 
 from rescue import config
 from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
 from rescue.codec import to_json
-from rescue.commands.prepare import FRESH_IDENTIFIERS
+from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.runs import expect_to_boot, perform, tell_end
 from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
@@ -66,7 +65,7 @@ def _plan(machine: Machine, options: FailbackOptions) -> Plan:
     request = FailbackRequest(
         target=options.target,
         give_up_content_of=options.erase,
-        fresh=tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS)),
+        fresh=fresh_identifiers(machine),
         enrolled=tuple(entry.name for entry in known),
     )
     return unless_refused(plan_failback(machine, request))

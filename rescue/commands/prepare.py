@@ -18,9 +18,6 @@ from rescue.ui.plan import render_plan
 from rescue.ui.prompt import ask_identity
 from rescue.ui.screen import Screen
 
-# Two identifiers for each of 128 GPT partitions, and the table's own.
-FRESH_IDENTIFIERS = 2 * 128 + 1
-
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
@@ -59,11 +56,17 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
             return finish(plan, outcome, leave, screen, settings=settings, book=book)
 
 
+def fresh_identifiers(machine: Machine) -> tuple[str, ...]:
+    """Return random UUIDs: two for each partition of the running disk, and one for the table."""
+    partitions = machine.root_disk.partitions if machine.root_disk else ()
+    return tuple(str(uuid4()) for _ in range(2 * len(partitions) + 1))
+
+
 def _plan(machine: Machine, options: PrepareOptions) -> Plan:
     request = PrepareRequest(
         target=options.target,
         name=options.name,
         give_up_content_of=options.erase,
-        fresh=tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS)),
+        fresh=fresh_identifiers(machine),
     )
     return unless_refused(plan_prepare(machine, request))

@@ -13,6 +13,7 @@ from rescue.config import Config
 from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
 from rescue.errors import AuditError, ExitCode, RescueError, in_words
+from rescue.model.boot import Firmware
 from rescue.model.event import Event
 from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
@@ -89,7 +90,9 @@ def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
             hint="attach it, and look with 'rescue disks'",
         )
     with Workspace.read_only(record, disk.path) as workspace:
-        return audit(tree=workspace.tree(), disk=disk, record=record)
+        boot = machine.boot
+        asked_for = boot.removable if boot.firmware is Firmware.UEFI else ""
+        return audit(tree=workspace.tree(), disk=disk, record=record, asked_for=asked_for)
 
 
 def finish(

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
 
 from rescue import config
 from rescue.commands.enrolled import known_records
-from rescue.commands.prepare import FRESH_IDENTIFIERS
+from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.schedule import how_it_stands
 from rescue.confirm import GuardRefusedError
 from rescue.discover import diskhealth
@@ -224,7 +223,7 @@ def _choice(task: Task, machine: Machine) -> Choice:
     health = {disk.path: diskhealth.look(disk) for disk in machine.disks}
     if task is Task.MEDIUM:
         return stick_choice(machine, records, health=health)
-    fresh = tuple(str(uuid4()) for _ in range(FRESH_IDENTIFIERS))
+    fresh = fresh_identifiers(machine)
     if task is Task.FAILBACK:
         names = tuple(each.name for each in records)
         return first_disk_choice(machine, names, fresh=fresh, health=health)

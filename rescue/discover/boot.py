@@ -7,13 +7,19 @@ from pathlib import Path
 from rescue.model.boot import BootState, Firmware, GrubPlatform
 
 _FALLBACK_DISTRIBUTOR = "debian"
+_EFI = "sys/firmware/efi"
+_LOADER_INFO = f"{_EFI}/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+_STARTS_A_KERNEL = re.compile(r"^\s*(linux\w*|multiboot2?|blscfg)\b", re.MULTILINE)
 
 
-def read_boot(root: Path = Path("/")) -> BootState:
-    """Return the boot state of the system whose files are at `root` (with its /proc and /sys)."""
+def read_boot(root: Path = Path("/"), *, architecture: str = "") -> BootState:
+    """Return the boot state of the system whose files are at `root` (with its /proc and /sys).
+
+    `architecture` is the kernel's word for the machine (man 2 uname).
+    """
     modules = root / "usr/lib/grub"
     return BootState(
-        firmware=Firmware.UEFI if (root / "sys/firmware/efi").exists() else Firmware.BIOS,
+        firmware=Firmware.UEFI if (root / _EFI).exists() else Firmware.BIOS,
         command_line=read_text(root / "proc/cmdline").strip(),
         distributor=distributor(
             [read_text(path) for path in _grub_defaults(root)],
@@ -22,7 +28,33 @@ def read_boot(root: Path = Path("/")) -> BootState:
         platforms=tuple(p for p in GrubPlatform if (modules / p.value / "modinfo.sh").exists()),
         kernels=tuple(sorted(_kernels(root / "boot"))),
         boot_id=read_text(root / "proc/sys/kernel/random/boot_id").strip(),
+        architecture=architecture,
+        board=read_text(root / "proc/device-tree/model").strip("\0\n "),
+        efi_bits=32 if read_text(root / _EFI / "fw_platform_size").strip() == "32" else 64,
+        loader=_loader(root / _LOADER_INFO),
+        grub_menu=_has_kernels(root / "boot/grub/grub.cfg"),
     )
+
+
+def _loader(variable: Path) -> str:
+    """Return what the loader that started this system calls itself; '' where it does not say.
+
+    It is text in UTF-16 behind four bytes of attributes (systemd's Boot Loader Interface).
+    """
+    try:
+        return variable.read_bytes()[4:].decode("utf-16-le", "replace").strip("\0 ")
+    except OSError:
+        return ""
+
+
+def _has_kernels(menu: Path) -> bool:
+    """Whether a menu of GRUB names a kernel; one that may not be read is taken for such a one."""
+    try:
+        return bool(_STARTS_A_KERNEL.search(menu.read_text("utf-8", "replace")))
+    except PermissionError:
+        return True
+    except OSError:
+        return False
 
 
 def distributor(grub_defaults: Sequence[str], os_release: Mapping[str, str]) -> str:

@@ -43,7 +43,7 @@ def discover() -> Machine:
         fstab=tuple(replace(e, device=names.of_path(e.device)) for e in blockinfo.fstab()),
         fstab_text=read_text(Path(blockinfo.FSTAB)),
         swaps=swaps,
-        boot=read_boot(),
+        boot=read_boot(architecture=os.uname().machine),
         missing_tools=missing_tools(kinds_in_use(disks), which),
         running_mirror=load_marker(Path("/")),
         handover=load_handover(Path("/")),

@@ -23,6 +23,9 @@ class GrubPlatform(StrEnum):
         return {"i386-pc": "grub-pc-bin", "x86_64-efi": "grub-efi-amd64-bin"}[self.value]
 
 
+_PC = ("", "x86_64", "i386", "i486", "i586", "i686")
+
+
 @dataclass(frozen=True, kw_only=True)
 class BootState:
     """How the running system was started and what it could be started with.
@@ -30,6 +33,11 @@ class BootState:
     `distributor` is the folder of the ESP below EFI/ that GRUB of this system uses ('debian');
     `platforms` are the GRUB platforms whose modules are installed. `boot_id` is drawn by the
     kernel anew at each boot (man 4 random).
+
+    `architecture` is the kernel's word for the machine ('x86_64'), '' where it is not known;
+    `board` is the model that a device tree names. `efi_bits` are those of a UEFI firmware. `loader`
+    is what started this system by its own word, '' for one that does not say; `grub_menu` is
+    whether GRUB has a menu here that names a kernel.
     """
 
     firmware: Firmware
@@ -38,6 +46,21 @@ class BootState:
     platforms: tuple[GrubPlatform, ...] = ()
     kernels: tuple[str, ...] = ()
     boot_id: str = ""
+    architecture: str = ""
+    board: str = ""
+    efi_bits: int = 64
+    loader: str = ""
+    grub_menu: bool = True
+
+    @property
+    def is_pc(self) -> bool:
+        """Whether BIOS, or UEFI for x86, starts this machine."""
+        return self.architecture in _PC
+
+    @property
+    def removable(self) -> str:
+        """The file in EFI/BOOT that a UEFI firmware of its bits asks for (UEFI 2.10, 3.5.1.1)."""
+        return "BOOTIA32.EFI" if self.efi_bits == 32 else "BOOTX64.EFI"
 
 
 @dataclass(frozen=True, kw_only=True)

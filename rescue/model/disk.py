@@ -65,13 +65,25 @@ class Partition:
     uses: tuple[Use, ...] = ()
 
 
+GPT_ENTRIES = 128
+"""How many partitions a GPT has room for, if nobody asked for another number."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PartitionTable:
-    """A partition table; `uuid` is the disk GUID in lower case (GPT) or 8 hex digits (MBR)."""
+    """A partition table; `uuid` is the disk GUID in lower case (GPT) or 8 hex digits (MBR).
+
+    `entries` is how many partitions a GPT has room for; of an MBR it says nothing.
+    """
 
     kind: TableKind
     uuid: str
     partitions: tuple[Partition, ...]
+    entries: int = GPT_ENTRIES
+
+    def entry_sectors(self, *, logical_sector: int) -> Sectors:
+        """Return how many sectors a GPT's entries take: 128 bytes each (UEFI 2.10, 5.3.2)."""
+        return Sectors(-(-self.entries * 128 // logical_sector))
 
     def partition(self, number: int) -> Partition:
         """Return the partition of that number. Raises KeyError where there is none."""

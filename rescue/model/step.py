@@ -120,10 +120,14 @@ class BuildInitramfs:
 
 @dataclass(frozen=True, kw_only=True)
 class InstallGrub:
-    """Run grub-install for a platform onto the mirror, unless it already holds these files."""
+    """Run grub-install for a platform onto the mirror, unless it already holds these files.
+
+    `esp` is where the EFI system partition is mounted, '' for a platform that needs none.
+    """
 
     platform: GrubPlatform
     distributor: str = "debian"
+    esp: str = ""
 
 
 Step = (

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from rescue.errors import ExitCode
+from rescue.model.boot import GrubPlatform
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem
 from rescue.model.finding import Refusal
@@ -13,6 +14,7 @@ from rescue.plan.contents import describe
 from rescue.plan.exclude import excluded
 from rescue.plan.follow import size_of
 from rescue.plan.grub import BOOTED_BY
+from rescue.plan.loader import loader_refusals
 from rescue.plan.survey import Member, Survey
 from rescue.units import human_bytes
 
@@ -31,7 +33,7 @@ def drift_refusals(
     mount point of the EFI system partition, or ''.
     """
     refusals = [_joined(refusal) for refusal in found.refusals]
-    refusals += _firmware_refusals(machine, record)
+    refusals += _firmware_refusals(machine, record, esp=esp)
     skipped = left_out(machine, record, esp=esp)
     moved = _moved(found, record)
     for pair in record.filesystems:
@@ -96,7 +98,13 @@ def _moved(found: Survey, record: MirrorRecord) -> dict[str, str]:
     }
 
 
-def _firmware_refusals(machine: Machine, record: MirrorRecord) -> list[Refusal]:
+def _firmware_refusals(machine: Machine, record: MirrorRecord, *, esp: str) -> list[Refusal]:
+    """Refuse where the mirror could not start this machine, or a run could not keep it so."""
+    if foreign := loader_refusals(machine):
+        return [_joined(each) for each in foreign]
+    if GrubPlatform.X86_64_EFI in record.platforms and not esp:
+        reason = "the EFI system partition that the mirror has is none on this machine's disk now"
+        return [_drifted(record, reason)]
     needed = BOOTED_BY[machine.boot.firmware]
     if needed in record.platforms:
         return []

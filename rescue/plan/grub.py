@@ -10,6 +10,7 @@ from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.record import SwapPair
 from rescue.plan.contents import is_bios_boot, is_esp, names
+from rescue.plan.loader import loader_notes, loader_refusals
 from rescue.plan.survey import Survey
 
 BOOTED_BY = {Firmware.BIOS: GrubPlatform.I386_PC, Firmware.UEFI: GrubPlatform.X86_64_EFI}
@@ -40,10 +41,12 @@ def choose_platforms(machine: Machine, found: Survey) -> GrubChoice:
     The one that this machine was started by must work; the other is installed as well where
     its modules and its partition are there, so that the mirror also starts in another machine.
     """
+    if foreign := loader_refusals(machine):
+        return GrubChoice(platforms=(), esp="", refusals=foreign, notes=())
     esp = esp_mount_point(found)
     places = {GrubPlatform.I386_PC: _has_bios_place(found.disk), GrubPlatform.X86_64_EFI: bool(esp)}
     needed = BOOTED_BY[machine.boot.firmware]
-    chosen, refusals, notes = [], [], []
+    chosen, refusals, notes = [], [], list(loader_notes(machine))
     for platform, place in places.items():
         installed = platform in machine.boot.platforms
         if place and installed:

@@ -16,6 +16,7 @@ from rescue.plan.follow import fstab_lines
 from rescue.plan.fresh import Fresh, taken_ids, taken_labels
 from rescue.plan.grub import GrubChoice, choose_platforms
 from rescue.plan.identifiers import identifier_map
+from rescue.plan.loader import loader_refusals
 from rescue.plan.refuse import (
     find_target,
     in_order,
@@ -44,7 +45,8 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
         give_up = request.give_up_content_of
         refusals += target_refusals(machine, target, source, give_up=give_up)
     if source is None or source.table is None:
-        return in_order([*refusals, unsupported_root(machine), *tool_refusals(machine, _NO_KINDS)])
+        refusals += [unsupported_root(machine), *loader_refusals(machine)]
+        return in_order([*refusals, *tool_refusals(machine, _NO_KINDS)])
     found = survey(machine, source, but_not=target.path if target is not None else "")
     grub = choose_platforms(machine, found)
     kinds = frozenset(member.filesystem.kind for member in found.members)

@@ -7,6 +7,7 @@ from rescue.model.finding import Refusal
 from rescue.model.layer import Container
 from rescue.model.machine import Machine
 from rescue.plan.contents import contents_of, describe, holds_nothing
+from rescue.plan.loader import loader_refusals
 from rescue.plan.table import sectors_needed
 from rescue.units import human_bytes, to_bytes
 
@@ -64,7 +65,12 @@ def machine_refusals(machine: Machine) -> list[Refusal]:
 
 
 def tool_refusals(machine: Machine, kinds: frozenset[FsKind]) -> list[Refusal]:
-    """Return which programs are missing; those that make file systems count for `kinds` only."""
+    """Return which programs are missing; those that make file systems count for `kinds` only.
+
+    Where no package would help, none is named.
+    """
+    if loader_refusals(machine):
+        return []
     return [
         Refusal(
             code=ExitCode.FAILED,

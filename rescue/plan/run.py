@@ -7,6 +7,7 @@ only then the old kernels go.
 
 from dataclasses import dataclass
 
+from rescue.model.boot import GrubPlatform
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
@@ -102,9 +103,14 @@ def _boot_steps(
     return [
         WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role),
         BuildInitramfs(),
-        *(InstallGrub(platform=each, distributor=distributor) for each in record.platforms),
+        *(_install(each, distributor, esp) for each in record.platforms),
         WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True, role=role),
     ]
+
+
+def _install(platform: GrubPlatform, distributor: str, esp: str) -> InstallGrub:
+    place = esp if platform is GrubPlatform.X86_64_EFI else ""
+    return InstallGrub(platform=platform, distributor=distributor, esp=place)
 
 
 def _paths_on(

@@ -7,14 +7,12 @@ from rescue.model.layer import Nothing
 from rescue.plan.fresh import Fresh
 from rescue.units import Sectors
 
-GPT_ENTRIES_BYTES = 128 * 128
-
 
 def mirror_table(source: PartitionTable, fresh: Fresh) -> PartitionTable:
     """Given the source's table, return the mirror's.
 
-    Number, start, length, type, name, attributes and flags are the same; GUIDs (GPT) or the
-    disk signature, and with it each PARTUUID (MBR), are fresh.
+    Number, start, length, type, name, attributes and flags are the same, and the room for entries;
+    GUIDs (GPT) or the disk signature, and with it each PARTUUID (MBR), are fresh.
     """
     table_uuid = fresh.table_uuid(source.kind)
     partitions = tuple(
@@ -28,19 +26,19 @@ def mirror_table(source: PartitionTable, fresh: Fresh) -> PartitionTable:
         )
         for index, part in enumerate(source.partitions)
     )
-    return PartitionTable(kind=source.kind, uuid=table_uuid, partitions=partitions)
+    return replace(source, uuid=table_uuid, partitions=partitions)
 
 
 def sectors_needed(disk: Disk) -> Sectors:
     """Return how many sectors a disk must have to hold the disk's partitions and their table.
 
     A GPT keeps its second header and entries behind the last partition (UEFI 2.10 section
-    5.3.2): 33 sectors of 512 bytes. An MBR needs nothing there.
+    5.3.2): 33 sectors of 512 bytes for 128 entries. An MBR needs nothing there.
     """
     end = max((part.start + part.length for part in disk.partitions), default=0)
     if disk.table is None or disk.table.kind is TableKind.MBR:
         return Sectors(end)
-    return Sectors(end + 1 + GPT_ENTRIES_BYTES // disk.logical_sector)
+    return Sectors(end + 1 + disk.table.entry_sectors(logical_sector=disk.logical_sector))
 
 
 def _partuuid(kind: TableKind, table_uuid: str, number: int, fresh: str) -> str:

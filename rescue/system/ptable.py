@@ -1,8 +1,9 @@
 """Writing partition tables: libparted does the geometry, sfdisk what libparted 3.5 cannot.
 
 libparted (pyparted) has no setter for the disk's and the partitions' GUIDs, for MBR's disk id and
-for type codes it does not know; and it always takes the lowest free partition number. What was
-written is then read by sfdisk, which shares no code with libparted, and compared.
+for type codes it does not know; it keeps one active partition at most, always takes the lowest
+free partition number, and gives each GPT room for 128. A GPT with room for another number is laid
+out by sfdisk, and looked at by libparted. What was written is then read by sfdisk and compared.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import parted
 
 from rescue.errors import RescueError
-from rescue.model.disk import Partition, PartitionKind, PartitionTable, TableKind
+from rescue.model.disk import GPT_ENTRIES, Partition, PartitionKind, PartitionTable, TableKind
 from rescue.system.run import run
 from rescue.system.tables import read_table
 
@@ -38,7 +39,10 @@ def write_table(device: str, table: PartitionTable) -> None:
     reads, and where libparted refuses the table.
     """
     try:
-        _lay_out(device, table)
+        if table.kind is TableKind.GPT and table.entries != GPT_ENTRIES:
+            _lay_out_by_script(device, table)
+        else:
+            _lay_out(device, table)
     except parted.IOException as error:
         raise RescueError(
             f"{device}: the partition table could not be written: {error}",
@@ -69,13 +73,29 @@ def finish_argvs(device: str, table: PartitionTable) -> list[list[str]]:
             argvs.append([*sfdisk, "--part-attrs", device, number, part.attrs])
             # Not by libparted, which reads a name in the caller's locale.
             argvs.append([*sfdisk, "--part-label", "--", device, number, part.name])
+    active = [str(part.number) for part in table.partitions if part.bootable]
+    if table.kind is TableKind.MBR and active:
+        argvs.append([*sfdisk, "--activate", device, *active])
     return argvs
+
+
+def script_of(table: PartitionTable, *, sector: int) -> str:
+    """Return the script by which sfdisk lays a GPT out, its sectors being of that many bytes.
+
+    The first partition may begin right behind the entries (UEFI 2.10 section 5.3.1): sfdisk's own
+    first sector would be 2048.
+    """
+    first = 2 + table.entry_sectors(logical_sector=sector)
+    head = ("label: gpt", "unit: sectors", f"table-length: {table.entries}", f"first-lba: {first}")
+    rows = (
+        f"/dev/x{part.number} : start={part.start}, size={part.length}" for part in table.partitions
+    )
+    return "\n".join((*head, "", *rows, ""))
 
 
 def first_difference(wanted: PartitionTable, seen: PartitionTable) -> str:
     """Return in words the first thing in which the tables differ, or '' where nothing does."""
-    one = [("kind", wanted.kind.value), ("id", wanted.uuid.lower())]
-    two = [("kind", seen.kind.value), ("id", seen.uuid.lower())]
+    one, two = list(_table_facts(wanted)), list(_table_facts(seen))
     one += [fact for part in _sorted(wanted) for fact in _facts(part, wanted.kind)]
     two += [fact for part in _sorted(seen) for fact in _facts(part, seen.kind)]
     for (name, value), (other, found) in zip(one, two, strict=False):
@@ -84,6 +104,13 @@ def first_difference(wanted: PartitionTable, seen: PartitionTable) -> str:
     if len(one) != len(two):
         return f"{len(wanted.partitions)} partitions asked for, {len(seen.partitions)} found"
     return ""
+
+
+def _table_facts(table: PartitionTable) -> Iterator[tuple[str, str]]:
+    yield "kind", table.kind.value
+    yield "id", table.uuid.lower()
+    if table.kind is TableKind.GPT:
+        yield "number of entries", str(table.entries)
 
 
 def _facts(part: Partition, kind: TableKind) -> Iterator[tuple[str, str]]:
@@ -106,7 +133,7 @@ def _sorted(table: PartitionTable) -> list[Partition]:
 
 
 def _lay_out(path: str, table: PartitionTable) -> None:
-    """Write label, geometry and the boot flag with libparted; the kernel is not told."""
+    """Write label and geometry with libparted; the kernel is not told."""
     device = parted.getDevice(path)
     disk = parted.freshDisk(device, _LABELS[table.kind])
     fillers = []
@@ -123,21 +150,34 @@ def _lay_out(path: str, table: PartitionTable) -> None:
                 raise RescueError(f"no free sector to keep partition number {part.number}")
             fillers.append(_add(disk, parted.PARTITION_NORMAL, sector, 1))
             number += 1
-        _add_wanted(disk, part, table.kind)
+        _add_wanted(disk, part)
         number += 1
     for filler in fillers:
         disk.deletePartition(filler)
     for part in logical:
-        _add_wanted(disk, part, table.kind)
+        _add_wanted(disk, part)
     disk.commitToDevice()
 
 
-def _add_wanted(disk: "parted.Disk", part: Partition, table: TableKind) -> None:
+def _lay_out_by_script(path: str, table: PartitionTable) -> None:
+    """Write label and geometry of a GPT with sfdisk, and see that libparted reads the same."""
+    sector = parted.getDevice(path).sectorSize
+    run(["sfdisk", *_QUIET, path], stdin=script_of(table, sector=sector))
+    disk = parted.newDisk(parted.getDevice(path))
+    seen = sorted(
+        (each.number, each.geometry.start, each.geometry.length) for each in disk.partitions
+    )
+    wanted = [(part.number, part.start, part.length) for part in _sorted(table)]
+    if seen != wanted:
+        raise RescueError(
+            f"{path}: sfdisk was asked for the partitions {wanted}, and libparted reads {seen}"
+        )
+
+
+def _add_wanted(disk: "parted.Disk", part: Partition) -> None:
     made = _add(disk, _KINDS[part.kind], part.start, part.length)
     if made.number != part.number:
         raise RescueError(f"partition {part.number} got the number {made.number} from libparted")
-    if table is TableKind.MBR and part.bootable:
-        made.setFlag(parted.PARTITION_BOOT)
 
 
 def _add(disk: "parted.Disk", kind: int, start: int, length: int) -> "parted.Partition":

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from rescue.errors import RescueError
-from rescue.model.disk import Partition, PartitionKind, PartitionTable, TableKind
+from rescue.model.disk import GPT_ENTRIES, Partition, PartitionKind, PartitionTable, TableKind
 from rescue.system.run import run
 from rescue.units import Sectors
 
@@ -60,12 +60,14 @@ def parse_table(text: str) -> PartitionTable:
             _partition(row, device=raw["device"], kind=kind, table_uuid=uuid)
             for row in raw.get("partitions", [])
         )
+        # Said only where it is not the usual number.
+        entries = int(raw.get("table-length", GPT_ENTRIES))
     except (ValueError, KeyError, TypeError) as error:
         raise RescueError(
             f"sfdisk did not answer with a partition table that is known here: {error}",
             hint="only GPT and MBR tables are supported",
         ) from error
-    return PartitionTable(kind=kind, uuid=uuid, partitions=parts)
+    return PartitionTable(kind=kind, uuid=uuid, partitions=parts, entries=entries)
 
 
 def _partition(row: dict[str, Any], *, device: str, kind: TableKind, table_uuid: str) -> Partition:

@@ -16,25 +16,29 @@ from rescue.verify.leftovers import check_leftovers
 from rescue.verify.menu import check_menu
 from rescue.verify.table import check_table
 from rescue.verify.tree import Tree
-from rescue.verify.uefi import check_uefi
+from rescue.verify.uefi import check_asked_for, check_uefi
 
 Look = Callable[[Mirror], Iterator[Finding]]
 
 
-def audit(*, tree: Path, disk: Disk, record: MirrorRecord) -> tuple[Finding, ...]:
+def audit(
+    *, tree: Path, disk: Disk, record: MirrorRecord, asked_for: str = ""
+) -> tuple[Finding, ...]:
     """Follow the mirror's boot chain and return one finding for each link, in the chain's order.
 
     `tree` is the mirror's whole tree mounted at some directory; `disk` is the mirror's disk as it
-    is now, its node readable. Nothing is written, and nothing raised for a broken mirror: what
+    is now, its node readable; `asked_for` is the file in EFI/BOOT that this machine's firmware asks
+    for, '' for a BIOS. Nothing is written, and nothing raised for a broken mirror: what
     cannot be read is a broken link. The first ERROR is where the boot would break.
     """
-    mirror = Mirror(tree=Tree(root=tree), disk=disk, record=record)
-    findings = [finding for link, look in _looks(record) for finding in _safely(link, look, mirror)]
+    mirror = Mirror(tree=Tree(root=tree), disk=disk, record=record, asked_for=asked_for)
+    findings = [finding for link, look in _looks(mirror) for finding in _safely(link, look, mirror)]
     # Entries of the menu share kernels and arguments: each thing is said once.
     return tuple(dict.fromkeys(findings))
 
 
-def _looks(record: MirrorRecord) -> Iterator[tuple[Link, Look]]:
+def _looks(mirror: Mirror) -> Iterator[tuple[Link, Look]]:
+    record = mirror.record
     yield Link.TABLE, lambda mirror: iter(check_table(mirror.disk, mirror.record))
     yield Link.MOUNTS, check_mounts
     if not record.platforms:
@@ -43,6 +47,8 @@ def _looks(record: MirrorRecord) -> Iterator[tuple[Link, Look]]:
         yield Link.BIOS, check_bios
     if GrubPlatform.X86_64_EFI in record.platforms:
         yield Link.UEFI, check_uefi
+    if mirror.asked_for:
+        yield Link.UEFI, check_asked_for
     yield Link.GRUB_CFG, check_menu
     yield Link.FSTAB, check_fstab
     yield Link.IDENTIFIERS, check_leftovers

@@ -32,11 +32,15 @@ class Link(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """The mirror under the lamp: its tree, its disk as it is now, and its record."""
+    """The mirror under the lamp: its tree, its disk as it is now, and its record.
+
+    `asked_for` is the file in EFI/BOOT that the firmware of this machine asks for, '' for a BIOS.
+    """
 
     tree: Tree
     disk: Disk
     record: MirrorRecord
+    asked_for: str = ""
 
     @property
     def own(self) -> OwnDisk:

@@ -25,6 +25,15 @@ def check_uefi(mirror: Mirror) -> Iterator[Finding]:
         yield from _check_stub(mirror, stub)
 
 
+def check_asked_for(mirror: Mirror) -> Iterator[Finding]:
+    """Say where the file is missing that this machine's own firmware asks for. Raises OSError."""
+    esp = find_esp(mirror)
+    place = esp.mount_point if esp is not None else ""
+    path = f"{place}/EFI/BOOT/{mirror.asked_for}"
+    if esp is None or not _image(mirror, path):
+        yield broken(Link.UEFI, "this machine's firmware asks for it, and it is missing", file=path)
+
+
 def find_esp(mirror: Mirror) -> FilesystemPair | None:
     """Return the mirrored file system that is the EFI system partition."""
     kinds = {part.number: part.type.upper() for part in mirror.disk.partitions}

@@ -146,6 +146,56 @@ def test_mbr_with_a_gap_an_extended_and_logicals_out_of_order(tmp_path: Path) ->
     assert dump.count("bootable") == 1
 
 
+def test_two_partitions_can_be_active(tmp_path: Path) -> None:
+    path = image(tmp_path)
+    parts = (
+        mbr(1, 2048, 2048, bootable=True),
+        mbr(2, 4096, 2048),
+        mbr(3, 6144, 2048, "7", bootable=True),
+    )
+    table = PartitionTable(kind=TableKind.MBR, uuid="1badcafe", partitions=parts)
+    write_table(path, table)
+    rows = said("parted", "--script", "--machine", path, "unit", "s", "print").splitlines()[2:]
+    assert [row.startswith("2:") for row in rows if "boot" not in row] == [True]
+    assert said("sfdisk", "--dump", path).count("bootable") == 2
+    assert [part.bootable for part in read_table(path).partitions] == [True, False, True]
+
+
+def test_a_gpt_with_room_for_four_entries_keeps_its_room(tmp_path: Path) -> None:
+    path = image(tmp_path)
+    parts = (
+        gpt(1, 6, 2042, BIOS),
+        gpt(4, 2048, 4096, name='"quoted", ü'),
+        gpt(2, 8192, SIZE // 512 - 2 - 8192, ESP, attrs="RequiredPartition GUID:63"),
+    )
+    table = PartitionTable(kind=TableKind.GPT, uuid=guid(99), partitions=parts, entries=4)
+    write_table(path, table)
+    shown = said("sgdisk", "--print", path)
+    assert "holds up to 4 entries" in shown
+    assert guid(99) in shown.lower()
+    assert "No problems found" in said("sgdisk", "--verify", path)
+    rows = said("parted", "--script", "--machine", path, "unit", "s", "print").splitlines()[2:]
+    assert sorted(row.split(":")[:3] for row in rows) == [
+        ["1", "6s", "2047s"],
+        ["2", "8192s", f"{SIZE // 512 - 3}s"],
+        ["4", "2048s", "6143s"],
+    ]
+    assert read_table(path).entries == 4
+
+
+def test_a_gpt_with_more_than_128_partitions(tmp_path: Path) -> None:
+    path = image(tmp_path)
+    parts = tuple(gpt(number, 2048 * number, 2048) for number in (*range(1, 125), 199))
+    table = PartitionTable(kind=TableKind.GPT, uuid=guid(99), partitions=parts, entries=200)
+    # The numbers alone are beyond 128: each partition costs four processes.
+    write_table(path, replace(table, partitions=parts[-3:]))
+    assert "holds up to 200 entries" in said("sgdisk", "--print", path)
+    assert "No problems found" in said("sgdisk", "--verify", path)
+    assert guid(199) in said("sgdisk", "--info=199", path).lower()
+    assert first_difference(replace(table, partitions=parts[-3:]), read_table(path)) == ""
+    assert "entries" in first_difference(table, replace(table, entries=128))
+
+
 def test_old_table_of_another_kind_is_gone(tmp_path: Path) -> None:
     path = image(tmp_path)
     old = PartitionTable(kind=TableKind.GPT, uuid=guid(1), partitions=(gpt(1, 2048, 2048),))

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from rescue.apply.bootfiles import matches, translated
-from rescue.apply.grub import complete_removable, digests_of, esp_of
+from rescue.apply.grub import complete_removable, digests_of
 from rescue.apply.initramfs import mkinitramfs_argv
-from rescue.errors import BusyError, RescueError
+from rescue.errors import BusyError
 from rescue.model.boot import GrubPlatform
 from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
@@ -129,12 +129,6 @@ def test_grub_without_shim_is_left_as_grub_install_made_it(tmp_path: Path) -> No
     (tmp_path / "EFI/BOOT/BOOTX64.EFI").write_text("grub")
     complete_removable(tmp_path, distributor="debian")
     assert [p.name for p in (tmp_path / "EFI/BOOT").iterdir()] == ["BOOTX64.EFI"]
-
-
-def test_esp_is_found_among_the_file_systems() -> None:
-    assert esp_of(record(("/", FsKind.EXT4), ("/efi", FsKind.VFAT))) == "/efi"
-    with pytest.raises(RescueError, match="no EFI system partition"):
-        esp_of(record(("/", FsKind.EXT4), ("/dos", FsKind.VFAT)))
 
 
 def test_digests_are_kept_for_each_platform(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rescue.codec import from_json, to_json
+from rescue.commands.prepare import fresh_identifiers
 from rescue.errors import ExitCode
 from rescue.model.boot import BootState, Firmware, GrubPlatform
 from rescue.model.disk import Disk, PartitionKind, PartitionTable, TableKind
@@ -24,7 +25,10 @@ from rescue.model.step import (
     WriteTable,
 )
 from rescue.plan.prepare import plan_prepare, safe_name
+from rescue.plan.table import sectors_needed
+from rescue.units import Bytes
 from tests.builders import (
+    SIZE,
     bare_disk,
     ext4,
     part,
@@ -504,3 +508,30 @@ def test_the_mirror_resumes_from_its_own_swap(words: str, number: int) -> None:
     plan = prepared(replace(machine, boot=replace(machine.boot, command_line=f"ro {words}")))
     wanted = made(plan)[number].uuid if number else ""
     assert {s.resume_uuid for s in plan.steps if isinstance(s, WriteBootFiles)} == {wanted}
+
+
+# --- unusual tables ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "sector", "behind"), [(4, 512, 2), (128, 512, 33), (200, 512, 51), (200, 4096, 8)]
+)
+def test_a_gpt_keeps_the_room_that_its_entries_need(entries: int, sector: int, behind: int) -> None:
+    disk = server().disks[0]
+    assert disk.table is not None
+    end = max(each.start + each.length for each in disk.partitions)
+    odd = replace(disk, logical_sector=sector, table=replace(disk.table, entries=entries))
+    assert sectors_needed(odd) == end + behind
+    assert (
+        table_of(prepared(with_disk(server(), replace(odd, logical_sector=512)))).entries == entries
+    )
+
+
+def test_a_table_of_many_partitions_finds_identifiers_for_all() -> None:
+    machine = server()
+    for number in range(7, 207):
+        machine = add_partition(machine, number, Foreign(kind="data"))
+    big = replace(bare_disk(), size=Bytes(2 * SIZE))
+    machine = with_disk(machine, big)
+    asked = replace(request(), fresh=fresh_identifiers(machine))
+    assert len(table_of(prepared(machine, asked)).partitions) == 206

@@ -12,6 +12,7 @@ import pytest
 from rescue.model.boot import GrubPlatform
 from rescue.model.disk import TableKind
 from rescue.model.finding import Finding, Severity
+from rescue.model.record import MirrorRecord
 from rescue.verify import essentials
 from rescue.verify.audit import audit
 from tests.fabricated_mirror import (
@@ -75,6 +76,23 @@ def test_a_good_mirror_has_every_link_and_no_error(mirror: FabricatedMirror) -> 
         "identifiers",
         "system",
     ]
+
+
+def test_the_file_that_the_firmware_asks_for_is_there_or_nothing_is_well(
+    mirror: FabricatedMirror,
+) -> None:
+    def found(asked_for: str, record: MirrorRecord) -> list[Finding]:
+        findings = audit(tree=mirror.tree, disk=mirror.disk, record=record, asked_for=asked_for)
+        return [one for one in findings if one.severity is Severity.ERROR]
+
+    assert found("BOOTX64.EFI", mirror.record) == []
+    (missing,) = found("BOOTIA32.EFI", mirror.record)
+    assert (missing.link, missing.file) == ("uefi", "/boot/efi/EFI/BOOT/BOOTIA32.EFI")
+    assert "firmware" in missing.message
+    bios = replace(mirror.record, platforms=(GrubPlatform.I386_PC,))
+    shutil.rmtree(mirror.tree / "boot/efi/EFI/BOOT")
+    assert found("", bios) == []
+    assert [one.link for one in found("BOOTX64.EFI", bios)] == ["uefi"]
 
 
 def test_a_good_mbr_mirror_has_no_error(tmp_path: Path) -> None:
