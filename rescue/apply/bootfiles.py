@@ -12,6 +12,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.record import FilesystemPair
 from rescue.model.step import WriteBootFiles
+from rescue.model.unread import Seen
 from rescue.system.files import (
     copy_metadata,
     copy_times,
@@ -32,7 +33,9 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
         pair, inside = work.workspace.pair_of(pattern)
         source = work.workspace.source(pair.mount_point)
         mirror = work.workspace.mirror(pair.mount_point)
-        wanted = set(matches(source, inside))
+        wanted = _wanted(source, inside, pair, work)
+        if wanted is None:
+            continue
         for path in sorted(wanted):
             whole = _whole(pair, path)
             if not is_own(work, whole):
@@ -44,6 +47,19 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
                 removed += 1
     write_own_files(work, resume_uuid=step.resume_uuid, role=step.role)
     return f"{written} written, {removed} removed"
+
+
+def _wanted(source: Path, inside: str, pair: FilesystemPair, work: TreeWork) -> set[str] | None:
+    """Return the files of the source that a glob names, None where that cannot be told."""
+    folder = f"/{inside.strip('/')}".rpartition("/")[0]
+    if work.seen.get(pair.mount_point, Seen()).hides(folder):
+        return None
+    try:
+        return set(matches(source, inside))
+    except OSError:
+        work.unreadable.append(_whole(pair, folder.strip("/")))
+        work.failing = True
+        return None
 
 
 def matches(root: Path, pattern: str) -> Iterator[str]:

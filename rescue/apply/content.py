@@ -30,6 +30,7 @@ from rescue.system.files import sync_filesystem, used_on
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.rsyncsums import Compared, parse_compared
 from rescue.system.run import stream
+from rescue.system.sourcetree import look_over
 
 MOST_DOUBTS = 100_000
 """So many are remembered at most; a mirror that differs in more is not mended file by file."""
@@ -105,7 +106,9 @@ class _Pass:
     ) -> None:
         self.listener = Listener(lambda seen: None)
         self.begun, self._begun_ns = time.monotonic(), begun_ns
-        self._step, self._job = step, job_of(step, workspace)
+        self._step = step
+        self._seen = replace(look_over(workspace.source(step.mount_point)), encrypted=())
+        self._job = job_of(step, workspace, self._seen)
         self._digests, self._emit = digests, emit
         self._looked_at = 0
         self._files = used_on(self._job.source)[1]
@@ -116,7 +119,8 @@ class _Pass:
         result = stream(rsyncsums.compare_argv(self._job), on_line=self._line)
         ending = expect_compared(result, self._step.mount_point)
         # What could not be listed is not gone.
-        if self._step.paths is None and ending is not Ending.PARTIAL:
+        whole = ending is not Ending.PARTIAL and not self._seen.unread
+        if self._step.paths is None and whole:
             self._digests.forget_others(self._step.mount_point)
         self._digests.commit()
 

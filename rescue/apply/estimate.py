@@ -1,6 +1,6 @@
 """What a run would change and delete, for the brake; nothing is written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rescue.apply.room import Needs, free_for_root
 from rescue.apply.sync import job_of
@@ -11,6 +11,7 @@ from rescue.model.step import SyncTree
 from rescue.system import rsync
 from rescue.system.rsync import Ending, Listener
 from rescue.system.run import Result, stream
+from rescue.system.sourcetree import look_over
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,9 @@ def expect_disk(plan: Plan, site: Site) -> None:
 
 def _look(step: SyncTree, workspace: Workspace, needs: Needs) -> rsync.Tally:
     listener = Listener(lambda _: None)
-    job = job_of(step, workspace)
+    # What is deleted in encrypted folders counts, though it is done in a pass of its own.
+    seen = replace(look_over(workspace.source(step.mount_point)), encrypted=())
+    job = job_of(step, workspace, seen)
 
     def line(text: str) -> None:
         listener.line(text)

@@ -21,21 +21,30 @@ from rescue.apply.workspace import Workspace
 from rescue.errors import FullError, RescueError
 from rescue.model.event import Notice
 from rescue.model.step import PruneTree, SyncTree
+from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.run import Result, stream
+from rescue.system.sourcetree import LOCKED, is_open, look_over
 from rescue.units import human_bytes
 
+NOT_LOOKED = Seen()
 
-def job_of(step: SyncTree, workspace: Workspace) -> SyncJob:
-    """Return the job of a step in a workspace; what apply itself puts on the mirror is kept."""
+
+def job_of(step: SyncTree, workspace: Workspace, seen: Seen = NOT_LOOKED) -> SyncJob:
+    """Return the job of a step in a workspace; what apply itself puts on the mirror is kept.
+
+    What cannot be seen of the source is left alone, and nothing is deleted in what is encrypted.
+    """
     return SyncJob(
         source=workspace.source(step.mount_point),
         target=workspace.mirror(step.mount_point),
         kind=workspace.kind_of(step.mount_point),
         keep=(*_own(step.mount_point, workspace), *step.keep),
+        unread=seen.unread,
         late=step.late,
+        encrypted=seen.encrypted,
         paths=step.paths,
         checksum=step.checksum,
         first=step.first,
@@ -47,17 +56,62 @@ def job_of(step: SyncTree, workspace: Workspace) -> SyncJob:
 
 def sync(step: SyncTree, work: TreeWork) -> str:
     """Make one file system equal. Raises RescueError where the mirror could not be written."""
-    job = job_of(replace(step, deletions=step.deletions and not work.failing), work.workspace)
     if step.paths == ():
         return "nothing to look at"
+    seen = _look(step.mount_point, work)
+    careful = replace(step, deletions=step.deletions and not work.failing)
+    job = job_of(careful, work.workspace, seen)
     tally = _tightly(job, step.mount_point, work) if step.tight else _roomily(job, step, work)
     work.workspace.complete_tree()
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
         setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
+    deleted = tally.deletions + _delete_in_encrypted(careful, seen, work)
     return (
         f"{tally.changed + tally.created} of {tally.files_total} files, "
-        f"{human_bytes(tally.bytes_changed)}, {tally.deletions} deleted"
+        f"{human_bytes(tally.bytes_changed)}, {deleted} deleted"
     )
+
+
+def _look(mount_point: str, work: TreeWork) -> Seen:
+    """Look over the source's folders, and say what of them cannot be seen."""
+    seen = look_over(work.workspace.source(mount_point))
+    work.seen[mount_point] = seen
+    work.failing = work.failing or any(each.failing for each in seen.unread)
+    for each in seen.unread:
+        _tell_unread(mount_point, each.path, each.why, work)
+    return seen
+
+
+def _tell_unread(mount_point: str, path: str, why: str, work: TreeWork) -> None:
+    whole = f"{mount_point.rstrip('/')}{path}"
+    work.unreadable.append(whole)
+    work.emit(Notice(message=f"{whole} {why}; the mirror keeps what it has of it"))
+
+
+def _delete_in_encrypted(step: SyncTree, seen: Seen, work: TreeWork) -> int:
+    """Delete in encrypted folders what the source no longer has; return how many.
+
+    They may have been locked while the others were copied, and what was listed since then is
+    noise: so this is done last, in moments, where the key is there still.
+    """
+    if not seen.encrypted or step.first or not step.deletions or step.paths is not None:
+        return 0
+    root = work.workspace.source(step.mount_point)
+    still = tuple(path for path in seen.encrypted if is_open(root, path))
+    for path in set(seen.encrypted) - set(still):
+        _tell_unread(step.mount_point, path, LOCKED, work)
+        work.seen[step.mount_point] = seen = replace(
+            seen, unread=(*seen.unread, Unread(path=path, why=LOCKED))
+        )
+    if not still:
+        return 0
+    # Whole, where the root itself is encrypted.
+    paths = None if "/" in still else still
+    again = replace(step, paths=paths, checksum=False)
+    job = job_of(again, work.workspace, replace(seen, encrypted=()))
+    deletions = _carry_out(job, step.mount_point, work).deletions
+    work.done.deletions += deletions
+    return deletions
 
 
 def prune(step: PruneTree, work: TreeWork) -> str:
@@ -66,11 +120,12 @@ def prune(step: PruneTree, work: TreeWork) -> str:
         return "nothing is deleted: the source's disk is failing"
     root = work.workspace.source(step.mount_point)
     paths = None if "/" in step.late else tuple(p for p in step.late if _is_plain(root, p))
-    dropped = drop_old(step.mount_point, work)
+    dropped = 0 if _is_hidden("/boot", work) else drop_old(step.mount_point, work)
     if paths == ():
         return f"{dropped} deleted"
     whole = SyncTree(mount_point=step.mount_point, keep=step.keep, paths=paths)
-    tally = _carry_out(job_of(whole, work.workspace), step.mount_point, work)
+    seen = work.seen.get(step.mount_point, NOT_LOOKED)
+    tally = _carry_out(job_of(whole, work.workspace, seen), step.mount_point, work)
     work.done.deletions += tally.deletions + dropped
     return f"{tally.deletions + dropped} deleted"
 
@@ -97,7 +152,7 @@ def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
     work.emit(Notice(message=said))
     remove_partial(job.target)
     kept = kept_for_the_menu(work)
-    dropped = drop_old(mount_point, work, but=kept)
+    dropped = 0 if _is_hidden("/boot", work) else drop_old(mount_point, work, but=kept)
     tight = replace(job, tight=True, late=places_on(mount_point, kept, work))
     _rename(tight, mount_point, work)
     try:
@@ -134,7 +189,16 @@ def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally
     if gone_from_source(kept_for_the_menu(work), work):
         work.emit(Notice(message=no_kernel_fits(mount_point)))
     drop_old(mount_point, work)
-    return _carry_out(replace(job, late=()), mount_point, work)
+    # What is encrypted is asked for its key at the last moment, here too.
+    opened = all(is_open(job.source, path) for path in job.encrypted)
+    last = replace(job, late=(), encrypted=() if opened else job.encrypted)
+    return _carry_out(last, mount_point, work)
+
+
+def _is_hidden(path: str, work: TreeWork) -> bool:
+    """Whether a path of the whole tree could not be seen on the source."""
+    pair, inside = work.workspace.pair_of(path)
+    return work.seen.get(pair.mount_point, NOT_LOOKED).hides(inside)
 
 
 def remove_partial(root: Path) -> int:

@@ -7,6 +7,7 @@ from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.model.event import Event
 from rescue.model.record import FreeSpace, MirrorRecord
+from rescue.model.unread import Seen
 from rescue.system.rsync import Tally
 
 
@@ -16,7 +17,7 @@ class Work:
 
     `failing` becomes true with the first error of reading the source's disk: nothing is deleted
     from then on. `kept` are paths that the source has not like this any more, and that were not
-    deleted.
+    deleted. `seen` is how far each file system of the source can be looked into, by mount point.
     """
 
     grant: WriteGrant
@@ -29,6 +30,7 @@ class Work:
     free: tuple[FreeSpace, ...] = ()
     kept: list[str] = field(default_factory=list)
     failing: bool = False
+    seen: dict[str, Seen] = field(default_factory=dict)
 
     @property
     def device(self) -> str:

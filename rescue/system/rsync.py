@@ -7,6 +7,7 @@ from enum import Enum
 from pathlib import Path
 
 from rescue.model.filesystem import FsKind
+from rescue.model.unread import Unread
 
 PARTIAL_DIRECTORY = ".rescue~new"
 """Where --delay-updates keeps new content until the end; our name, so that a user's is left."""
@@ -25,7 +26,9 @@ class SyncJob:
     """One file system onto its twin, both mounted flat.
 
     `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted.
-    `late` are literal paths below which nothing is deleted. `paths` are literal too, None for
+    `unread` is what of the source cannot be seen: neither sent nor deleted, either.
+    `late` and `encrypted` are literal paths below which nothing is deleted: by their own step, and
+    while nobody knows whether their names are what they are. `paths` are literal too, None for
     everything. `bandwidth_kib` is KiB a second, 0: no limit. Without `deletions` the target keeps
     what the source does not have. A `tight` one deletes before it copies, and each file takes its
     place as soon as it is copied: the target holds no more than the source and one file.
@@ -35,7 +38,9 @@ class SyncJob:
     target: Path
     kind: FsKind
     keep: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
     late: tuple[str, ...] = ()
+    encrypted: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
     checksum: bool = False
     first: bool = False
@@ -109,6 +114,18 @@ def escape(path: str) -> str:
     return re.sub(r"([\\*?\[])", r"\\\1", path)
 
 
+def _hidden(unread: Unread) -> str:
+    """Return the pattern of what cannot be seen; a folder itself is known, what is in it is not."""
+    if unread.is_folder:
+        return f"{escape(unread.path.rstrip('/'))}/*"
+    return _literal(unread.path)
+
+
+def _literal(path: str) -> str:
+    """Return the pattern of one path: without a wildcard in it, it is taken as it is."""
+    return escape(path) if re.search(r"[*?[]", path) else path
+
+
 def deleting(job: SyncJob) -> list[str]:
     """Return the option that deletes what the source does not have, where the job may.
 
@@ -136,9 +153,10 @@ def how(job: SyncJob, *, out: str = _OUT) -> list[str]:
 
 def what(job: SyncJob) -> list[str]:
     """Return filters and operands. The first rule that matches counts: keep before late."""
-    rules = [f"- {pattern}" for pattern in job.keep]
-    for path in job.late:
-        rules += [f"P {path}"] if path != "/" else []
+    rules = [f"- {_hidden(each)}" for each in job.unread]
+    rules += [f"- {pattern}" for pattern in job.keep]
+    for path in (*job.late, *job.encrypted):
+        rules += [f"P {_literal(path)}"] if path != "/" else []
         rules += [f"P {escape(path.rstrip('/'))}/**"]
     filters = [f"--filter={rule}" for rule in rules]
     if job.paths is None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rescue.model.twin import Fact, Shape, Twin
+from rescue.system.sourcetree import is_locked
 
 _SHAPES = {stat.S_IFREG: Shape.FILE, stat.S_IFDIR: Shape.FOLDER, stat.S_IFLNK: Shape.LINK}
 
@@ -76,12 +77,21 @@ def _inside(there: Path, here: Path, twin: Twin) -> tuple[set[str], bool]:
     unread = twin.unreadable
     if twin.there is not None:
         try:
-            names |= _names(there / twin.path)
+            names |= _names_there(there / twin.path)
         except OSError:
             unread = True
     if twin.here is not None:
         names |= _names(here / twin.path)
     return names, unread
+
+
+def _names_there(folder: Path) -> set[str]:
+    """Return the names in a folder of the dead disk. Raises OSError where they cannot be told."""
+    names = _names(folder)
+    # Encrypted: without its key the names of a folder are noise, and not the ones it holds.
+    if names and is_locked(folder):
+        raise PermissionError(errno.ENOKEY, os.strerror(errno.ENOKEY), str(folder))
+    return names
 
 
 def _names(folder: Path) -> set[str]:

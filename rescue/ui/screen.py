@@ -118,7 +118,10 @@ def summary_lines(summary: RunSummary) -> list[str]:
     lines += distrust_lines(summary)
     lines += [suspect_line(each) for each in summary.suspects]
     lines += suspect_hints(summary.suspects)
-    lines += [f"could not be read: {shown(path)}" for path in summary.unreadable[:MOST_PATHS]]
+    lines += [
+        f"could not be read, the mirror keeps what it has: {shown(path)}"
+        for path in summary.unreadable[:MOST_PATHS]
+    ]
     if len(summary.unreadable) > MOST_PATHS:
         lines.append(f"... and {len(summary.unreadable) - MOST_PATHS} more")
     return lines

@@ -15,7 +15,8 @@ import pytest
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Severity
 from rescue.model.restore import LOSERS_FOLDER, WORK_FOLDER, Reading, RestoreReport, Told
-from tests.image.deaddisk import MIB, Night, Post, night_of
+from tests.image.deaddisk import MIB, Night, Post, attach, night_of
+from tests.image.fscrypt import Lock
 from tests.image.loopdisks import ChildError, sh, tree_of
 
 pytestmark = [
@@ -160,6 +161,28 @@ def test_a_subvolume_of_the_dead_disk_is_said_not_to_come_back(tmp_path: Path, p
         assert of(report, "carol").unreadable == ("carol",)
         assert any("/home/carol" in note and "subvolume" in note for note in report.notes)
         assert not (night.home / "carol").exists()
+
+
+def test_a_home_whose_key_died_with_the_disk_is_named_and_brings_no_noise(
+    night: Night, post: Post
+) -> None:
+    device = attach(night.image, *night.home_span)
+    sh("tune2fs", "-O", "encrypt", device)
+    sh("losetup", "--detach", device)
+    with night.alive() as alive:
+        lock = Lock(root=alive / "home", secret=bytes(range(64)))
+        (alive / "home/carol").mkdir()
+        lock.encrypt(alive / "home/carol")
+        (alive / "home/carol/letters").mkdir()
+        (alive / "home/carol/thesis").write_text("under a key")
+        lock.lock()
+    (night.home / "carol").mkdir()
+    (night.home / "carol/thesis").write_text("as it was mirrored by day")
+    report = night.restored()
+    assert not report.complete
+    assert of(report, "carol").unreadable == ("carol",)
+    assert [path.name for path in (night.home / "carol").iterdir()] == ["thesis"]
+    assert post.missing(night.home) == []
 
 
 def destroy(night: Night, offset: int, length: int) -> None:

@@ -1,0 +1,134 @@
+"""A file system looked over name by name: what of it cannot be read, and every file there is.
+
+Folders wait on a stack of our own, files are handed on one by one: what is held in memory does not
+grow with the number of files. Nothing is followed, and no border to another file system is crossed.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rescue.model.unread import Seen, Unread
+from rescue.system.fscrypt import Encryption, encryption
+
+LOCKED = "is locked: its key is not there"
+OF_THE_DISK = frozenset(
+    {errno.EIO, errno.ENODATA, errno.EBADMSG, errno.EUCLEAN, errno.EREMOTEIO, errno.ENOTRECOVERABLE}
+)
+"""The kernel could not read the disk, or found what is on it inconsistent."""
+
+_MOST = 1000
+_LONGEST = 3500
+
+
+def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None = None) -> Seen:
+    """Return what can be seen of the file system whose root is at `root`.
+
+    `on_file` is called with each regular file's path ('/...') and what lstat says of it. What goes
+    away meanwhile is nothing. Where more than a thousand names are unread, or one is too long to be
+    named to others, the folders that they are in stand for them.
+    """
+    unread: list[Unread] = []
+    encrypted: list[str] = []
+    device = root.lstat().st_dev
+    waiting = [("", False)]
+    while waiting:
+        path, is_inside = waiting.pop()
+        try:
+            with _opened(root, path) as folder:
+                if os.fstat(folder).st_dev != device:
+                    continue
+                state = encryption(folder)
+                if state is Encryption.LOCKED:
+                    unread.append(Unread(path=path or "/", why=LOCKED))
+                    continue
+                if state is Encryption.OPEN and not is_inside:
+                    encrypted.append(path or "/")
+                is_inside = state is Encryption.OPEN
+                for entry in os.scandir(folder):
+                    below = f"{path}/{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((below, is_inside))
+                    elif on_file is not None and entry.is_file(follow_symlinks=False):
+                        unread += _tell(below, entry, on_file)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            unread.append(_unread(path or "/", error))
+    return Seen(unread=_few(unread), encrypted=tuple(encrypted))
+
+
+def is_open(root: Path, path: str) -> bool:
+    """Whether a folder that was encrypted and open is so still. False for what is gone."""
+    try:
+        with _opened(root, path) as folder:
+            return encryption(folder) is Encryption.OPEN
+    except OSError:
+        return False
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a folder's names are hidden by a key that is not there. Raises OSError."""
+    with _opened(folder, "") as opened:
+        return encryption(opened) is Encryption.LOCKED
+
+
+@contextmanager
+def _opened(root: Path, path: str) -> Iterator[int]:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NOATIME | os.O_CLOEXEC
+    folder = os.open(f"{root}{path}" if path != "/" else root, flags)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _tell(
+    path: str, entry: "os.DirEntry[str]", on_file: Callable[[str, os.stat_result], None]
+) -> list[Unread]:
+    try:
+        info = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        return [_unread(path, error, is_folder=False)]
+    on_file(path, info)
+    return []
+
+
+def _unread(path: str, error: OSError, *, is_folder: bool = True) -> Unread:
+    return Unread(
+        path=path,
+        why=f"cannot be read: {error.strerror}",
+        is_folder=is_folder,
+        failing=error.errno in OF_THE_DISK,
+    )
+
+
+def _few(unread: list[Unread]) -> tuple[Unread, ...]:
+    """Return the same in fewer and shorter names, if need be: what stands for more keeps more.
+
+    The deepest go first, so that nobody's thousand folders stand for somebody else's.
+    """
+    while len(unread) > _MOST or any(_is_long(each) for each in unread):
+        many = len(unread) > _MOST
+        deepest = max(each.path.count("/") for each in unread)
+        fewer: dict[str, Unread] = {}
+        for each in unread:
+            if _is_long(each) or (many and each.path.count("/") == deepest):
+                each = Unread(path=_above(each.path), why=each.why, failing=each.failing)
+            known = fewer.get(each.path, each)
+            fewer[each.path] = replace(each, failing=each.failing or known.failing)
+        unread = list(fewer.values())
+    return tuple(unread)
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0] or "/"
+
+
+def _is_long(each: Unread) -> bool:
+    return len(os.fsencode(each.path)) > _LONGEST

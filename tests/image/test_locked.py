@@ -1,0 +1,229 @@
+"""What cannot be read is not gone: folders that are locked, broken or hidden stay on the mirror."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.apply.engine import apply_plan
+from rescue.apply.estimate import estimate
+from rescue.apply.marker import store_marker
+from rescue.model.event import Event, Notice, Progress, StepStarted
+from rescue.model.plan import Plan
+from rescue.model.record import MirrorState
+from tests.image.fscrypt import Lock
+from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices and mounts"),
+]
+
+ANNA = "home/anna"
+
+
+@contextmanager
+def taken_down(pair: Twins) -> Iterator[str]:
+    """Give the device of the source's root while nothing is mounted."""
+    mounts = Path("/proc/mounts").read_text()
+    device, boot = (re.search(rf"(\S+) {at} ", mounts) for at in (pair.root, pair.root / "boot"))
+    assert device
+    assert boot
+    sh("umount", f"{pair.root}/boot")
+    sh("umount", str(pair.root))
+    try:
+        yield device[1]
+    finally:
+        sh("mount", device[1], str(pair.root))
+        sh("mount", boot[1], f"{pair.root}/boot")
+
+
+@pytest.fixture(name="pair")
+def pair_(tmp_path: Path) -> Iterator[Twins]:
+    with twins(tmp_path) as pair:
+        with taken_down(pair) as device:
+            sh("tune2fs", "-O", "encrypt", device)
+        yield pair
+
+
+@pytest.fixture(name="home")
+def home_(pair: Twins) -> Lock:
+    """Anna's home, encrypted and open; it was mirrored by day."""
+    lock = Lock(root=pair.root, secret=bytes(range(64)))
+    anna = pair.root / ANNA
+    anna.mkdir()
+    lock.encrypt(anna)
+    (anna / "letters").mkdir()
+    (anna / "letters/to bert").write_text("dear bert")
+    (anna / "thesis").write_text("nowhere else")
+    (anna / "link").symlink_to("thesis")
+    assert run(pair, pair.plan(first=True))["unreadable"] == []
+    assert on_mirror(pair) == WHOLE
+    return lock
+
+
+WHOLE = ["letters", "letters/to bert", "link", "thesis"]
+
+
+def on_mirror(pair: Twins, folder: str = ANNA) -> list[str]:
+    with pair.mirror_seen() as mirror:
+        top = mirror / folder
+        return sorted(str(path.relative_to(top)) for path in top.rglob("*"))
+
+
+def run(
+    pair: Twins, plan: Plan, *, meanwhile: Callable[[], None] | None = None
+) -> dict[str, list[str]]:
+    """Apply a plan and complete the mirror; return what was said of the source.
+
+    `meanwhile` happens once, while rsync is at work.
+    """
+
+    def action() -> object:
+        events: list[Event] = []
+
+        def emit(event: Event) -> None:
+            if meanwhile and isinstance(event, Progress) and not events:
+                meanwhile()
+            if not isinstance(event, StepStarted):
+                events.append(event)
+
+        outcome = apply_plan(plan, pair.leave(plan), emit=emit, site=pair.site)
+        complete = replace(outcome.record, state=MirrorState.COMPLETE)
+        store_marker(complete, pair.leave(plan), site=pair.site)
+        said = outcome.summary
+        assert said.is_degraded == bool(said.unreadable or said.distrust or said.kept)
+        return {
+            "unreadable": list(said.unreadable),
+            "distrust": list(said.distrust),
+            "notes": [event.message for event in events if isinstance(event, Notice)],
+        }
+
+    said = in_child(action)
+    assert isinstance(said, dict)
+    return said
+
+
+def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: Twins, home: Lock) -> None:
+    (pair.root / "home/ann/mail-again").unlink()
+    home.lock()
+    assert "thesis" not in os.listdir(pair.root / ANNA)
+    said = run(pair, pair.plan())
+    assert on_mirror(pair) == WHOLE
+    assert said["unreadable"] == ["/home/anna"]
+    assert any("/home/anna" in note and "locked" in note for note in said["notes"])
+    with pair.mirror_seen() as mirror:
+        assert (mirror / ANNA / "thesis").read_text() == "nowhere else"
+        # All others go on as ever: what was deleted there is deleted here.
+        assert not (mirror / "home/ann/mail-again").exists()
+
+
+def test_a_home_that_is_open_again_is_mirrored_again(pair: Twins, home: Lock) -> None:
+    home.lock()
+    run(pair, pair.plan())
+    home.unlock()
+    (pair.root / ANNA / "letters/to bert").unlink()
+    (pair.root / ANNA / "new").write_text("new")
+    assert run(pair, pair.plan())["unreadable"] == []
+    assert on_mirror(pair) == ["letters", "link", "new", "thesis"]
+
+
+def test_a_home_that_is_locked_when_the_mirror_is_made_is_named_and_not_copied_as_noise(
+    pair: Twins, home: Lock
+) -> None:
+    with pair.mirror_seen() as mirror:
+        sh("rm", "-r", str(mirror / ANNA))
+    home.lock()
+    said = run(pair, pair.plan(first=True))
+    assert said["unreadable"] == ["/home/anna"]
+    assert on_mirror(pair) == []
+
+
+def test_a_locked_home_is_no_matter_for_the_brake(pair: Twins, home: Lock) -> None:
+    home.lock()
+
+    def action() -> object:
+        seen = estimate(pair.plan(), site=pair.site)
+        return [seen.changes, seen.deletions]
+
+    assert in_child(action) == [0, 0]
+
+
+def test_a_home_that_is_locked_while_it_is_copied_loses_nothing(pair: Twins, home: Lock) -> None:
+    """Nothing is deleted below an encrypted folder before it was seen open at the very end."""
+    (pair.root / ANNA / "letters/to bert").unlink()
+    (pair.root / "home/ann/mail-again").unlink()
+    said = run(pair, pair.plan(), meanwhile=home.lock)
+    assert on_mirror(pair) == WHOLE
+    assert said["unreadable"] == ["/home/anna"]
+    assert "mail-again" not in on_mirror(pair, "home/ann")
+    home.unlock()
+    run(pair, pair.plan())
+    assert on_mirror(pair) == ["letters", "link", "thesis"]
+
+
+def test_a_folder_that_the_disk_does_not_show_any_more_stays(pair: Twins) -> None:
+    (pair.root / "home/ann/folder").mkdir()
+    (pair.root / "home/ann/folder/letter").write_bytes(b"letter")
+    run(pair, pair.plan(first=True))
+    with taken_down(pair) as device:
+        told = sh("debugfs", "-R", "blocks /home/ann/folder", device).split()
+        size = re.search(r"Block size: +(\d+)", sh("dumpe2fs", "-h", device))
+        assert size
+        with open(device, "r+b") as disk:
+            disk.seek(int(told[0]) * int(size[1]))
+            disk.write(b"\xff" * int(size[1]))
+    with pytest.raises(OSError, match=r"Errno"):
+        os.listdir(pair.root / "home/ann/folder")
+    (pair.root / "home/ann/mail-again").unlink()
+    said = run(pair, pair.plan())
+    assert on_mirror(pair, "home/ann/folder") == ["letter"]
+    assert "/home/ann/folder" in said["unreadable"]
+    assert said["distrust"]
+    with pair.mirror_seen() as mirror:
+        assert (mirror / "home/ann/mail-again").exists()
+
+
+def test_folders_nested_deeper_than_a_path_can_say_spoil_nothing_else(pair: Twins) -> None:
+    deep = pair.root / "home/ann/deep"
+    deep.mkdir()
+    at = os.open(deep, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("n" * 200, dir_fd=at)
+        inner = os.open("n" * 200, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    said = run(pair, pair.plan(first=True))
+    (pair.root / "home/ann/mail-again").unlink()
+    said = run(pair, pair.plan())
+    assert said["unreadable"]
+    assert all(path.startswith("/home/ann/deep/") for path in said["unreadable"])
+    with pair.mirror_seen() as mirror:
+        assert not (mirror / "home/ann/mail-again").exists()
+    sh("rm", "-r", str(deep))
+
+
+def test_names_of_unreadable_folders_may_hold_anything(pair: Twins, home: Lock) -> None:
+    odd = pair.root / "home/*[odd]? \\ name\n2"
+    odd.mkdir()
+    home.encrypt(odd)
+    (odd / "kept").write_bytes(b"kept")
+    beside = pair.root / "home/xodd"
+    beside.mkdir()
+    (beside / "gone").write_bytes(b"gone")
+    run(pair, pair.plan())
+    (beside / "gone").unlink()
+    home.lock()
+    said = run(pair, pair.plan())
+    assert set(said["unreadable"]) == {"/home/anna", f"/home/{odd.name}"}
+    assert on_mirror(pair, f"home/{odd.name}") == ["kept"]
+    assert on_mirror(pair, "home/xodd") == []
+    home.unlock()
+    run(pair, pair.plan())
+    with pair.mirror_seen() as mirror:
+        assert tree_of(mirror / "home") == tree_of(pair.root / "home")

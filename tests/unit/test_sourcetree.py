@@ -1,0 +1,61 @@
+"""A tree looked over: what of it is unread, in how many names."""
+
+import os
+from pathlib import Path
+
+from rescue.model.filesystem import FsKind
+from rescue.model.unread import Seen, Unread
+from rescue.system.rsync import SyncJob, what
+from rescue.system.sourcetree import _few, look_over
+
+
+def test_every_regular_file_is_told_and_nothing_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/one").write_bytes(b"1")
+    (tmp_path / "link").symlink_to("a")
+    os.mkfifo(tmp_path / "fifo")
+    told: dict[str, int] = {}
+    seen = look_over(tmp_path, lambda path, info: told.update({path: info.st_size}))
+    assert told == {"/a/one": 1}
+    assert seen == Seen()
+
+
+def test_many_unread_folders_of_one_user_stand_for_nobody_elses() -> None:
+    eve = [Unread(path=f"/home/eve/a/{number}/b", why="w") for number in range(3000)]
+    few = _few([*eve, Unread(path="/home/anna", why="locked")])
+    assert [each.path for each in few] == ["/home/eve/a", "/home/anna"]
+    deep = Unread(path="/home/eve" + "/n" * 2000, why="w", failing=True)
+    (short,) = _few([deep])
+    assert len(short.path) <= 3500
+    assert deep.path.startswith(short.path)
+    assert short.failing
+
+
+def test_what_is_hidden_is_hidden_with_all_below_it() -> None:
+    seen = Seen(unread=(Unread(path="/home/anna", why="w"),))
+    assert seen.hides("/home/anna")
+    assert seen.hides("home/anna/a")
+    assert not seen.hides("/home/annabel")
+    assert Seen(unread=(Unread(path="/", why="w"),)).hides("/etc")
+
+
+def test_what_is_unread_is_neither_sent_nor_deleted() -> None:
+    job = SyncJob(
+        source=Path("/s"),
+        target=Path("/t"),
+        kind=FsKind.EXT4,
+        keep=("/.rescue/",),
+        unread=(
+            Unread(path="/home/a*b\\", why="w"),
+            Unread(path="/x\\y", why="w", is_folder=False),
+            Unread(path="/x?", why="w", is_folder=False),
+            Unread(path="/", why="w"),
+        ),
+    )
+    assert what(job)[:5] == [
+        "--filter=- /home/a\\*b\\\\/*",
+        "--filter=- /x\\y",
+        "--filter=- /x\\?",
+        "--filter=- /*",
+        "--filter=- /.rescue/",
+    ]
