@@ -167,6 +167,11 @@ def load(path: Path = CONFIG_PATH) -> Config:
         ) from error
 
 
+def hooks(path: Path = CONFIG_PATH) -> tuple[Hook, ...]:
+    """Return the hooks of the configuration, none where there is none yet. Raises UsageError."""
+    return load(path).hook if path.exists() else ()
+
+
 def save(config: Config, path: Path = CONFIG_PATH) -> None:
     """Write the configuration, atomically, readable by root alone."""
     path.parent.mkdir(parents=True, exist_ok=True)

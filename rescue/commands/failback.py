@@ -7,8 +7,9 @@ from rescue import config
 from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
 from rescue.codec import to_json
+from rescue.commands.hooks import Hooked, attendant
 from rescue.commands.prepare import fresh_identifiers
-from rescue.commands.runs import expect_to_boot, perform, tell_end
+from rescue.commands.runs import expect_to_boot, perform, tell_end, with_warnings
 from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError
@@ -17,7 +18,9 @@ from rescue.model.plan import FailbackRequest, Plan
 from rescue.model.record import Handover, MirrorState
 from rescue.model.step import WriteTable
 from rescue.plan.failback import plan_failback
+from rescue.plan.hooks import hook_notes
 from rescue.system.lock import only_one_run
+from rescue.system.mountns import Outside
 from rescue.ui.plan import render_plan
 from rescue.ui.prompt import ask_identity
 from rescue.ui.screen import Screen
@@ -46,17 +49,26 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise: the disk
     then carries the marker of a mirror that is not complete, and nothing else has changed.
     """
-    with only_one_run():
+    with only_one_run(), Outside() as outside:
         machine = discover()
         plan = _plan(machine, options)
         screen.show(render_plan(plan))
         leave = grant(plan, named=_named(plan, options))
-        outcome = perform(plan, leave, screen)
-        expect_to_boot(outcome, leave, screen)
-        handover = _handover(machine, outcome)
-        hand_over(handover, leave)
-        done = _what_now(handover, leave)
-        return tell_end(outcome, done, screen, generation=handover.record.generation)
+        hooked = Hooked.around(
+            config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
+        )
+        return hooked.carry_out(lambda warned: _carry_out(machine, leave, screen, warned))
+
+
+def _carry_out(
+    machine: Machine, leave: WriteGrant, screen: Screen, warned: tuple[str, ...]
+) -> ExitCode:
+    outcome = with_warnings(perform(leave.plan, leave, screen), warned)
+    expect_to_boot(outcome, leave, screen)
+    handover = _handover(machine, outcome)
+    hand_over(handover, leave)
+    done = _what_now(handover, leave)
+    return tell_end(outcome, done, screen, generation=handover.record.generation)
 
 
 def _plan(machine: Machine, options: FailbackOptions) -> Plan:
@@ -68,7 +80,8 @@ def _plan(machine: Machine, options: FailbackOptions) -> Plan:
         fresh=fresh_identifiers(machine),
         enrolled=tuple(entry.name for entry in known),
     )
-    return unless_refused(plan_failback(machine, request))
+    plan = unless_refused(plan_failback(machine, request))
+    return replace(plan, notes=(*plan.notes, *hook_notes(config.hooks(), plan.kind)))
 
 
 def _named(plan: Plan, options: FailbackOptions) -> str:

@@ -7,18 +7,16 @@ from datetime import date
 from time import time
 
 from rescue import config
-from rescue.apply.hooks import Attendant
 from rescue.commands.ahead import Trust, looked_ahead
 from rescue.commands.enrolled import choose_for_run
-from rescue.commands.hooks import Hooked
+from rescue.commands.hooks import Hooked, attendant
 from rescue.commands.logbook import Logbook, noted
-from rescue.commands.runs import finish, perform
+from rescue.commands.runs import finish, perform, with_warnings
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
-from rescue.model.event import Notice
 from rescue.model.machine import Machine
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
@@ -79,10 +77,12 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
                 with _comparison_noted(record, options):
                     plan = looked_ahead(plan, settings, screen, _trust(options))
                 leave = grant(plan, named=record.mirror.id.name)
-                attendant = Attendant(
-                    outside=outside, say=lambda said: screen.emit(Notice(message=said))
+                hooked = Hooked.around(
+                    settings.hook,
+                    record,
+                    kind=plan.kind,
+                    attendant=attendant(outside, screen),
                 )
-                hooked = Hooked(hooks=settings.hook, record=record, attendant=attendant)
                 return hooked.carry_out(
                     lambda warned: _run(plan, leave, screen, settings, warned, book)
                 )
@@ -97,7 +97,7 @@ def _run(
     book: Logbook,
 ) -> ExitCode:
     done = perform(plan, leave, screen)
-    outcome = replace(done, summary=replace(done.summary, hooks_failed=warned))
+    outcome = with_warnings(done, warned)
     book.outcome = outcome
     return finish(plan, outcome, leave, screen, settings=settings, book=book)
 

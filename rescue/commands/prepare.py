@@ -1,19 +1,22 @@
 """`rescue prepare`: discover, plan, show and confirm, apply, verify."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from rescue import config
 from rescue.codec import to_json
-from rescue.commands.logbook import noted
-from rescue.commands.runs import finish, perform
-from rescue.confirm import grant, unless_refused
+from rescue.commands.hooks import Hooked, attendant
+from rescue.commands.logbook import Logbook, noted
+from rescue.commands.runs import finish, perform, with_warnings
+from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PrepareRequest
+from rescue.plan.hooks import hook_notes
 from rescue.plan.prepare import plan_prepare
 from rescue.system.lock import only_one_run
+from rescue.system.mountns import Outside
 from rescue.ui.plan import render_plan
 from rescue.ui.prompt import ask_identity
 from rescue.ui.screen import Screen
@@ -42,18 +45,28 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
 
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise.
     """
-    with only_one_run():
+    with only_one_run(), Outside() as outside:
         machine = discover()
         plan = _plan(machine, options)
         screen.show(render_plan(plan))
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
         with noted(machine, plan.record, kind=plan.kind, screen=screen) as book:
-            book.outcome = outcome = perform(plan, leave, screen)
-            settings = config.enrol(outcome.record)
-            if settings.schedule.when_plugged:
-                screen.show("note: 'rescue schedule install' lets this disk start its run, too")
-            return finish(plan, outcome, leave, screen, settings=settings, book=book)
+            hooked = Hooked.around(
+                config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
+            )
+            return hooked.carry_out(lambda warned: _carry_out(plan, leave, screen, warned, book))
+
+
+def _carry_out(
+    plan: Plan, leave: WriteGrant, screen: Screen, warned: tuple[str, ...], book: Logbook
+) -> ExitCode:
+    done = perform(plan, leave, screen)
+    book.outcome = outcome = with_warnings(done, warned)
+    settings = config.enrol(outcome.record)
+    if settings.schedule.when_plugged:
+        screen.show("note: 'rescue schedule install' lets this disk start its run, too")
+    return finish(plan, outcome, leave, screen, settings=settings, book=book)
 
 
 def fresh_identifiers(machine: Machine) -> tuple[str, ...]:
@@ -69,4 +82,6 @@ def _plan(machine: Machine, options: PrepareOptions) -> Plan:
         give_up_content_of=options.erase,
         fresh=fresh_identifiers(machine),
     )
-    return unless_refused(plan_prepare(machine, request))
+    plan = unless_refused(plan_prepare(machine, request))
+    # Read before anything is written: a configuration that cannot be meant ends it here.
+    return replace(plan, notes=(*plan.notes, *hook_notes(config.hooks(), plan.kind)))

@@ -67,6 +67,11 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
         screen.close()
 
 
+def with_warnings(outcome: Outcome, warned: tuple[str, ...]) -> Outcome:
+    """Return the outcome with what went wrong in hooks that stopped nothing."""
+    return replace(outcome, summary=replace(outcome.summary, hooks_failed=warned))
+
+
 def _note_begun(plan: Plan) -> None:
     """Write into the source's records that the plan's disk is being written now.
 

@@ -37,7 +37,7 @@ class OnFailure(StrEnum):
 
 @dataclass(frozen=True)
 class Hook:
-    """One hook: what runs around `rescue mirror`.
+    """One hook: what runs around `rescue mirror`, `rescue prepare` and `rescue failback`.
 
     `when` is `before` the first file is copied, or `after` the run, however it ended. `kind` is a
     `command` of one's own, or a ready dump of `postgresql` or `mysql`; `name` is what messages call

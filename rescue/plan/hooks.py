@@ -1,11 +1,13 @@
 """What a hook runs: the commands of the ready ones, and what each is told."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import assert_never
 
 from rescue.errors import ExitCode
-from rescue.model.hook import Hook, HookCall, HookKind, HookWhen
+from rescue.model.hook import Hook, HookCall, HookKind, HookWhen, OnFailure
+from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord
 
 # A dump of everything, in one state of the database, that needs no lock for long
@@ -22,15 +24,41 @@ _MYSQL_PROGRAMS = ("mariadb-dump", "mysqldump")
 _USERS = {HookKind.POSTGRESQL: "postgres"}
 
 
-def calls_before(
-    hooks: tuple[Hook, ...], record: MirrorRecord, *, is_there: Callable[[str], bool]
-) -> tuple[HookCall, ...]:
-    """Return what is run before a run onto this mirror, in the order of the configuration.
+def hooks_around(hooks: tuple[Hook, ...], kind: PlanKind) -> tuple[Hook, ...]:
+    """Return the hooks as they run around a plan of that kind.
 
-    `is_there` says whether a program is installed.
+    None stops the way home. Its last pass is made with the services stopped, as people are told
+    to: a dump of a database fails then, and its files, at rest, are copied as they are.
     """
+    if kind is not PlanKind.FAILBACK:
+        return hooks
+    return tuple(replace(hook, on_failure=OnFailure.WARN) for hook in hooks)
+
+
+def hook_notes(hooks: tuple[Hook, ...], kind: PlanKind) -> tuple[str, ...]:
+    """Return what a plan of that kind says of the hooks; nothing where there are none."""
+    if not hooks:
+        return ()
+    in_turn = sorted(hooks, key=lambda hook: list(HookWhen).index(hook.when))
+    named = ", ".join(f"{hook.label} ({hook.when})" for hook in in_turn)
+    mild = "; one that fails is said, and stops nothing" if kind is PlanKind.FAILBACK else ""
+    return (f"hooks of the configuration run around it: {named}{mild}",)
+
+
+def calls_before(
+    hooks: tuple[Hook, ...],
+    record: MirrorRecord,
+    *,
+    kind: PlanKind,
+    is_there: Callable[[str], bool],
+) -> tuple[HookCall, ...]:
+    """Return what is run before a plan of that kind, in the order of the configuration.
+
+    `record` names its disk; `is_there` says whether a program is installed.
+    """
+    told = {"RESCUE_COMMAND": kind.value}
     return tuple(
-        _call(hook, record, {}, is_there) for hook in hooks if hook.when is HookWhen.BEFORE
+        _call(hook, record, told, is_there) for hook in hooks if hook.when is HookWhen.BEFORE
     )
 
 
@@ -38,6 +66,7 @@ def calls_after(
     hooks: tuple[Hook, ...],
     record: MirrorRecord,
     *,
+    kind: PlanKind,
     code: ExitCode,
     error: str,
     is_there: Callable[[str], bool],
@@ -45,6 +74,7 @@ def calls_after(
     """Return what is run after it; `code` and `error` are how it ended."""
     words = {ExitCode.DONE: "complete", ExitCode.DEGRADED: "degraded"}
     told = {
+        "RESCUE_COMMAND": kind.value,
         "RESCUE_RESULT": words.get(code, "failed"),
         "RESCUE_EXIT_CODE": str(int(code)),
         "RESCUE_ERROR": error,

@@ -62,6 +62,19 @@ CASES = {
         code=12,
         after="cp /root/fstab /etc/fstab",
     ),
+    "GRUB has no menu here": Case(
+        given="mv /boot/grub/grub.cfg /root/",
+        says="is not started by GRUB",
+        code=11,
+        after="mv /root/grub.cfg /boot/grub/",
+    ),
+    "the firmware asks for another file": Case(
+        given="mount -t tmpfs none /sys/firmware && mkdir /sys/firmware/efi "
+        "&& echo 32 > /sys/firmware/efi/fw_platform_size",
+        says="it asks for BOOTIA32.EFI",
+        code=11,
+        after="umount /sys/firmware",
+    ),
     "the configuration is damaged": Case(
         given="mkdir -p /etc/rescue && echo 'version = 1' > /etc/rescue/rescue.toml",
         command="rescue mirror",

@@ -10,8 +10,10 @@ from rescue.apply.hooks import Attendant, HookError
 from rescue.commands import hooks as hooks_command
 from rescue.commands.hooks import Hooked
 from rescue.errors import AuditError, ExitCode
-from rescue.model.hook import Hook, HookWhen, OnFailure
+from rescue.model.hook import Hook, HookKind, HookWhen, OnFailure
+from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord
+from rescue.plan.hooks import hook_notes
 from rescue.state import load_record, note_record, save_record
 from rescue.system import journal
 from rescue.system.mountns import Outside
@@ -34,7 +36,9 @@ class Night:
             on_failure=on_failure,
         )  # fmt: skip
 
-    def carry_out(self, *hooks: Hook, fails: bool = False) -> ExitCode:
+    def carry_out(
+        self, *hooks: Hook, fails: bool = False, kind: PlanKind = PlanKind.MIRROR
+    ) -> ExitCode:
         attendant = Attendant(
             outside=self._outside, say=lambda _: None, log=lambda _, line: self.order.append(line)
         )
@@ -45,7 +49,8 @@ class Night:
                 raise AuditError("the chain is broken")
             return ExitCode.DONE
 
-        return Hooked(hooks=hooks, record=RECORD, attendant=attendant).carry_out(run)
+        hooked = Hooked.around(hooks, RECORD, kind=kind, attendant=attendant)
+        return hooked.carry_out(run)
 
     @property
     def record(self) -> MirrorRecord:
@@ -106,3 +111,44 @@ def test_a_hook_that_fails_after_a_complete_run_is_a_failure_of_its_own(night: N
 def test_a_hook_that_only_warns_after_it_is_in_the_record(night: Night) -> None:
     assert night.carry_out(night.hook("after", "exit 5", WARN)) is ExitCode.DONE
     assert "exit code 5" in night.record.last_error
+
+
+# --- around the first copy, and around the way home
+
+
+@pytest.mark.parametrize("kind", [PlanKind.PREPARE, PlanKind.MIRROR, PlanKind.FAILBACK])
+def test_each_hook_is_told_what_it_runs_around(night: Night, kind: PlanKind) -> None:
+    told = "echo $RESCUE_COMMAND"
+    night.carry_out(night.hook("before", told), night.hook("after", told), kind=kind)
+    assert night.order == ["before", kind.value, "run, 0 warned", "after", kind.value]
+
+
+def test_a_hook_that_keeps_prepare_from_beginning_leaves_the_old_record_alone(night: Night) -> None:
+    with pytest.raises(HookError):
+        night.carry_out(night.hook("before", "exit 4"), kind=PlanKind.PREPARE)
+    assert night.record == RECORD
+
+
+def test_a_hook_after_prepare_that_fails_is_in_the_record_of_the_new_mirror(night: Night) -> None:
+    with pytest.raises(HookError):
+        night.carry_out(night.hook("after", "exit 4"), kind=PlanKind.PREPARE)
+    assert "exit code 4" in night.record.last_error
+
+
+def test_the_way_home_is_stopped_by_no_hook(night: Night) -> None:
+    """Its last pass is made with the services stopped: a dump of a database fails then."""
+    hooks = (night.hook("before", "exit 4"), night.hook("after", "exit 5"))
+    assert night.carry_out(*hooks, kind=PlanKind.FAILBACK) is ExitCode.DONE
+    assert night.order == ["before", "run, 1 warned", "after"]
+    assert night.record == RECORD
+
+
+def test_a_plan_says_which_hooks_will_run() -> None:
+    dump = Hook(when=HookWhen.BEFORE, kind=HookKind.POSTGRESQL)
+    wake = Hook(when=HookWhen.AFTER, command=("/usr/local/sbin/wake-up",))
+    assert hook_notes((), PlanKind.PREPARE) == ()
+    assert hook_notes((wake, dump), PlanKind.PREPARE) == (
+        "hooks of the configuration run around it: postgresql (before), wake-up (after)",
+    )
+    (said,) = hook_notes((dump,), PlanKind.FAILBACK)
+    assert said.endswith("postgresql (before); one that fails is said, and stops nothing")

@@ -7,6 +7,7 @@ import pytest
 from rescue import config
 from rescue.errors import ExitCode, UsageError
 from rescue.model.hook import Hook, HookKind, HookWhen, OnFailure
+from rescue.model.plan import PlanKind
 from rescue.plan.hooks import calls_after, calls_before
 from tests.builders import enrolled
 
@@ -86,11 +87,12 @@ def test_a_mistake_is_named_by_its_key(old: str, new: str, key: str) -> None:
 
 def test_before_and_after_are_told_what_they_are_part_of() -> None:
     hooks, record = config.parse(GOOD, where="a test").hook, enrolled().record
-    first, dump = calls_before(hooks, record, is_there=there().__contains__)
+    first, dump = calls_before(hooks, record, kind=PlanKind.MIRROR, is_there=there().__contains__)
     assert first.argv == ("/usr/local/sbin/quiesce", "--all")
     assert first.environment == {
         "LEVEL": "2",
         "RESCUE_WHEN": "before",
+        "RESCUE_COMMAND": "mirror",
         "RESCUE_HOST": record.host,
         "RESCUE_MIRROR": record.name,
         "RESCUE_MIRROR_DISK": record.mirror.id.name,
@@ -98,7 +100,12 @@ def test_before_and_after_are_told_what_they_are_part_of() -> None:
     assert (dump.argv, dump.user) == (("pg_dumpall",), "postgres")
     assert dump.dump == "/var/backups/rescue/postgresql.sql"
     (last,) = calls_after(
-        hooks, record, code=ExitCode.DRIFTED, error="it drifted", is_there=there().__contains__
+        hooks,
+        record,
+        code=ExitCode.DRIFTED,
+        error="it drifted",
+        kind=PlanKind.MIRROR,
+        is_there=there().__contains__,
     )
     assert last.environment["RESCUE_RESULT"] == "failed"
     assert last.environment["RESCUE_EXIT_CODE"] == "12"
@@ -112,7 +119,12 @@ def test_before_and_after_are_told_what_they_are_part_of() -> None:
 def test_the_end_of_a_run_is_a_word(code: ExitCode, word: str) -> None:
     hook = Hook(when=HookWhen.AFTER, command=("true",))
     (call,) = calls_after(
-        (hook,), enrolled().record, code=code, error="", is_there=there().__contains__
+        (hook,),
+        enrolled().record,
+        kind=PlanKind.MIRROR,
+        code=code,
+        error="",
+        is_there=there().__contains__,
     )
     assert call.environment["RESCUE_RESULT"] == word
 
@@ -123,7 +135,9 @@ def test_the_end_of_a_run_is_a_word(code: ExitCode, word: str) -> None:
 )
 def test_the_dump_of_mysql_is_of_one_moment(programs: set[str], first: str) -> None:
     hook = Hook(when=HookWhen.BEFORE, kind=HookKind.MYSQL, directory="/srv/dumps")
-    (call,) = calls_before((hook,), enrolled().record, is_there=programs.__contains__)
+    (call,) = calls_before(
+        (hook,), enrolled().record, kind=PlanKind.MIRROR, is_there=programs.__contains__
+    )
     assert call.argv[0] == first
     assert "--single-transaction" in call.argv
     assert (call.user, call.dump) == ("", "/srv/dumps/mysql.sql")
