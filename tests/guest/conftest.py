@@ -10,6 +10,7 @@ from tests.conftest import STOCK
 from tests.lab.hardware import missing_programs
 from tests.lab.lab import Lab
 from tests.lab.stock import Stock
+from tests.lab.variant import Variant
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -22,6 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.guest)
         if missing:
             item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a server by what tells it from others in few words."""
+    return f"{val.suite}-{val.disk.name.lower()}" if isinstance(val, Variant) else None
 
 
 @pytest.fixture(scope="session")

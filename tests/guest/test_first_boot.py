@@ -2,27 +2,30 @@
 
 import pytest
 
+from tests.guest.test_main_story import mounts_of
 from tests.lab.hardware import BIOS, UEFI, Firmware
 from tests.lab.lab import Lab, tree
 from tests.lab.manifest import differences
-
-GPT_MOUNTS = {
-    "/": "/dev/vda4",
-    "/boot": "/dev/vda3",
-    "/boot/efi": "/dev/vda2",
-    "/home": "/dev/vda5",
-}
+from tests.lab.variant import BOOKWORM, BOOKWORM_SATA, TRIXIE_NVME, Variant
 
 
-@pytest.mark.parametrize("firmware", [BIOS, pytest.param(UEFI, marks=pytest.mark.long)])
-def test_the_server_boots_by_its_own_grub(lab: Lab, firmware: Firmware) -> None:
-    with lab.machine([lab.server_disk("gpt")], firmware=firmware) as machine:
+@pytest.mark.parametrize(
+    ("variant", "firmware"),
+    [
+        (BOOKWORM, BIOS),
+        pytest.param(BOOKWORM, UEFI, marks=pytest.mark.long),
+        pytest.param(BOOKWORM_SATA, BIOS, marks=pytest.mark.long),
+        pytest.param(TRIXIE_NVME, UEFI, marks=pytest.mark.long),
+    ],
+)
+def test_the_server_boots_by_its_own_grub(lab: Lab, variant: Variant, firmware: Firmware) -> None:
+    with lab.machine([lab.server_disk("gpt", variant=variant)], firmware=firmware) as machine:
         machine.wait_for_login()
         machine.wait_for_ssh()
 
         assert "GRUB" in machine.console_text
         assert machine.failed_units() == []
-        assert machine.mounts() == GPT_MOUNTS
+        assert machine.mounts() == mounts_of("gpt", machine.device("SOURCE01"))
 
 
 def test_a_bare_disk_is_plugged_in_and_pulled_out_again(lab: Lab) -> None:

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from tests.lab.disk import Disk
+from tests.lab.disk import Disk, partition
 from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, UEFI, Firmware
 from tests.lab.lab import VOLATILE, Lab, tree
 from tests.lab.layout import LAYOUTS, Content
 from tests.lab.manifest import differences
 from tests.lab.stock import MIRROR
+from tests.lab.variant import BOOKWORM, BOOKWORM_SATA, TRIXIE_NVME, Variant
 
 OWN = (
     *VOLATILE,
@@ -35,20 +36,24 @@ OWN = (
 
 
 @pytest.mark.parametrize(
-    ("layout", "firmware", "new_kernel"),
+    ("variant", "layout", "firmware", "new_kernel"),
     [
-        ("gpt", BIOS, False),
-        pytest.param("gpt", UEFI, False, marks=pytest.mark.long),
-        pytest.param("mbr", BIOS, True, marks=pytest.mark.long),
+        (BOOKWORM, "gpt", BIOS, False),
+        pytest.param(BOOKWORM, "gpt", UEFI, False, marks=pytest.mark.long),
+        pytest.param(BOOKWORM, "mbr", BIOS, True, marks=pytest.mark.long),
+        pytest.param(BOOKWORM_SATA, "gpt", BIOS, False, marks=pytest.mark.long),
+        pytest.param(TRIXIE_NVME, "gpt", BIOS, True, marks=pytest.mark.long),
+        pytest.param(TRIXIE_NVME, "gpt", UEFI, False, marks=pytest.mark.long),
     ],
 )
 def test_a_bare_disk_becomes_a_mirror_that_boots_alone(
-    lab: Lab, layout: str, firmware: Firmware, new_kernel: bool
+    lab: Lab, variant: Variant, layout: str, firmware: Firmware, new_kernel: bool
 ) -> None:
-    with lab.prepared_server(layout, firmware=firmware) as server:
+    with lab.prepared_server(layout, firmware=firmware, variant=variant) as server:
         mirror = server.disk(MIRROR)
-        assert table(server, "/dev/vdb") == table(server, "/dev/vda")
-        assert identifiers(server, "/dev/vdb").isdisjoint(identifiers(server, "/dev/vda"))
+        old, fresh = server.device("SOURCE01"), server.device(MIRROR)
+        assert table(server, fresh) == table(server, old)
+        assert identifiers(server, fresh).isdisjoint(identifiers(server, old))
 
         a_day_passes(server)
         if new_kernel:
@@ -65,8 +70,10 @@ def test_a_bare_disk_becomes_a_mirror_that_boots_alone(
         machine.wait_for_ssh()
         assert machine.failed_units() == []
         assert machine.run("uname -r").stdout.strip() == newest.removeprefix("/boot/vmlinuz-")
-        assert machine.mounts() == mounts_of(layout)
-        assert machine.run("swapon --show=NAME --noheadings").stdout.split() == [swap_of(layout)]
+        device = machine.device(MIRROR)
+        assert machine.mounts() == mounts_of(layout, device)
+        swaps = machine.run("swapon --show=NAME --noheadings").stdout.split()
+        assert swaps == [swap_of(layout, device)]
         assert machine.run("cat /home/anna/Maildir/new/today").stdout == "mail of today\n"
         assert machine.run("ls /home/bela/Maildir/cur", check=False).stdout == ""
         assert "mirror" in machine.run("rescue mirror", check=False).expect(10).stderr
@@ -82,7 +89,7 @@ def boots_beside_the_dead_disk(lab: Lab, mirror: Disk, source: Disk) -> None:
     with lab.machine([mirror, source], firmware=UEFI) as machine:
         machine.wait_for_ssh()
         assert machine.failed_units() == []
-        assert machine.mounts() == mounts_of("gpt")
+        assert machine.mounts() == mounts_of("gpt", machine.device(MIRROR))
         machine.run("rescue mirror", check=False).expect(10)
         machine.poweroff()
     assert source.digest() == before
@@ -119,7 +126,7 @@ def unequal(server: Guest, layout: str) -> list[str]:
     for part in LAYOUTS[layout].partitions:
         if part.mount_point:
             left = tree(server, part.mount_point)
-            right = tree(server, f"/dev/vdb{part.number}")
+            right = tree(server, partition(server.device(MIRROR), part.number))
             assert len(left) > 1
             # On vfat they are what the mount options say, and times are kept by two seconds.
             skipped = ("mode", "mtime_ns") if part.content is Content.VFAT else ()
@@ -127,11 +134,12 @@ def unequal(server: Guest, layout: str) -> list[str]:
     return found
 
 
-def mounts_of(layout: str) -> dict[str, str]:
-    parts = LAYOUTS[layout].partitions
-    return {part.mount_point: f"/dev/vda{part.number}" for part in parts if part.mount_point}
+def mounts_of(layout: str, device: str) -> dict[str, str]:
+    """Return what is mounted where on a machine that runs from this disk."""
+    parts = [part for part in LAYOUTS[layout].partitions if part.mount_point]
+    return {part.mount_point: partition(device, part.number) for part in parts}
 
 
-def swap_of(layout: str) -> str:
+def swap_of(layout: str, device: str) -> str:
     number = next(part.number for part in LAYOUTS[layout].partitions if part.role == "swap")
-    return f"/dev/vda{number}"
+    return partition(device, number)

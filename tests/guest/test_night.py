@@ -10,7 +10,7 @@ import pytest
 from rescue.medium.build import Contents, build_image
 from tests.guest import postman
 from tests.guest.test_main_story import mounts_of
-from tests.lab.disk import Disk
+from tests.lab.disk import Disk, partition
 from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, UEFI, Firmware
 from tests.lab.lab import Lab, tree
@@ -18,6 +18,7 @@ from tests.lab.layout import GPT, MIB
 from tests.lab.manifest import differences
 from tests.lab.medium import STICK, as_stick
 from tests.lab.stock import MIRROR
+from tests.lab.variant import BOOKWORM, TRIXIE_NVME, Variant
 
 RESTORE = "rescue restore --yes --expect-serial SOURCE01 --report /root/report"
 FAILBACK = "rescue failback NEW01 --yes --expect-serial NEW01"
@@ -44,18 +45,24 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("firmware", "dies", "home_again"),
+    ("variant", "firmware", "dies", "home_again"),
     [
-        (BIOS, boot_sector_overwritten, False),
-        pytest.param(BIOS, boot_sector_overwritten, True, marks=pytest.mark.long),
-        pytest.param(UEFI, table_zeroed, False, marks=pytest.mark.long),
-        pytest.param(UEFI, root_destroyed, True, marks=pytest.mark.long),
+        (BOOKWORM, BIOS, boot_sector_overwritten, False),
+        pytest.param(BOOKWORM, BIOS, boot_sector_overwritten, True, marks=pytest.mark.long),
+        pytest.param(BOOKWORM, UEFI, table_zeroed, False, marks=pytest.mark.long),
+        pytest.param(BOOKWORM, UEFI, root_destroyed, True, marks=pytest.mark.long),
+        pytest.param(TRIXIE_NVME, UEFI, boot_sector_overwritten, True, marks=pytest.mark.long),
     ],
 )
 def test_the_first_disk_dies_and_no_mail_is_lost(
-    lab: Lab, image: Path, firmware: Firmware, dies: Callable[[Disk], None], home_again: bool
+    lab: Lab,
+    image: Path,
+    variant: Variant,
+    firmware: Firmware,
+    dies: Callable[[Disk], None],
+    home_again: bool,
 ) -> None:
-    with lab.prepared_server(firmware=firmware) as server:
+    with lab.prepared_server(firmware=firmware, variant=variant) as server:
         stick = a_stick_is_written(server, image)
         deliver(server, range(300))
         server.run("rescue mirror")
@@ -74,7 +81,7 @@ def test_the_first_disk_dies_and_no_mail_is_lost(
         assert missing(machine, range(450)) == []
         assert machine.written("SOURCE01") == 0
         if home_again:
-            new = it_moves_to_a_new_disk(machine, size=dead.size)
+            new = it_moves_to_a_new_disk(lab, machine, like=dead)
         machine.poweroff()
     assert dead.digest() == before, "the dead disk was written to"
 
@@ -99,18 +106,16 @@ def it_knows_that_it_runs_from_its_mirror(machine: Guest) -> None:
     machine.wait_for_ssh()
     assert re.search(r"Boot the mirror of server, complete \S+ \S+ UTC", machine.console_text)
     assert "runs from its MIRROR 'MIRROR01'" in machine.console_text
-    assert machine.device("SOURCE01") == "/dev/vda"
-    assert machine.mounts() == {
-        at: dev.replace("vda", "vdb") for at, dev in mounts_of("gpt").items()
-    }
+    assert machine.mounts() == mounts_of("gpt", machine.device(MIRROR))
     assert machine.failed_units() == []
     machine.run("rescue mirror", check=False).expect(10)
     assert "rescue restore" in machine.run("rescue status", check=False).expect(2).stdout
     assert "first disk         SOURCE01" in machine.run("cat /.rescue/recovery.txt").stdout
 
 
-def it_moves_to_a_new_disk(machine: Guest, *, size: int) -> Disk:
-    new = machine.attach_blank_disk("NEW01", size=size)
+def it_moves_to_a_new_disk(lab: Lab, machine: Guest, *, like: Disk) -> Disk:
+    new = lab.blank_disk("NEW01", size=like.size).attached_as(like.model)
+    machine.attach(new)
     assert "is the first disk now" in machine.run(FAILBACK).stdout
     deliver(machine, range(450, 460))
     again = machine.run(FAILBACK).stdout
@@ -127,14 +132,15 @@ def it_is_home(lab: Lab, new: Disk, mirror: Disk, firmware: Firmware) -> None:
         machine.wait_for_ssh()
         assert "runs from its MIRROR" not in machine.console_text
         assert machine.failed_units() == []
-        assert machine.mounts() == mounts_of("gpt")
+        assert machine.mounts() == mounts_of("gpt", machine.device("NEW01"))
         assert missing(machine, range(460)) == []
         machine.run("test -e /.rescue", check=False).expect(1)
         assert "runs from its first disk (NEW01" in machine.run("rescue status").stdout
         machine.run("rescue mirror", check=False).expect(75)
-        machine.attach(mirror)
+        machine.attach(mirror.attached_as(new.model))  # SATA would want the power off
         assert "audit passed" in machine.run("rescue mirror").stdout
-        assert differences(tree(machine, "/home"), tree(machine, "/dev/vdb5")) == []
+        home = partition(machine.device(MIRROR), 5)
+        assert differences(tree(machine, "/home"), tree(machine, home)) == []
 
 
 def deliver(guest: Guest, numbers: range) -> None:

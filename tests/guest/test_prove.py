@@ -24,9 +24,10 @@ from rescue.model.virtual import DiskBus, ImageFormat
 from rescue.prove.proof import ROOM, prove
 from tests.guest import broken
 from tests.guest.broken import Opened, broken_copy, proven
-from tests.lab.disk import Disk
+from tests.lab.disk import Disk, DiskModel
 from tests.lab.lab import Lab
 from tests.lab.stock import MIRROR, Stock
+from tests.lab.variant import BOOKWORM, BOOKWORM_SATA, TRIXIE_NVME, Variant
 
 pytestmark = [
     pytest.mark.root,
@@ -34,31 +35,39 @@ pytestmark = [
     pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="needs the kernel's fuse"),
 ]
 OFTEN = 20
+BUSES = {
+    DiskModel.VIRTIO: DiskBus.VIRTIO,
+    DiskModel.NVME: DiskBus.NVME,
+    DiskModel.IDE: DiskBus.SATA,
+}
 BIOS, UEFI = Firmware.BIOS, Firmware.UEFI
 
 
 @pytest.fixture(scope="module")
 def mirror(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProofPlan]:
     """What is expected of the mirror of a prepared server, whose disk is a file here."""
-    directory = tmp_path_factory.mktemp("mirror")
-    server = Lab(stock, directory).prepared_server()
-    with server:
+    plan = what_is_expected(Lab(stock, tmp_path_factory.mktemp("mirror")), BOOKWORM)
+    yield plan
+    Path(plan.disk).unlink()
+
+
+def what_is_expected(lab: Lab, variant: Variant) -> ProofPlan:
+    with lab.prepared_server(variant=variant) as server:
         text = server.run(f"cat /var/lib/rescue/mirrors/{MIRROR}.json").stdout
         disk = server.disk(MIRROR)
     record = from_json(text, MirrorRecord, known_version=RECORD_VERSION, where=MIRROR)
-    yield ProofPlan(
+    return ProofPlan(
         record=record,
         disk=str(disk.path),
         format=ImageFormat.QCOW2,
         firmwares=(BIOS,),
-        bus=DiskBus.VIRTIO,
+        bus=BUSES[disk.model],
         homes=("/home/anna", "/home/bela"),
         settings=ProofSettings(
             checks=("test -d /home/anna/Maildir", "grep -q ^anna: /etc/passwd"),
             expected_failures=("systemd-networkd-wait-online.service",),
         ),
     )
-    disk.path.unlink()
 
 
 @pytest.mark.parametrize("firmware", [BIOS, pytest.param(UEFI, marks=pytest.mark.long)])
@@ -80,6 +89,21 @@ def test_a_good_mirror_passes_and_no_byte_of_it_changes(
     assert [check.exit_code for check in report.checks] == [0, 0]
     assert disk.digest() == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", [TRIXIE_NVME, BOOKWORM_SATA])
+def test_the_full_kernel_passes_on_the_disks_of_a_real_server(
+    lab: Lab, tmp_path: Path, variant: Variant
+) -> None:
+    plan = what_is_expected(lab, variant)
+    before = Disk(path=Path(plan.disk), serial=MIRROR).digest()
+    for firmware in (BIOS, UEFI):
+        seen = proven(plan, firmware, tmp_path)
+        print(seen.proof)
+        assert seen.proof.cause == "", seen.evidence
+        assert seen.proof.passed
+    assert Disk(path=Path(plan.disk), serial=MIRROR).digest() == before
 
 
 @pytest.mark.long

@@ -9,26 +9,38 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.lab.disk import Disk
+from tests.lab.disk import Disk, DiskModel
 from tests.lab.guest import Guest
 from tests.lab.hardware import DirectKernel, Hardware, Plugged
 from tests.lab.layout import MIB, SECTOR, Content, Layout, Partition
+from tests.lab.variant import Variant
 
 RECIPE = Path(__file__).parent / "recipe"
 SERIAL = "SOURCE01"
 """Serial number of the disk the server is installed on."""
 
-SUITE = "bookworm"
-PYTHON = "3.11"
+_BY_ID = {
+    DiskModel.VIRTIO: "virtio-",
+    DiskModel.NVME: "nvme-QEMU_NVMe_Ctrl_",
+    DiskModel.IDE: "ata-QEMU_HARDDISK_",
+}
+"""What udev puts before the serial number in the names below /dev/disk/by-id."""
 
 
 def make_key(key: Path) -> None:
     """Make the pair of keys that root on the server is reached with."""
-    if not key.exists():
-        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key))
+    unfinished = key.with_name(f"{key.name}-unfinished")
+    unfinished.unlink(missing_ok=True)
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(unfinished))
+    unfinished.with_name(f"{unfinished.name}.pub").rename(_public(key))
+    unfinished.rename(key)
 
 
-def make_tree(directory: Path, flavour: str, packages: tuple[str, ...]) -> None:
+def _public(key: Path) -> Path:
+    return key.with_name(f"{key.name}.pub")
+
+
+def make_tree(directory: Path, variant: Variant, packages: tuple[str, ...], *, key: Path) -> None:
     """Install Debian and these packages into a tar archive, which serves all layouts."""
     tree = directory / "tree.tar"
     if tree.exists():
@@ -36,12 +48,12 @@ def make_tree(directory: Path, flavour: str, packages: tuple[str, ...]) -> None:
     with TemporaryDirectory(dir=directory) as work:
         recipe = Path(work) / "recipe"
         shutil.copytree(RECIPE, recipe)
-        shutil.copy(directory / "id_ed25519.pub", recipe)
-        _download_wheels(recipe / "wheels")
+        shutil.copy(_public(key), recipe / "id_ed25519.pub")
+        _download_wheels(recipe / "wheels", variant.python)
         recipe.chmod(0o755)
         # The archive is complete or absent.
         unfinished = Path(work) / "tree.tar"
-        hook = f'FLAVOUR={shlex.quote(flavour)} chroot "$1" sh /recipe/customize.sh'
+        hook = f'FLAVOUR={shlex.quote(variant.flavour)} chroot "$1" sh /recipe/customize.sh'
         _run(
             "mmdebstrap",
             "--mode=unshare",
@@ -51,7 +63,7 @@ def make_tree(directory: Path, flavour: str, packages: tuple[str, ...]) -> None:
             f"--include={','.join([*_lines(RECIPE / 'packages.txt'), *packages])}",
             f"--customize-hook=copy-in {shlex.quote(str(recipe))} /",
             f"--customize-hook={hook}",
-            SUITE,
+            variant.suite,
             str(unfinished),
         )
         unfinished.rename(tree)
@@ -60,16 +72,18 @@ def make_tree(directory: Path, flavour: str, packages: tuple[str, ...]) -> None:
 _UNREAD = ("man", "doc", "info", "locale", "lintian", "bug")
 
 
-def _download_wheels(target: Path) -> None:
+def _download_wheels(target: Path, python: str) -> None:
     _run(
         *(sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"),
-        *("--python-version", PYTHON, "--implementation", "py", "--abi", "none"),
+        *("--python-version", python, "--implementation", "py", "--abi", "none"),
         *("--platform", "any", "--dest", str(target)),
         *("--requirement", str(RECIPE / "wheels.txt")),
     )
 
 
-def make_disk(directory: Path, layout: Layout, *, key: Path, target: Path) -> None:
+def make_disk(
+    directory: Path, layout: Layout, model: DiskModel, *, key: Path, target: Path
+) -> None:
     """Partition a disk, fill it, boot it once to install GRUB, and keep it as qcow2."""
     # After a failure there may be files of sub-ids, which only the next build's owner can remove.
     with TemporaryDirectory(dir=directory, ignore_cleanup_errors=True) as name:
@@ -83,7 +97,8 @@ def make_disk(directory: Path, layout: Layout, *, key: Path, target: Path) -> No
         fresh, unfinished = work / "fresh.qcow2", work / "finished.qcow2"
         _run("qemu-img", "convert", "-O", "qcow2", str(raw), str(fresh))
         raw.unlink()
-        _finish_in_guest(layout, fresh, key, work)
+        disk = Disk(path=fresh, serial=SERIAL, model=model)
+        _finish_in_guest(layout, disk, key, work)
         _run("qemu-img", "convert", "-O", "qcow2", str(fresh), str(unfinished))
         unfinished.chmod(0o444)
         unfinished.rename(target)
@@ -137,19 +152,17 @@ def _filled(template: Path, names: dict[str, str]) -> str:
     return string.Template(template.read_text()).substitute(names)
 
 
-def _finish_in_guest(layout: Layout, disk: Path, key: Path, work: Path) -> None:
+def _finish_in_guest(layout: Layout, disk: Disk, key: Path, work: Path) -> None:
     """Boot the disk by a kernel of its own and install GRUB as Debian's installer does."""
     root = f"root=UUID={layout.file_system_uuid(layout.root)}"
     kernel = DirectKernel(work / "vmlinuz", work / "initrd", f"{root} ro console=ttyS0")
-    plugged = [Plugged(Disk(path=disk, serial=SERIAL), 0)]
     hardware = Hardware(direct_kernel=kernel)
-    with Guest(hardware, plugged, key=key, directory=work / "guest") as guest:
+    with Guest(hardware, [Plugged(disk, 0)], key=key, directory=work / "guest") as guest:
         guest.wait_for_ssh()
         for script in ("finish.sh", "contents.py"):
             guest.put(RECIPE / script, f"/root/{script}")
-        guest.run(
-            f"sh /root/finish.sh /dev/disk/by-id/virtio-{SERIAL} {layout.table}", timeout=1200
-        )
+        device = f"/dev/disk/by-id/{_BY_ID[disk.model]}{disk.serial}"
+        guest.run(f"sh /root/finish.sh {device} {layout.table}", timeout=1200)
         guest.poweroff()
 
 

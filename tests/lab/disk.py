@@ -24,6 +24,16 @@ class DiskModel(StrEnum):
     SCSI = "scsi-hd"
     IDE = "ide-hd"
 
+    @property
+    def comes_and_goes(self) -> bool:
+        """Whether it can be plugged into a running guest; QEMU's SATA ports cannot."""
+        return self is not DiskModel.IDE
+
+
+def partition(device: str, number: int) -> str:
+    """Return the path of a disk's partition: /dev/vda4, /dev/nvme0n1p4."""
+    return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:

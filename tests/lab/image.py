@@ -1,4 +1,4 @@
-"""The lab's server: a Debian 12 disk image, built once for each state of its recipe."""
+"""The lab's servers: Debian disk images, built once for each state of their recipe."""
 
 import fcntl
 import hashlib
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.lab import build
 from tests.lab.layout import Layout
+from tests.lab.variant import BOOKWORM, Variant
 
 
 @dataclass(frozen=True)
@@ -28,23 +29,32 @@ class Image:
 
 
 def server_image(
-    layout: Layout, flavour: str = "cloud-amd64", *, packages: tuple[str, ...] = ()
+    layout: Layout, variant: Variant = BOOKWORM, *, packages: tuple[str, ...] = ()
 ) -> Image:
-    """Return the image for a layout and a kernel flavour; build it if the cache lacks it.
+    """Return the image for a layout and a variant; build it if the cache lacks it.
 
     `packages` are Debian's, beside those of the recipe.
     """
-    directory = cache() / _recipe_hash(flavour, *packages)
+    directory = cache() / _recipe_hash(variant, packages)
     directory.mkdir(parents=True, exist_ok=True)
-    image = Image(layout, directory / f"{layout.name}.qcow2", directory / "id_ed25519")
+    image = Image(layout, directory / f"{layout.name}.qcow2", server_key())
     with locked(directory):
         if not image.disk.exists():
             for unfinished in directory.glob("tmp*"):  # of a build that was killed
                 shutil.rmtree(unfinished, ignore_errors=True)
-            build.make_key(image.key)
-            build.make_tree(directory, flavour, packages)
-            build.make_disk(directory, layout, key=image.key, target=image.disk)
+            build.make_tree(directory, variant, packages, key=image.key)
+            build.make_disk(directory, layout, variant.disk, key=image.key, target=image.disk)
     return image
+
+
+def server_key() -> Path:
+    """Return the key to log in as root with: one for all servers, whose disks meet in machines."""
+    key = cache() / "id_ed25519"
+    cache().mkdir(parents=True, exist_ok=True)
+    with locked(cache(), key.name):
+        if not key.exists():
+            build.make_key(key)
+    return key
 
 
 def cache() -> Path:
@@ -53,7 +63,8 @@ def cache() -> Path:
     return Path(os.environ.get("RESCUE_LAB_CACHE") or default)
 
 
-def _recipe_hash(*asked: str) -> str:
+def _recipe_hash(variant: Variant, packages: tuple[str, ...]) -> str:
+    asked = (variant.suite, variant.python, variant.flavour, variant.disk, *packages)
     total = hashlib.sha256(" ".join(asked).encode())
     here = Path(__file__).parent
     recipe = sorted(path for path in build.RECIPE.rglob("*") if path.is_file())

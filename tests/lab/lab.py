@@ -8,7 +8,9 @@ from tests.lab.build import SERIAL
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, Firmware, Hardware, Plugged
+from tests.lab.image import server_key
 from tests.lab.stock import Stock
+from tests.lab.variant import BOOKWORM, Variant
 
 VOLATILE = ("var/log/*", "var/lib/systemd/*", "var/tmp*", "tmp*", "lost+found*")
 """What a running server changes by itself, for comparisons with its mirror."""
@@ -23,36 +25,42 @@ class Lab:
         self.directory = directory
         self._guests = 0
 
-    def server(self, layout: str = "gpt", *, firmware: Firmware = BIOS) -> Guest:
+    def server(
+        self, layout: str = "gpt", *, firmware: Firmware = BIOS, variant: Variant = BOOKWORM
+    ) -> Guest:
         """Return a running Debian server with `rescue` installed; there in two seconds."""
-        return self.stock.installed(layout, firmware).thaw(self._next_directory())
+        return self.stock.installed(layout, firmware, variant).thaw(self._next_directory())
 
-    def prepared_server(self, layout: str = "gpt", *, firmware: Firmware = BIOS) -> Guest:
+    def prepared_server(
+        self, layout: str = "gpt", *, firmware: Firmware = BIOS, variant: Variant = BOOKWORM
+    ) -> Guest:
         """Return a running server with a mirror, MIRROR01, that was just prepared."""
-        return self.stock.prepared(layout, firmware).thaw(self._next_directory())
+        return self.stock.prepared(layout, firmware, variant).thaw(self._next_directory())
 
-    def bare_server(self, layout: str = "gpt", *, firmware: Firmware = BIOS) -> Guest:
+    def bare_server(
+        self, layout: str = "gpt", *, firmware: Firmware = BIOS, variant: Variant = BOOKWORM
+    ) -> Guest:
         """Return a running Debian server without `rescue`."""
-        return self.stock.booted(layout, firmware).thaw(self._next_directory())
+        return self.stock.booted(layout, firmware, variant).thaw(self._next_directory())
 
     def machine(
         self, disks: Sequence[Disk], *, firmware: Firmware = BIOS, hardware: Hardware | None = None
     ) -> Guest:
         """Return a machine that is switched on with these disks and boots from the first it can."""
-        key = self.stock.image("gpt").key
         plugged = [Plugged(disk, port, port) for port, disk in enumerate(disks)]
         return Guest(
             hardware or Hardware(firmware=firmware),
             plugged,
-            key=key,
+            key=server_key(),
             directory=self._next_directory(),
         )
 
-    def server_disk(self, layout: str = "gpt") -> Disk:
+    def server_disk(self, layout: str = "gpt", *, variant: Variant = BOOKWORM) -> Disk:
         """Return a copy of the server's disk as it was installed, for a machine to boot."""
         path = self._next_directory() / "server.qcow2"
         path.parent.mkdir(parents=True)
-        return Disk.overlay(self.stock.image(layout).disk, path, serial=SERIAL)
+        disk = Disk.overlay(self.stock.image(layout, variant).disk, path, serial=SERIAL)
+        return disk.attached_as(variant.disk)
 
     def blank_disk(self, serial: str, *, size: int) -> Disk:
         """Return a disk of `size` bytes that was never written to."""

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from tests.lab.accel import QEMU, accelerator
 from tests.lab.build import SERIAL
-from tests.lab.disk import Disk
+from tests.lab.disk import Disk, DiskModel
 from tests.lab.guest import Guest
 from tests.lab.hardware import Firmware, Hardware, Plugged
 from tests.lab.image import Image, locked, server_image
 from tests.lab.layout import LAYOUTS
 from tests.lab.snapshot import Frozen, freeze
+from tests.lab.variant import BOOKWORM, Variant
 
 MIRROR = "MIRROR01"
 """Serial number of the disk that a prepared server's mirror is on."""
@@ -50,9 +51,9 @@ class Stock:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
 
-    def image(self, layout: str) -> Image:
+    def image(self, layout: str, variant: Variant = BOOKWORM) -> Image:
         """Return the image with a layout: `gpt` or `mbr`."""
-        return server_image(LAYOUTS[layout], packages=self._packages)
+        return server_image(LAYOUTS[layout], variant, packages=self._packages)
 
     def wheel(self) -> Path:
         """Return `rescue` as it is in the checkout, as a wheel."""
@@ -61,27 +62,27 @@ class Stock:
             built = next(folder.glob("*.whl"), None)
             return built or build_wheel(self._checkout, folder)
 
-    def booted(self, layout: str, firmware: Firmware) -> Frozen:
+    def booted(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
         """Return a server that reached multi-user; kept in the cache beside its image."""
-        image = self.image(layout)
+        image = self.image(layout, variant)
         hardware = replace(self._hardware, firmware=firmware)
-        name = f"frozen-{layout}-{firmware}-{_hardware_hash(hardware)}"
+        name = f"frozen-{variant.name}-{layout}-{firmware}-{_hardware_hash(hardware)}"
         directory = image.directory / name
         with locked(image.directory):
             if not directory.exists():
-                _boot_and_freeze(image, hardware, directory)
-        disk = Disk(path=directory / "disk.qcow2", serial=SERIAL)
-        return Frozen(hardware, (Plugged(disk, 0, 0),), directory, image.key)
+                _boot_and_freeze(image, hardware, variant, directory)
+        return Frozen(hardware, _plugged(variant, directory), directory, image.key)
 
-    def installed(self, layout: str, firmware: Firmware) -> Frozen:
+    def installed(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
         """Return a booted server on which `rescue` is installed."""
-        base = self.booted(layout, firmware)
+        base = self.booted(layout, firmware, variant)
         wheel = self.wheel()
         return self._kept("installed", base, lambda guest: install(guest, wheel))
 
-    def prepared(self, layout: str, firmware: Firmware) -> Frozen:
+    def prepared(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
         """Return a server with `rescue` and a mirror, MIRROR01, that was just prepared."""
-        return self._kept("prepared", self.installed(layout, firmware), _prepare)
+        base = self.installed(layout, firmware, variant)
+        return self._kept("prepared", base, lambda guest: _prepare(guest, variant.mirror))
 
     def _kept(self, name: str, base: Frozen, change: Callable[[Guest], None]) -> Frozen:
         """Return the server that `change` made of another; whoever asks first makes it."""
@@ -105,8 +106,11 @@ def install(guest: Guest, wheel: Path) -> None:
     guest.run(f"rm /var/tmp/{wheel.name} && sync")
 
 
-def _prepare(guest: Guest) -> None:
-    guest.attach_blank_disk(MIRROR)
+def _prepare(guest: Guest, model: DiskModel) -> None:
+    if model.comes_and_goes:
+        size = guest.plugged[0].disk.size
+        blank = Disk.blank(guest.directory / f"blank-{MIRROR}.qcow2", size=size, serial=MIRROR)
+        guest.attach(blank.attached_as(model))
     guest.run(f"rescue prepare {MIRROR} --yes --expect-serial {MIRROR} && sync")
 
 
@@ -121,12 +125,15 @@ def build_wheel(checkout: Path, target: Path) -> Path:
     return next(target.glob("*.whl"))
 
 
-def _boot_and_freeze(image: Image, hardware: Hardware, directory: Path) -> None:
+def _boot_and_freeze(image: Image, hardware: Hardware, variant: Variant, directory: Path) -> None:
     unfinished = directory.with_name(f"tmp-{directory.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    disk = Disk.overlay(image.disk, unfinished / "disk.qcow2", serial=SERIAL)
-    guest = Guest(hardware, [Plugged(disk, 0, 0)], key=image.key, directory=unfinished)
+    plugged = _plugged(variant, unfinished)
+    source = Disk.overlay(image.disk, plugged[0].disk.path, serial=SERIAL)
+    for each in plugged[1:]:
+        Disk.blank(each.disk.path, size=source.size, serial=each.disk.serial)
+    guest = Guest(hardware, plugged, key=image.key, directory=unfinished)
     with guest:
         guest.wait_for_ssh()
         if failed := guest.failed_units():
@@ -134,6 +141,15 @@ def _boot_and_freeze(image: Image, hardware: Hardware, directory: Path) -> None:
         guest.run("sync")
         freeze(guest, unfinished)
     unfinished.rename(directory)
+
+
+def _plugged(variant: Variant, directory: Path) -> tuple[Plugged, ...]:
+    """Return the disks a server is switched on with: a mirror's only where it cannot come later."""
+    source = Disk(path=directory / "disk.qcow2", serial=SERIAL, model=variant.disk)
+    if variant.mirror.comes_and_goes:
+        return (Plugged(source, 0, 0),)
+    blank = Disk(path=directory / "blank.qcow2", serial=MIRROR, model=variant.mirror)
+    return Plugged(source, 0, 0), Plugged(blank, 1)
 
 
 def _hardware_hash(hardware: Hardware) -> str:

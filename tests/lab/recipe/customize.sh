@@ -14,11 +14,12 @@ grep -v '^#' debconf.txt | debconf-set-selections
 install_packages grub-pc grub-pc-bin grub2-common grub-efi-amd64-bin grub-efi-amd64-signed shim-signed
 
 # --- two kernels: the second newest installed, the newest waiting as a file for the upgrade scenario
+# Debian 12 counts within its series (6.1.0-50), Debian 13 takes the kernel's own count (6.12.117+deb13).
 newest=$(apt-cache depends --important "linux-image-$FLAVOUR" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p')
-series=$(printf '%s' "$newest" | sed 's/-[0-9]*-'"$FLAVOUR"'$//')
-pair=$(apt-cache pkgnames "$series-" | grep -E "^$series-[0-9]+-$FLAVOUR\$" | sort -V | tail -n 2)
+series=$(printf '%s' "$newest" | grep -oE '^linux-image-[0-9]+\.[0-9]+\.')
+pair=$(apt-cache pkgnames "$series" | grep -E "^linux-image-[^-]+(-[0-9]+)?-$FLAVOUR\$" | sort -V | tail -n 2)
 if [ "$(printf '%s\n' "$pair" | wc -l)" -ne 2 ]; then
-    echo "fewer than two kernels of the series $series-*-$FLAVOUR are published: $pair" >&2
+    echo "fewer than two kernels of the series $series*-$FLAVOUR are published: $pair" >&2
     exit 1
 fi
 older=$(printf '%s\n' "$pair" | head -n 1)
@@ -29,6 +30,13 @@ mkdir -p /var/cache/rescue-lab
 
 # --- files of the recipe
 cp --recursive --no-preserve=ownership overlay/. /
+# Debian's own file, which differs between its releases, for a machine with a serial console.
+sed -i -e 's/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=1/' \
+    -e 's/^GRUB_CMDLINE_LINUX=.*/GRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200"/' /etc/default/grub
+cat >> /etc/default/grub <<'END'
+GRUB_TERMINAL="console serial"
+GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"
+END
 mkdir -p /media/cdrom0 /boot/efi /root/.ssh
 cp id_ed25519.pub /root/.ssh/authorized_keys
 chmod 700 /root/.ssh
