@@ -13,7 +13,6 @@ from cattrs.errors import BaseValidationError
 from rescue.errors import UsageError
 from rescue.model.alarm import AlarmSettings
 from rescue.model.hook import Hook, hook_faults
-from rescue.model.identity import DiskId
 from rescue.model.proof import ProofSettings
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.rotation import RotationSettings
@@ -41,12 +40,6 @@ class DiskEntry:
     table_uuid: str
     serial: str = ""
     wwn: str = ""
-
-    def is_same_disk(self, other: "DiskEntry") -> bool:
-        """Whether both entries name one piece of hardware."""
-        return DiskId(serial=self.serial, wwn=self.wwn).same_disk(
-            DiskId(serial=other.serial, wwn=other.wwn)
-        )
 
 
 @dataclass(frozen=True)
@@ -96,16 +89,17 @@ class Config:
     alarm: AlarmSettings = field(default_factory=AlarmSettings)
     prove: ProofSettings = field(default_factory=ProofSettings)
 
-    def with_mirror(self, entry: MirrorEntry) -> "Config":
+    def with_mirror(self, entry: MirrorEntry, *, replaced: str = "") -> "Config":
         """Return the same configuration with this mirror added, or put in its old place.
 
-        Its interval stays. What the same disk was called before is forgotten.
+        Its interval stays. The mirror whose table was on the disk before (`replaced`, '' for none)
+        is forgotten. One of the same serial is not: an adapter may give every disk its own.
         """
         before = next((each for each in self.mirror if each.name == entry.name), entry)
         others = tuple(
             each
             for each in self.mirror
-            if each.name != entry.name and not each.disk.is_same_disk(entry.disk)
+            if each.name != entry.name and (not replaced or each.disk.table_uuid != replaced)
         )
         return replace(self, mirror=(*others, replace(entry, interval_hours=before.interval_hours)))
 
@@ -181,10 +175,11 @@ def save(config: Config, path: Path = CONFIG_PATH) -> None:
     write_atomic(path, tomli_w.dumps(plain).encode(), mode=0o600)
 
 
-def enrol(record: MirrorRecord, path: Path = CONFIG_PATH) -> Config:
+def enrol(record: MirrorRecord, path: Path = CONFIG_PATH, *, replaced: str = "") -> Config:
     """Write the mirror of this record into the configuration, keeping every other key.
 
-    Returns the configuration that holds from now on.
+    `replaced` is the id of the partition table that was on its disk before. Returns the
+    configuration that holds from now on.
     """
     entry = MirrorEntry(name=record.name, disk=_entry(record.mirror))
     source = _entry(record.source)
@@ -192,7 +187,7 @@ def enrol(record: MirrorRecord, path: Path = CONFIG_PATH) -> Config:
         config = replace(load(path), source=source)
     else:
         config = Config(version=CONFIG_VERSION, source=source)
-    enrolled = config.with_mirror(entry)
+    enrolled = config.with_mirror(entry, replaced=replaced)
     save(enrolled, path)
     return enrolled
 

@@ -7,7 +7,8 @@ from rescue.errors import RefusedError
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.medium import MediumPlan
-from rescue.model.plan import Plan
+from rescue.model.plan import Plan, PlanKind
+from rescue.model.record import MirrorRecord
 from rescue.model.restore import RestorePlan
 
 _MINT = object()
@@ -47,9 +48,14 @@ class DiskGrant:
         if self._mint is not _MINT:
             raise AssertionError("a WriteGrant is made by rescue.confirm alone")
 
+    @property
+    def is_known_by_content(self) -> bool:
+        """Whether what lies on the disk tells which it is, so that it need not show an identity."""
+        return False
+
     def check(self, seen: DiskId, *, path: str) -> None:
         """Raise RefusedError unless the disk now seen at `path` is the one that was granted."""
-        if not seen.is_stable or not seen.same_disk(self.disk):
+        if not self.disk.is_unchanged(seen) or not (seen.is_stable or self.is_known_by_content):
             raise RefusedError(
                 f"{path} is not the disk that was confirmed: expected {self.disk.name or '?'}, "
                 f"found {seen.name or 'a disk without serial'}",
@@ -63,6 +69,15 @@ class WriteGrant(DiskGrant):
 
     plan: Plan
 
+    @property
+    def is_known_by_content(self) -> bool:
+        """Table, file systems and marker are looked for before a run writes to its mirror."""
+        return self.plan.kind in (PlanKind.MIRROR, PlanKind.PROOF)
+
+    def covers(self, record: MirrorRecord) -> bool:
+        """Whether a record is of the disk that may be written to."""
+        return record.mirror.table_uuid == self.plan.record.mirror.table_uuid
+
 
 @dataclass(frozen=True, kw_only=True)
 class MediumGrant(DiskGrant):
@@ -75,12 +90,11 @@ def grant(plan: Plan, *, named: str) -> WriteGrant:
     """Given a plan that was shown and what the person (or --expect-serial) named, give leave.
 
     A planner's refusals never get here: they are answered instead of a plan. For a nightly run
-    the name is the enrolled identity, given by a person when the mirror was prepared.
-    Raises RefusedError where the name is not this disk's.
+    the name is the id of the enrolled table, which was made when a person named the disk.
+    Raises RefusedError where the name is not this disk's, or not its alone.
     """
-    disk = plan.record.mirror.id
-    _expect_name(disk, named, path=plan.target_path)
-    return WriteGrant(plan=plan, disk=disk, _mint=_MINT)
+    _expect_name(plan, named)
+    return WriteGrant(plan=plan, disk=plan.shown, _mint=_MINT)
 
 
 def grant_medium(plan: MediumPlan, *, named: str) -> MediumGrant:
@@ -88,15 +102,15 @@ def grant_medium(plan: MediumPlan, *, named: str) -> MediumGrant:
 
     Raises RefusedError where the name is not this disk's.
     """
-    _expect_name(plan.disk, named, path=plan.target_path)
+    _expect_name(plan, named)
     return MediumGrant(plan=plan, disk=plan.disk, _mint=_MINT)
 
 
-def _expect_name(disk: DiskId, named: str, *, path: str) -> None:
-    if not disk.is_named_by(named):
+def _expect_name(plan: Plan | MediumPlan, named: str) -> None:
+    if not plan.is_named_by(named):
         raise RefusedError(
-            f"'{named}' is not the identity of {path}, which is '{disk.name}'",
-            hint="nothing was written; type the serial exactly as 'rescue disks' shows it",
+            f"'{named}' is not the identity of {plan.target_path}, which is '{plan.name}'",
+            hint=f"nothing was written; type exactly what names this disk alone: {plan.name}",
         )
 
 

@@ -101,14 +101,8 @@ def _layout(record: MirrorRecord, source: Disk | None) -> tuple[tuple[str, ...],
 
 
 def _find(machine: Machine, ref: DiskRef) -> Disk | None:
-    return next(
-        (
-            disk
-            for disk in machine.disks
-            if disk.id.same_disk(ref.id) or (disk.table and disk.table.uuid == ref.table_uuid)
-        ),
-        None,
-    )
+    same = (disk for disk in machine.disks if disk.id.same_disk(ref.id))
+    return next(iter((*machine.with_table(ref.table_uuid), *same)), None)
 
 
 def _named(ref: DiskRef) -> str:

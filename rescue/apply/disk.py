@@ -1,7 +1,7 @@
 """Steps on the bare disk: wipe, partition table, file systems, swap. Each checks the disk first."""
 
 from rescue.apply.work import Work
-from rescue.errors import RescueError
+from rescue.errors import RefusedError, RescueError
 from rescue.model.disk import PartitionKind
 from rescue.model.step import MakeFilesystem, MakeSwap, WipeSignatures, WriteTable
 from rescue.system import blockdev, blockinfo, mkfs, ptable, udev
@@ -16,6 +16,7 @@ def wipe(step: WipeSignatures, work: Work) -> str:
     del step
     with blockdev.exclusive(work.device) as held:
         work.check_disk()
+        _expect_old_table(work)
         nodes = udev.partition_paths(work.device)
         for number in sorted(nodes, reverse=True):
             run(mkfs.wipe_argv(nodes[number]))
@@ -59,6 +60,22 @@ def make_swap(step: MakeSwap, work: Work) -> str:
     run(mkfs.mkswap_argv(step.swap, device))
     _expect_uuid(device, step.swap.uuid)
     return f"UUID {step.swap.uuid}"
+
+
+def _expect_old_table(work: Work) -> None:
+    """See that the disk still holds the table that was on it when it was shown to a person.
+
+    One dock gives every disk one serial: another disk may lie in it by now.
+    """
+    planned = work.grant.plan.target_table
+    seen = blockinfo.probe(work.device) if planned else None
+    found = seen.table_uuid.lower() if seen is not None else ""
+    if planned and found != planned:
+        raise RefusedError(
+            f"{work.device} holds the partition table {found or 'none'}, and {planned} when it was "
+            "planned for: it may be another disk",
+            hint="nothing was written; look with 'rescue disks', and begin again",
+        )
 
 
 def _expect_uuid(device: str, uuid: str) -> None:

@@ -53,7 +53,7 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
 
 def expect_disk(plan: Plan, site: Site) -> None:
     """Raise RefusedError unless the disk at the plan's path is the plan's mirror, now."""
-    if not site.identify(plan.target_path).same_disk(plan.record.mirror.id):
+    if not plan.shown.is_unchanged(site.identify(plan.target_path)):
         raise RefusedError(
             f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
             hint="run 'rescue disks' and begin again",

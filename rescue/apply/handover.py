@@ -41,7 +41,7 @@ def hand_over(
     cut anywhere before, it is not taken for a first disk, and the same command heals it.
     Raises RefusedError where the handover is of another disk, OSError and RescueError.
     """
-    if not handover.record.mirror.id.same_disk(grant.disk):
+    if not grant.covers(handover.record):
         raise RefusedError(
             f"the failback to {handover.record.mirror.id.name} is not one to {grant.disk.name}"
         )

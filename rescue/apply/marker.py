@@ -25,7 +25,7 @@ def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
     With a complete run it is no longer a system that was started on its own.
     The grant must be for the disk that the record is of; it is given by who mounted `root`.
     """
-    if not record.mirror.id.same_disk(grant.disk):
+    if not grant.covers(record):
         raise RefusedError(
             f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
         )
@@ -76,7 +76,7 @@ def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = 
     What the boot menu reads says it, too. Nothing else of the marker changes: that the mirror was
     started meanwhile, or is not complete, is not forgotten.
     """
-    if not record.mirror.id.same_disk(grant.disk):
+    if not grant.covers(record):
         raise RefusedError(
             f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
         )

@@ -24,6 +24,7 @@ from rescue.model.drill import Boot, DrillPlan, DrillResult, Line, Part
 from rescue.model.machine import Machine
 from rescue.model.virtual import bus_like
 from rescue.plan.drill import DrillRequest, plan_drill
+from rescue.plan.recognise import attached_mirror
 from rescue.plan.refuse import machine_refusals
 from rescue.system import journal, mountns
 from rescue.system.accelerator import is_accelerated
@@ -110,8 +111,8 @@ def _planned(options: DrillOptions) -> tuple[Machine, DrillPlan]:
     if not options.work_dir.is_dir():
         raise UsageError(f"there is no folder {options.work_dir}", hint="make it first")
     record = choose(machine, config.load(), name=options.name)
-    disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
-    marker = None if disk.all_uses else read_marker(disk)
+    disk = attached_mirror(machine, record)
+    marker = None if disk is None or disk.all_uses else read_marker(disk)
     plan = plan_drill(
         machine,
         record,

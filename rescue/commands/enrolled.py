@@ -10,6 +10,7 @@ from rescue.discover.marker import read_marker
 from rescue.errors import RefusedError, RescueError, SkippedError, UsageError
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
+from rescue.plan.recognise import is_attached, pretenders
 from rescue.plan.rotation import HOUR, Turn, Wait, age, next_turn, waited_since
 from rescue.state import load_record
 
@@ -21,7 +22,7 @@ def choose(machine: Machine, settings: Config, *, name: str) -> MirrorRecord:
     another disk is there in its place, RescueError if a mirror is overdue, else SkippedError.
     """
     records = _records(settings, name=name)
-    attached = [record for record in records if is_attached(machine, record)]
+    attached = _there(machine, records)
     if not attached:
         limit = settings.intervals[name] if name else settings.run.overdue_hours
         raise _why_none(machine, records, overdue_hours=limit)
@@ -40,7 +41,7 @@ def choose_for_run(machine: Machine, settings: Config, *, name: str) -> Turn:
     records = _records(settings)
     found = next_turn(
         records,
-        [record.name for record in records if is_attached(machine, record)],
+        [record.name for record in _there(machine, records)],
         order=settings.rotation.order,
         now=time(),
         overdue_hours=settings.run.overdue_hours,
@@ -67,9 +68,13 @@ def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
     return tuple(found)
 
 
-def is_attached(machine: Machine, record: MirrorRecord) -> bool:
-    """Whether a disk with the mirror's hardware identity is there."""
-    return machine.disk_of(record.mirror.id) is not None
+def _there(machine: Machine, records: list[MirrorRecord]) -> list[MirrorRecord]:
+    """Return the records of the mirrors that are attached.
+
+    Where none is, those whose hardware shows itself with something else on it: the guard says so.
+    """
+    attached = [record for record in records if is_attached(machine, record)]
+    return attached or [record for record in records if pretenders(machine, record)]
 
 
 def _records(settings: Config, *, name: str = "") -> list[MirrorRecord]:

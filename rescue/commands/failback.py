@@ -92,7 +92,7 @@ def _named(plan: Plan, options: FailbackOptions) -> str:
     if not options.ask:
         return options.expected
     anew = any(isinstance(step, WriteTable) for step in plan.steps)
-    return ask_identity(plan) if anew else plan.record.mirror.id.name
+    return ask_identity(plan) if anew else plan.name
 
 
 def _handover(machine: Machine, outcome: Outcome) -> Handover:

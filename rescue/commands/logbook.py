@@ -37,6 +37,7 @@ from rescue.model.machine import Machine
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.stake import Proven
+from rescue.plan.recognise import attached_mirror
 from rescue.state import load_record
 from rescue.system import journal
 from rescue.ui.screen import Screen
@@ -99,15 +100,17 @@ def noted(
     *,
     kind: PlanKind,
     screen: Screen,
+    target: Disk | None = None,
     look: Callable[[Disk], DiskHealth] = diskhealth.look,
     folder: Path = HISTORY_DIRECTORY,
 ) -> Iterator[Logbook]:
     """Note the run of the block in the history of this mirror, however it ends.
 
     Before it begins both disks are asked how they are, and what speaks against one is said.
+    `target` is the disk that is written, where the record does not name what lies on it yet.
     """
     source = machine.root_disk
-    target = machine.disk_of(record.mirror.id)
+    target = target or attached_mirror(machine, record)
     seen = [(disk, look(disk)) for disk in (source, target) if disk is not None]
     for disk, health in seen:
         _warn(disk, health, screen)

@@ -22,6 +22,7 @@ from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.schedule import ChecksumDay
 from rescue.plan.mirror import plan_mirror
+from rescue.plan.recognise import attached_mirror
 from rescue.plan.refuse import machine_refusals
 from rescue.plan.rotation import Turn
 from rescue.plan.schedule import checksum_due
@@ -76,7 +77,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
                     screen.show(f"note: {note}")
                 with _comparison_noted(record, options):
                     plan = looked_ahead(plan, settings, screen, _trust(options))
-                leave = grant(plan, named=record.mirror.id.name)
+                leave = grant(plan, named=record.mirror.table_uuid)
                 hooked = Hooked.around(
                     settings.hook,
                     record,
@@ -162,8 +163,8 @@ def _plan(
     settings: Config,
     distrust: tuple[str, ...],
 ) -> Plan:
-    disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
-    marker = read_marker(disk)
+    disk = attached_mirror(machine, record)
+    marker = read_marker(disk) if disk is not None else None
     return unless_refused(
         plan_mirror(
             machine,

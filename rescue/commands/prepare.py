@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from rescue import config
 from rescue.codec import to_json
+from rescue.commands.enrolled import known_records
 from rescue.commands.hooks import Hooked, attendant
 from rescue.commands.logbook import Logbook, noted
 from rescue.commands.runs import finish, perform, with_warnings
@@ -51,7 +52,8 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         screen.show(render_plan(plan))
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
-        with noted(machine, plan.record, kind=plan.kind, screen=screen) as book:
+        target = machine.disk_at(plan.target_path)
+        with noted(machine, plan.record, kind=plan.kind, screen=screen, target=target) as book:
             hooked = Hooked.around(
                 config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
             )
@@ -63,7 +65,7 @@ def _carry_out(
 ) -> ExitCode:
     done = perform(plan, leave, screen)
     book.outcome = outcome = with_warnings(done, warned)
-    settings = config.enrol(outcome.record)
+    settings = config.enrol(outcome.record, replaced=plan.target_table)
     if settings.schedule.when_plugged:
         screen.show("note: 'rescue schedule install' lets this disk start its run, too")
     return finish(plan, outcome, leave, screen, settings=settings, book=book)
@@ -80,6 +82,7 @@ def _plan(machine: Machine, options: PrepareOptions) -> Plan:
         target=options.target,
         name=options.name,
         give_up_content_of=options.erase,
+        enrolled=known_records(),
         fresh=fresh_identifiers(machine),
     )
     plan = unless_refused(plan_prepare(machine, request))

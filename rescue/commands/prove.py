@@ -5,7 +5,7 @@ from time import time
 
 from rescue import config
 from rescue.apply.marker import store_proof
-from rescue.commands.enrolled import choose, is_attached, known_records
+from rescue.commands.enrolled import choose, known_records
 from rescue.commands.logbook import note_proof
 from rescue.commands.metrics import publish
 from rescue.config import Config
@@ -21,6 +21,7 @@ from rescue.model.proof import Proof, ProofPlan, ProofSettings
 from rescue.model.record import MirrorRecord
 from rescue.model.stake import Proven
 from rescue.plan.prove import is_due, plan_proof
+from rescue.plan.recognise import attached_mirror, is_attached
 from rescue.plan.refuse import machine_refusals
 from rescue.prove import store
 from rescue.prove.proof import prove as boot
@@ -94,8 +95,8 @@ def _chosen(machine: Machine, settings: Config, name: str) -> MirrorRecord:
 
 
 def _marker(machine: Machine, record: MirrorRecord) -> Marker | None:
-    disk = next(disk for disk in machine.disks if disk.id.same_disk(record.mirror.id))
-    return read_marker(disk)
+    disk = attached_mirror(machine, record)
+    return read_marker(disk) if disk is not None else None
 
 
 def _plan(
@@ -138,8 +139,9 @@ def _settle(machine: Machine, plan: ProofPlan, proven: Proven, marker: Marker | 
     failed_before = said is not None and not said.passed
     if failed_before or not proven.passed:
         disk = next(disk for disk in machine.disks if disk.path == plan.disk)
-        note = Plan.on(disk, kind=PlanKind.PROOF, record=record, steps=())
-        store_proof(record, grant(note, named=record.mirror.id.name))
+        named = record.mirror.table_uuid
+        note = Plan.on(disk, kind=PlanKind.PROOF, record=record, steps=(), names=(named,))
+        store_proof(record, grant(note, named=named))
 
 
 def _tell(record: MirrorRecord, proofs: list[Proof], proven: Proven, screen: Screen) -> ExitCode:

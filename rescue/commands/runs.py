@@ -19,6 +19,7 @@ from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.plan.recognise import attached_mirror
 from rescue.recovery import recovery_page
 from rescue.state import note_record, save_record
 from rescue.system import journal
@@ -80,7 +81,7 @@ def _note_begun(plan: Plan) -> None:
     if plan.kind is not PlanKind.FAILBACK:
         note_record(replace(plan.record, state=MirrorState.RUNNING))
     for other in known_records():
-        on_this = other.mirror.id.same_disk(plan.record.mirror.id)
+        on_this = bool(plan.target_table) and other.mirror.table_uuid == plan.target_table
         if on_this and other.name != plan.record.name:
             said = f"its disk was written anew, as '{plan.record.name}'"
             note_record(replace(other, state=MirrorState.FAILED, last_error=said))
@@ -88,7 +89,7 @@ def _note_begun(plan: Plan) -> None:
 
 def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
     """Mount the mirror read-only and follow its boot chain. Raises RescueError if it is gone."""
-    disk = machine.disk_of(record.mirror.id)
+    disk = attached_mirror(machine, record)
     if disk is None:
         raise RescueError(
             f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",

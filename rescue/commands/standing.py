@@ -7,7 +7,6 @@ from pathlib import Path
 from time import time
 
 from rescue import config
-from rescue.commands.enrolled import is_attached
 from rescue.config import Config
 from rescue.discover.diskhealth import look
 from rescue.drill.filed import rehearsed_failback
@@ -22,7 +21,7 @@ from rescue.model.role import Role
 from rescue.model.rotation import Order
 from rescue.model.status import Health, MirrorStatus, Status
 from rescue.plan.failback import is_normal_source
-from rescue.plan.guard import is_disk
+from rescue.plan.recognise import attached_mirror, is_attached, is_disk
 from rescue.plan.rotation import HOUR, age, whose_day
 from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
@@ -72,7 +71,7 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
 
 def _known(machine: Machine, record: MirrorRecord) -> Known:
     """Return what is known of a mirror beside its record."""
-    disk, active = machine.disk_of(record.mirror.id), is_held()
+    disk, active = attached_mirror(machine, record), is_held()
     return Known(
         runs=seen(known_runs(record.name), generation=record.generation, active=active),
         health=look(disk) if disk else None,

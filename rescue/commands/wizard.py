@@ -179,7 +179,7 @@ def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
         if isinstance(larger, Instead):
             return None
         more = ("--with-rescue-system",) if larger else ()
-    return command_for(task, chosen.disk.id, erase=bool(chosen.loses), more=more)
+    return command_for(task, chosen.name, erase=bool(chosen.loses), more=more)
 
 
 def _choose_disk(task: Task, session: _Session) -> Candidate | None:

@@ -1,6 +1,17 @@
-"""What a disk is recognised by: never its kernel name, never its size."""
+"""What a disk is recognised by: never its kernel name, never its size.
+
+A serial alone is the word of an adapter, too: a USB dock may show one of its own for every disk in
+it. Which disk is a mirror is decided in plan/recognise.py, by more than that.
+"""
 
 from dataclasses import dataclass
+
+_BY_ID = "/dev/disk/by-id/"
+
+
+def spelled(text: str) -> str:
+    """Return a name of a disk as it is compared: without blanks around it and udev's folder."""
+    return text.strip().removeprefix(_BY_ID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +37,7 @@ class DiskId:
 
     def is_named_by(self, text: str) -> bool:
         """Whether what a person typed names this very disk (serial, WWN or a by-id name)."""
-        wanted = text.strip().removeprefix("/dev/disk/by-id/")
+        wanted = spelled(text)
         return bool(wanted) and wanted in (self.serial, self.wwn, *self.by_id)
 
     def same_disk(self, other: "DiskId") -> bool:
@@ -37,3 +48,14 @@ class DiskId:
         pairs = ((self.serial, other.serial), (self.wwn, other.wwn))
         known = [(one, two) for one, two in pairs if one and two]
         return bool(known) and all(one == two for one, two in known)
+
+    def is_unchanged(self, seen: "DiskId") -> bool:
+        """Whether a disk seen again at one place shows what was seen there before.
+
+        Serial and WWN as in `same_disk`; of two by-id names that both times were there, one at
+        least is the same: it tells disks of one adapter apart by their slot.
+        """
+        if not self.is_stable:
+            return not seen.is_stable
+        slots = (set(self.by_id), set(seen.by_id))
+        return self.same_disk(seen) and (not all(slots) or bool(slots[0] & slots[1]))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from rescue.model.boot import BootState
 from rescue.model.disk import Disk, Partition
-from rescue.model.identity import DiskId
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.record import Handover, MirrorRecord
 
@@ -39,9 +38,9 @@ class Machine:
         """Return the disk with that device node."""
         return next((disk for disk in self.disks if disk.path == path), None)
 
-    def disk_of(self, identity: DiskId) -> Disk | None:
-        """Return the attached disk of that hardware identity."""
-        return next((disk for disk in self.disks if disk.id.same_disk(identity)), None)
+    def with_table(self, uuid: str) -> tuple[Disk, ...]:
+        """Return the attached disks whose partition table has that id."""
+        return tuple(disk for disk in self.disks if disk.table and disk.table.uuid == uuid)
 
     def holder_of(self, device: str) -> tuple[Disk, Partition] | None:
         """Return the disk and partition behind a partition's device node."""

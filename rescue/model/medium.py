@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from rescue.model.identity import DiskId
+from rescue.model.identity import DiskId, spelled
 from rescue.model.role import Role
 from rescue.units import MIB, Bytes
 
@@ -130,7 +130,7 @@ class MediumImage:
 
 @dataclass(frozen=True, kw_only=True)
 class MediumPlan:
-    """What would be written to which stick. `loses` and `notes` as in a `Plan`."""
+    """What would be written to which stick. `names`, `loses` and `notes` as in a `Plan`."""
 
     version: int = MEDIUM_VERSION
     target_path: str
@@ -138,8 +138,18 @@ class MediumPlan:
     target_size: int
     disk: DiskId
     image: MediumImage
+    names: tuple[str, ...] = ()
     loses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What a person types to mean the stick and no other disk."""
+        return self.names[0] if self.names else self.disk.name
+
+    def is_named_by(self, text: str) -> bool:
+        """Whether what was typed names the stick, and no other disk that is attached."""
+        return spelled(text) in self.names if self.names else self.disk.is_named_by(text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Self
 
 from rescue.model.content import Suspect
 from rescue.model.disk import Disk
+from rescue.model.identity import DiskId, spelled
 from rescue.model.record import MirrorRecord
 from rescue.model.step import PruneTree, Step, SyncTree, TakeContent
 
@@ -25,10 +26,12 @@ class PlanKind(StrEnum):
 class Plan:
     """Steps on one disk. `record` names the disk, the identifiers and what will be true after.
 
-    `target_path` is where the disk was seen; the grant checks the identity again when it is
-    opened. `loses` are sentences on what is on the disk now and will be gone; `notes` are
-    sentences worth reading before confirming. `compared` is true where every content was compared
-    before; `suspects` are the files that differ in content alone. `distrust`
+    `target_path` is where the disk was seen, `target_id` what it showed there: the grant checks it
+    again when the disk is opened (None: as recorded). `target_table` is the id of the table that
+    was on it, '' for none. `names` are what a person can type to mean this disk and no other one
+    that is attached, the best first. `loses` are sentences on what is on the disk now and will be
+    gone; `notes` are sentences worth reading before confirming. `compared` is true where every
+    content was compared before; `suspects` are the files that differ in content alone. `distrust`
     is why the source's disk is not trusted to show all that it holds: nothing is deleted then.
     """
 
@@ -38,6 +41,9 @@ class Plan:
     target_model: str = ""
     target_size: int = 0
     logical_sector: int = 512
+    target_id: DiskId | None = None
+    target_table: str = ""
+    names: tuple[str, ...] = ()
     record: MirrorRecord
     steps: tuple[Step, ...]
     loses: tuple[str, ...] = ()
@@ -45,6 +51,20 @@ class Plan:
     compared: bool = False
     suspects: tuple[Suspect, ...] = ()
     distrust: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> DiskId:
+        """What the target showed of its identity when it was planned for."""
+        return self.record.mirror.id if self.target_id is None else self.target_id
+
+    @property
+    def name(self) -> str:
+        """What a person types to mean the target and no other disk."""
+        return self.names[0] if self.names else self.shown.name
+
+    def is_named_by(self, text: str) -> bool:
+        """Whether what was typed names the target, and no other disk that is attached."""
+        return spelled(text) in self.names if self.names else self.shown.is_named_by(text)
 
     @property
     def copied(self) -> frozenset[str]:
@@ -62,16 +82,20 @@ class Plan:
         kind: PlanKind,
         record: MirrorRecord,
         steps: tuple[Step, ...],
+        names: tuple[str, ...] = (),
         loses: tuple[str, ...] = (),
         notes: tuple[str, ...] = (),
     ) -> Self:
-        """Return the plan of these steps on a disk as it is seen now."""
+        """Return the plan of these steps on a disk as it is seen now, which has these `names`."""
         return cls(
             kind=kind,
             target_path=disk.path,
             target_model=disk.model,
             target_size=disk.size,
             logical_sector=disk.logical_sector,
+            target_id=disk.id,
+            target_table=disk.table.uuid if disk.table is not None else "",
+            names=names,
             record=record,
             steps=steps,
             loses=loses,
@@ -85,13 +109,15 @@ class PrepareRequest:
 
     `fresh` are random UUIDs in canonical lower-case text, drawn before planning so that the
     planner stays a pure function; more are there than any plan needs. `give_up_content_of` is the
-    identity of the one disk whose old content the person gave up by name.
+    identity of the one disk whose old content the person gave up by name. `enrolled` are the
+    records of all mirrors that the configuration knows.
     """
 
     target: str
     fresh: tuple[str, ...]
     name: str = ""
     give_up_content_of: str = ""
+    enrolled: tuple[MirrorRecord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

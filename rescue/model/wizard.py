@@ -70,11 +70,13 @@ class Page:
 class Candidate:
     """A disk that could be written to, with all that can be said of it.
 
-    `against` are the refusals of the command itself. `choosable` is true where none is left once
-    the person gives up what the disk holds now (`loses`); `notes` speak neither way.
+    `name` is what names it and no other disk. `against` are the refusals of the command itself.
+    `choosable` is true where none is left once the person gives up what the disk holds now
+    (`loses`); `notes` speak neither way.
     """
 
     disk: Disk
+    name: str
     speaks_for: tuple[str, ...]
     notes: tuple[str, ...]
     against: tuple[Refusal, ...]

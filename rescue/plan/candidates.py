@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from rescue.model.disk import Disk
 from rescue.model.diskhealth import SmartState
 from rescue.model.finding import Refusal
-from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.medium import MediumRequest
 from rescue.model.plan import FailbackRequest, Plan, PrepareRequest
 from rescue.model.record import MirrorRecord
 from rescue.model.wizard import Candidate, Choice, Command, HealthOf, Task
 from rescue.plan.failback import plan_failback
-from rescue.plan.guard import is_disk
 from rescue.plan.medium import is_removable, medium_refusals
 from rescue.plan.prepare import plan_prepare
+from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import find_target, what_is_lost
 from rescue.plan.table import sectors_needed
 from rescue.units import human_bytes, to_bytes
@@ -43,7 +42,9 @@ def mirror_choice(
     """Return the disks as `rescue prepare` sees them."""
 
     def judge(target: str, give_up: str) -> _Verdict:
-        request = PrepareRequest(target=target, fresh=fresh, give_up_content_of=give_up)
+        request = PrepareRequest(
+            target=target, fresh=fresh, give_up_content_of=give_up, enrolled=tuple(records)
+        )
         return _verdict(plan_prepare(machine, request))
 
     return _choice(Task.PREPARE, machine, judge, records=records, health=health)
@@ -81,15 +82,15 @@ def stick_choice(
     return _choice(Task.MEDIUM, machine, judge, health=health)
 
 
-def command_for(task: Task, disk: DiskId, *, erase: bool, more: tuple[str, ...] = ()) -> Command:
-    """Return the command of a task that writes to this disk; `more` are its other options."""
+def command_for(task: Task, name: str, *, erase: bool, more: tuple[str, ...] = ()) -> Command:
+    """Return the command of a task that writes to the disk that this names; `more` are options."""
     verb = {
         Task.PREPARE: ("prepare",),
         Task.FAILBACK: ("failback",),
         Task.MEDIUM: ("media", "write"),
     }[task]
-    attended = (*verb, disk.name, *(("--erase", disk.name) if erase else ()), *more)
-    return Command(attended=attended, scripted=(*attended, "--yes", "--expect-serial", disk.name))
+    attended = (*verb, name, *(("--erase", name) if erase else ()), *more)
+    return Command(attended=attended, scripted=(*attended, "--yes", "--expect-serial", name))
 
 
 def _verdict(answer: Plan | tuple[Refusal, ...]) -> _Verdict:
@@ -110,12 +111,14 @@ def _choice(
     common = tuple(each for each in judge("", "").refusals if each not in unknown)
     candidates = []
     for disk in machine.disks:
-        given_up = judge(disk.path, disk.id.name)
+        name = next(iter(names_of(machine, disk)), "")
+        given_up = judge(disk.path, name)
         left = _only(given_up.refusals, common)
         choosable = not common and not left
         candidates.append(
             Candidate(
                 disk=disk,
+                name=name,
                 speaks_for=_for(disk, machine, task, health or {}),
                 notes=_notes(disk, task, records, health or {}),
                 against=left,

@@ -10,6 +10,7 @@ from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
+from rescue.model.identity import spelled
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
 from rescue.model.record import MirrorRecord, MirrorState
@@ -17,9 +18,10 @@ from rescue.model.role import Role
 from rescue.plan.contents import names
 from rescue.plan.drift import again, drift_refusals, left_out
 from rescue.plan.grub import choose_platforms
-from rescue.plan.guard import direction_refusals, find_mirror, is_disk
+from rescue.plan.guard import direction_refusals, find_mirror
 from rescue.plan.mirror import recorded_esp
 from rescue.plan.prepare import whole_copy
+from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import (
     find_target,
     in_order,
@@ -58,7 +60,7 @@ def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | tuple[Re
         target is not None
         and last is not None
         and is_disk(target, last.record.mirror)
-        and not target.id.is_named_by(request.give_up_content_of)
+        and spelled(request.give_up_content_of) not in names_of(machine, target)
     ):
         return _again(machine, request, target, source, last.record, refusals)
     return _anew(machine, request, target, source, running, refusals)
@@ -90,7 +92,7 @@ def _anew(
 ) -> Plan | tuple[Refusal, ...]:
     """Plan the whole copy onto a disk that holds nothing, or whose content was given up by name."""
     if target is not None:
-        refusals += _normal_source_refusals(target, running, request.give_up_content_of)
+        refusals += _normal_source_refusals(machine, target, running, request.give_up_content_of)
         refusals += target_refusals(machine, target, source, give_up=request.give_up_content_of)
     found = survey(machine, source, but_not=target.path if target is not None else "")
     grub = choose_platforms(machine, found)
@@ -129,7 +131,9 @@ def _again(
 ) -> Plan | tuple[Refusal, ...]:
     """Plan a run onto the disk that took over in this session: only what has changed since."""
     _, stands_against = find_mirror(machine, record)
-    anew = f"or make it from nothing: rescue failback {target.path} --erase {target.id.name}"
+    anew = (
+        f"or make it from nothing: rescue failback {target.path} --erase {_name(machine, target)}"
+    )
     refusals += [replace(each, hint=anew) for each in stands_against]
     refusals += direction_refusals(machine, source, record) + tool_refusals(machine, _NO_KINDS)
     esp = recorded_esp(record, source)
@@ -147,8 +151,13 @@ def _again(
         kind=PlanKind.FAILBACK,
         record=record,
         steps=run.steps,
+        names=names_of(machine, target),
         notes=(*run.notes, *_notes(request, record)),
     )
+
+
+def _name(machine: Machine, disk: Disk) -> str:
+    return next(iter(names_of(machine, disk)), disk.id.name)
 
 
 def _notes(request: FailbackRequest, running: MirrorRecord) -> tuple[str, ...]:
@@ -192,18 +201,21 @@ def _own_disk_refusals(source: Disk, running: MirrorRecord) -> list[Refusal]:
     ]
 
 
-def _normal_source_refusals(target: Disk, running: MirrorRecord, give_up: str) -> list[Refusal]:
+def _normal_source_refusals(
+    machine: Machine, target: Disk, running: MirrorRecord, give_up: str
+) -> list[Refusal]:
     """Refuse the disk that the machine normally runs from, unless its content was given up.
 
     Also where it looks empty: a table that was wiped leaves everything behind it.
     """
-    if not is_normal_source(target, running) or target.id.is_named_by(give_up):
+    names = names_of(machine, target)
+    if not is_normal_source(target, running) or spelled(give_up) in names:
         return []
     return [
         Refusal(
             code=ExitCode.REFUSED,
             reason=_newest(target),
-            hint=f"{_BRING_BACK}; if all of it may be lost: --erase {target.id.name or 'SERIAL'}",
+            hint=f"{_BRING_BACK}; if all of it may be lost: --erase {next(iter(names), 'SERIAL')}",
         )
     ]
 

@@ -5,23 +5,15 @@ from rescue.model.disk import Disk, UseKind
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
-from rescue.model.record import DiskRef, MirrorRecord
+from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
+from rescue.plan.recognise import is_disk, mirror_candidates, pretenders, shows_as_recorded
 
 SPARE_MIB = 256
 """Memory that is left to the machine beside a virtual one."""
 
 _IMAGE_SECTOR = 512
 _AGAIN = "if this disk shall be a mirror again, prepare it: 'rescue prepare DISK'"
-
-
-def is_disk(disk: Disk, wanted: DiskRef) -> bool:
-    """Whether a disk is the one a record names: hardware identity and partition-table id.
-
-    A source without serial and WWN is known by its table alone.
-    """
-    same = disk.id.same_disk(wanted.id) or not (disk.id.is_stable or wanted.id.is_stable)
-    return same and disk.table is not None and disk.table.uuid == wanted.table_uuid
 
 
 def direction_refusals(
@@ -31,10 +23,8 @@ def direction_refusals(
     if record.machine_id != machine.machine_id:
         return [_refused(f"the record of '{record.name}' is of another machine, '{record.host}'")]
     if source is None or is_disk(source, record.source):
-        return []
-    if source.id.same_disk(record.mirror.id) or (
-        source.table is not None and source.table.uuid == record.mirror.table_uuid
-    ):
+        return _copy_refusals(machine, source, record)
+    if source.id.same_disk(record.mirror.id) or is_disk(source, record.mirror):
         return [
             _refused(
                 f"this machine runs from its mirror '{record.name}' ({source.path})",
@@ -50,28 +40,47 @@ def direction_refusals(
     ]
 
 
+def _copy_refusals(machine: Machine, source: Disk | None, record: MirrorRecord) -> list[Refusal]:
+    """Refuse a source that shows another identity than recorded while a copy of it is attached."""
+    if source is None or shows_as_recorded(source, record.source):
+        return []
+    copies = [d.path for d in machine.with_table(record.source.table_uuid) if d.path != source.path]
+    return [
+        _refused(
+            f"this machine runs from {source.path} ({_named(source)}), recorded is "
+            f"{record.source.id.name or '?'}, and {path} has the same partition table",
+            "one is a copy of the other: take off the one that is not the first disk any more",
+        )
+        for path in copies
+    ]
+
+
 def find_mirror(machine: Machine, record: MirrorRecord) -> tuple[Disk | None, list[Refusal]]:
-    """Return the attached disk that the record names, or why there is none to be written to."""
-    found = [disk for disk in machine.disks if disk.id.same_disk(record.mirror.id)]
-    if len(found) > 1:
+    """Return the attached disk that the record names, or why there is none to be written to.
+
+    Whether it is the mirror its marker must say: see `marker_refusals`.
+    """
+    found = mirror_candidates(machine, record)
+    if len(found) == 1:
+        return found[0], _partition_refusals(found[0], record) + _use_refusals(found[0])
+    if found:
         paths = ", ".join(disk.path for disk in found)
-        return None, [_refused(f"several disks show the identity '{_id(record)}': {paths}")]
-    if not found:
-        return None, [
-            _refused(
-                f"mirror '{record.name}' ({_id(record)}) is not attached", "attach it and run again"
-            )
-        ]
-    disk = found[0]
-    if not is_disk(disk, record.mirror):
+        reason = f"several disks are mirror '{record.name}' by what is on them: {paths}"
+        return None, [_refused(reason, "one is a copy of the other: take off the copy")]
+    others = pretenders(machine, record)
+    if not others:
+        reason = f"mirror '{record.name}' ({_id(record)}) is not attached"
+        return None, [_refused(reason, "attach it and run again")]
+    refusals = []
+    for disk in others:
         has = disk.table.uuid if disk.table is not None else "none"
-        return disk, [
+        refusals.append(
             _refused(
                 f"{disk.path} ({_id(record)}) has the partition table {has}, and not "
                 f"{record.mirror.table_uuid} as mirror '{record.name}'"
             )
-        ]
-    return disk, _partition_refusals(disk, record) + _use_refusals(disk)
+        )
+    return others[0] if len(others) == 1 else None, refusals
 
 
 def sector_refusals(mirror: Disk) -> list[Refusal]:
@@ -123,7 +132,6 @@ def marker_refusals(
         marker.role is Role.MIRROR
         and marker.name == record.name
         and marker.mirror.table_uuid == record.mirror.table_uuid
-        and marker.mirror.id.same_disk(record.mirror.id)
         and marker.source.table_uuid == record.source.table_uuid
     )
     if not same:
@@ -142,7 +150,26 @@ def marker_refusals(
                 "system brought back from an old copy?",
             )
         ]
+    if not shows_as_recorded(mirror, record.mirror) and not _is_newest(record, marker):
+        return [
+            _refused(
+                f"{mirror.path} ({_named(mirror)}) shows another identity than mirror "
+                f"'{record.name}' ({_id(record)}), and its marker is of generation "
+                f"{marker.generation}, not {record.generation}: it may be an older copy",
+                f"attach the mirror itself; if this is it, prepare it again: 'rescue prepare "
+                f"{mirror.path} --name {record.name}'",
+            )
+        ]
     return []
+
+
+def _is_newest(record: MirrorRecord, marker: MirrorRecord) -> bool:
+    """Whether a marker is of the last run that the source knows of.
+
+    A run notes its generation on the source first: one that was cut right then is behind by one.
+    """
+    cut = record.state is not MirrorState.COMPLETE and marker.generation == record.generation - 1
+    return marker.generation == record.generation or cut
 
 
 def booted_refusals(record: MirrorRecord, boots: tuple[str, ...]) -> list[Refusal]:

@@ -6,6 +6,7 @@ from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE, SECTOR, MediumImage, MediumPlan, MediumRequest
 from rescue.model.record import DiskRef, MirrorRecord
+from rescue.plan.recognise import names_of
 from rescue.plan.refuse import find_target, in_order, target_refusals, what_is_lost
 from rescue.units import human_bytes
 
@@ -30,6 +31,7 @@ def plan_medium(
         target_model=target.model,
         target_size=target.size,
         disk=target.id,
+        names=names_of(machine, target),
         image=image,
         loses=what_is_lost(target),
         notes=_notes(target),

@@ -16,6 +16,7 @@ from rescue.plan.guard import (
     find_mirror,
     marker_refusals,
 )
+from rescue.plan.recognise import as_seen, names_of
 from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
 from rescue.plan.run import run_steps
 from rescue.plan.survey import survey, unsupported_root
@@ -51,6 +52,8 @@ def plan_mirror(
     refusals += drift_refusals(machine, found, record, mirror, esp=esp)
     if refusals or mirror is None:
         return in_order(refusals)
+    known = as_seen(record, source=source, mirror=mirror)
+    record = known.record
     absent = left_out(machine, record, esp=esp)
     run = run_steps(
         machine,
@@ -67,7 +70,9 @@ def plan_mirror(
         kind=PlanKind.MIRROR,
         record=record,
         steps=run.steps,
+        names=(record.mirror.table_uuid, *names_of(machine, mirror)),
         notes=(
+            *known.notes,
             *run.notes,
             *followed.notes,
             *size_notes(source, mirror, record),

@@ -8,7 +8,7 @@ from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind, PrepareRequest
-from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
+from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState, SwapPair
 from rescue.model.role import Role
 from rescue.model.step import WipeSignatures, WriteTable
 from rescue.plan.filesystems import Twin, make_steps, twins
@@ -17,6 +17,7 @@ from rescue.plan.fresh import Fresh, taken_ids, taken_labels
 from rescue.plan.grub import GrubChoice, choose_platforms
 from rescue.plan.identifiers import identifier_map
 from rescue.plan.loader import loader_refusals
+from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import (
     find_target,
     in_order,
@@ -44,6 +45,7 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
     if target is not None:
         give_up = request.give_up_content_of
         refusals += target_refusals(machine, target, source, give_up=give_up)
+        refusals += _taken_refusals(request, target)
     if source is None or source.table is None:
         refusals += [unsupported_root(machine), *loader_refusals(machine)]
         return in_order([*refusals, *tool_refusals(machine, _NO_KINDS)])
@@ -74,6 +76,39 @@ def _name_refusals(name: str) -> list[Refusal]:
             hint="use letters, digits, '.', '_' and '-', beginning with a letter or digit",
         )
     ]
+
+
+def _taken_refusals(request: PrepareRequest, target: Disk) -> list[Refusal]:
+    """Refuse to let a whole mirror be forgotten because its disk shows the same serial.
+
+    It may be another disk in the same dock. A name that was given says what is meant.
+    """
+    name = safe_name(target.id.name)
+    taken = (each for each in request.enrolled if each.name == name)
+    return [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"a mirror is called '{name}' already, and it is not what is on {target.path}",
+            hint=f"give this one a name of its own: --name NAME; where '{name}' is no more, "
+            f"--name {name} puts this one in its place",
+        )
+        for each in taken
+        if not request.name
+        and each.state is MirrorState.COMPLETE
+        and not is_disk(target, each.mirror)
+    ]
+
+
+def _same_serial_notes(request: PrepareRequest, target: Disk, name: str) -> tuple[str, ...]:
+    return tuple(
+        f"mirror '{each.name}' showed the same identity. If this was its disk, it is no more: "
+        f"'rescue mirrors forget {each.name}'; if the adapter shows one identity for every disk, "
+        "each mirror is known by what is on it"
+        for each in request.enrolled
+        if each.name != name
+        and target.id.same_disk(each.mirror.id)
+        and not is_disk(target, each.mirror)
+    )
 
 
 def whole_copy(
@@ -111,9 +146,16 @@ def whole_copy(
         target,
         kind=kind,
         record=record,
+        names=names_of(machine, target),
         steps=(WipeSignatures(), WriteTable(table=table), *make_steps(made), *run.steps),
         loses=what_is_lost(target),
-        notes=(*found.notes, *grub.notes, *run.notes, *_layout_notes(machine, target)),
+        notes=(
+            *found.notes,
+            *grub.notes,
+            *run.notes,
+            *_layout_notes(machine, target),
+            *_same_serial_notes(request, target, record.name),
+        ),
     )
 
 

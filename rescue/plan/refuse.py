@@ -4,10 +4,12 @@ from rescue.errors import ExitCode
 from rescue.model.disk import Disk, UseKind
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
+from rescue.model.identity import spelled
 from rescue.model.layer import Container
 from rescue.model.machine import Machine
 from rescue.plan.contents import contents_of, describe, holds_nothing
 from rescue.plan.loader import loader_refusals
+from rescue.plan.recognise import names_of
 from rescue.plan.table import sectors_needed
 from rescue.units import human_bytes, to_bytes
 
@@ -28,18 +30,29 @@ def in_order(refusals: list[Refusal]) -> tuple[Refusal, ...]:
 
 
 def find_target(machine: Machine, text: str) -> tuple[Disk | None, tuple[Refusal, ...]]:
-    """Return the one disk that a device path, a by-id path, a serial or a WWN names."""
-    found = [disk for disk in machine.disks if disk.path == text or disk.id.is_named_by(text)]
+    """Return the one disk that a path, a by-id path, a serial, a WWN or its table's id names."""
+    found = [disk for disk in machine.disks if _is_named(disk, text)]
     if len(found) == 1:
         return found[0], ()
     if found:
-        reason = f"'{text}' names several disks: {', '.join(disk.path for disk in found)}"
-    elif machine.holder_of(text) is not None:
+        known = "; ".join(f"{disk.path} is {_known_as(machine, disk)}" for disk in found)
+        reason = f"'{text}' names several disks: {known}"
+        return None, (_guard(reason, "name the one that is meant by what only it has"),)
+    if machine.holder_of(text) is not None:
         reason = f"'{text}' is a partition, and a mirror is a whole disk"
     else:
         reason = f"there is no disk '{text}'"
     hint = "'rescue disks' lists the disks and what names them"
     return None, (Refusal(code=ExitCode.USAGE, reason=reason, hint=hint),)
+
+
+def _is_named(disk: Disk, text: str) -> bool:
+    table = disk.table.uuid if disk.table is not None else ""
+    return disk.path == text or disk.id.is_named_by(text) or bool(table and table == text)
+
+
+def _known_as(machine: Machine, disk: Disk) -> str:
+    return next(iter(names_of(machine, disk)), "nothing that another one is not")
 
 
 def root_refusals(machine: Machine) -> list[Refusal]:
@@ -101,11 +114,12 @@ def target_refusals(
     refusals += _identity_refusals(machine, target)
     if source is not None and target.path != source.path:
         refusals += _size_refusals(target, source)
-    if what_is_lost(target) and not target.id.is_named_by(give_up):
+    names = names_of(machine, target)
+    if what_is_lost(target) and spelled(give_up) not in names:
         refusals.append(
             _guard(
                 f"{target.path} is not empty: {'; '.join(what_is_lost(target))}",
-                f"if all of it may be lost, say so by name: --erase {target.id.name or 'SERIAL'}",
+                f"if all of it may be lost, say so by name: --erase {next(iter(names), 'SERIAL')}",
             )
         )
     return refusals
@@ -174,11 +188,14 @@ def _identity_refusals(machine: Machine, target: Disk) -> list[Refusal]:
                 "attach it in another way (another adapter often shows the serial)",
             )
         ]
+    if names_of(machine, target):
+        return []
     twins = [d.path for d in machine.disks if d.path != target.path and d.id.same_disk(target.id)]
     return [
         _guard(
-            f"{target.path} shows the same identity '{target.id.name}' as {path}",
-            "attach it in another way: an adapter that gives every disk one serial cannot be used",
+            f"{target.path} shows the same identity '{target.id.name}' as {path}, and nothing else "
+            "that tells them apart",
+            "attach it alone, or in another way: this adapter gives every disk one serial",
         )
         for path in twins
     ]

@@ -9,6 +9,7 @@ from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
 from rescue.model.restore import Origin, OriginKind
+from rescue.plan.recognise import is_disk
 from rescue.plan.refuse import find_target
 from rescue.units import to_bytes
 
@@ -26,9 +27,9 @@ class Found:
 def find_origin(machine: Machine, record: MirrorRecord, named: str) -> Found | tuple[Refusal, ...]:
     """Given what a person named ('' for nothing), return where the files come from.
 
-    Without a name it is the disk with the recorded hardware identity, else the one with the
-    recorded table, else the one with a recorded file system. An image file is not looked for
-    here: see `image_origin`.
+    Without a name it is the disk with the recorded table and hardware identity, else the one with
+    either of them, else the one with a recorded file system: an adapter may show an identity of its
+    own. An image file is not looked for here: see `image_origin`.
     """
     if not named:
         return _by_record(machine, record)
@@ -50,16 +51,20 @@ def image_origin(path: str, *, size: int, logical_sector: int) -> Found:
 
 def _by_record(machine: Machine, record: MirrorRecord) -> Found | tuple[Refusal, ...]:
     others = [disk for disk in machine.disks if not _is_ours(machine, record, disk)]
+    shown = [disk for disk in others if disk.id.same_disk(record.source.id)]
+    table = [disk for disk in others if is_disk(disk, record.source)]
     levels = (
-        ([disk for disk in others if disk.id.same_disk(record.source.id)], ""),
-        ([disk for disk in others if _has_table(disk, record)], "its partition table"),
-        ([disk for disk in others if _filesystems(disk, record)], "its file systems"),
+        [disk for disk in shown if disk in table],
+        [disk for disk in others if disk in shown or disk in table],
+        [disk for disk in others if _filesystems(disk, record)],
     )
-    for found, by in levels:
+    for found in levels:
         if len(found) > 1:
             paths = ", ".join(disk.path for disk in found)
             return (_refused(f"several disks look like the dead one: {paths}", _NAME),)
         if found:
+            by = "its partition table" if found[0] in table else "its file systems"
+            by = "" if found[0] in shown else by
             return _checked(machine, record, found[0], None, by=by)
     wanted = record.source.id.name or f"table {record.source.table_uuid}"
     seen = ", ".join(f"{disk.path} ({disk.id.name or 'no serial'})" for disk in machine.disks)
@@ -107,16 +112,13 @@ def _origin(disk: Disk, part: Partition | None) -> Origin:
 
 
 def _is_ours(machine: Machine, record: MirrorRecord, disk: Disk) -> bool:
-    """Whether the running system, or the mirror it should run from, is on the disk."""
+    """Whether the running system, or the mirror it should run from, is on the disk.
+
+    The identity that the mirror once showed tells nothing: it may be a dock's, and another disk is
+    in it now.
+    """
     running = machine.root_disk
-    return (running is not None and disk.path == running.path) or (
-        disk.id.same_disk(record.mirror.id)
-        or (disk.table is not None and disk.table.uuid == record.mirror.table_uuid)
-    )
-
-
-def _has_table(disk: Disk, record: MirrorRecord) -> bool:
-    return disk.table is not None and disk.table.uuid == record.source.table_uuid
+    return (running is not None and disk.path == running.path) or is_disk(disk, record.mirror)
 
 
 def _filesystems(disk: Disk, record: MirrorRecord) -> bool:

@@ -39,7 +39,7 @@ def command_of(task: Task, machine: Machine) -> Command:
             )
         case Task.AGAIN if last is not None:
             disk = last.record.mirror.id
-            return command_for(Task.FAILBACK, disk, erase=False)
+            return command_for(Task.FAILBACK, disk.name, erase=False)
         case _:
             raise ValueError(f"'{task}' is not a command yet")
 

@@ -161,6 +161,7 @@ def _roles(disk: Disk, machine: Machine, records: Sequence[MirrorRecord]) -> lis
 
 
 def _is(disk: Disk, ref: DiskRef) -> bool:
-    """Whether a disk is the one a record names: same hardware, and same table where it is read."""
-    same_table = disk.table is None or disk.table.uuid == ref.table_uuid
-    return same_table and disk.id.same_disk(ref.id)
+    """Whether a disk is the one a record names: by its table, its hardware without."""
+    if disk.table is None:
+        return disk.id.same_disk(ref.id)
+    return disk.table.uuid == ref.table_uuid

@@ -20,11 +20,11 @@ _WIDE = 140
 
 def render_plan(plan: Plan) -> RenderableType:
     """Given a plan, return all of it: disk, what is lost, every partition, steps, notes."""
-    disk = plan.record.mirror.id
+    disk = plan.shown
     parts: list[RenderableType] = [
         Text(f"Plan: {plan.kind} {plan.target_path}", style="bold"),
         Text(f"  disk      {plan.target_model or 'disk'}, {human_bytes(plan.target_size)}"),
-        Text(f"  identity  {disk.name}"),
+        Text(f"  identity  {plan.name}"),
         *(Text(f"            /dev/disk/by-id/{link}") for link in disk.by_id),
         Text(f"  source    {plan.record.source.id.name or plan.record.source.table_uuid}"),
     ]
@@ -34,7 +34,7 @@ def render_plan(plan: Plan) -> RenderableType:
     parts += [Text(f"  {n}. {title(step)}") for n, step in enumerate(plan.steps, start=1)]
     parts += [Text(f"Note: {note}", style="yellow") for note in plan.notes]
     # Said once more: on a screen of 24 lines the beginning is gone.
-    parts.append(Text(f"Disk: {plan.target_path}, identity {disk.name}", style="bold"))
+    parts.append(Text(f"Disk: {plan.target_path}, identity {plan.name}", style="bold"))
     return Group(*parts)
 
 

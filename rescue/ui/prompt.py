@@ -37,11 +37,10 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
     Ctrl-D, and UsageError where standard input is no terminal: a program that runs without a
     person never asks.
     """
-    disk = plan.disk if isinstance(plan, MediumPlan) else plan.record.mirror.id
     if not sys.stdin.isatty():
         raise UsageError(
             "writing to a disk needs a person's confirmation, and standard input is no terminal",
-            hint=f"for scripts: --yes --expect-serial {disk.name}",
+            hint=f"for scripts: --yes --expect-serial {plan.name}",
         )
     import questionary
 

@@ -13,7 +13,6 @@ from rescue.apply.engine import apply_plan
 from rescue.apply.handover import hand_over, turned
 from rescue.apply.marker import store_marker
 from rescue.errors import RescueError
-from rescue.model.identity import DiskId
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import Handover, MirrorState
 from rescue.model.role import Role
@@ -143,7 +142,7 @@ def test_a_complete_run_onto_the_old_mirror_ends_what_was_noted_there(pair: Twin
 def test_a_handover_to_another_disk_is_refused(pair: Twins) -> None:
     carry_out(pair, first=True)
     given = handover_of(pair)
-    other = replace(given.record.mirror, id=DiskId(serial="ELSE-1"))
+    other = replace(given.record.mirror, table_uuid="another")
     with pytest.raises(ChildError) as caught:
         change_roles(pair, replace(given, record=replace(given.record, mirror=other)))
     assert caught.value.kind == "RefusedError"

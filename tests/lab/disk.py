@@ -37,13 +37,17 @@ def partition(device: str, number: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:
-    """A disk image file and how it is attached to a guest."""
+    """A disk image file and how it is attached to a guest.
+
+    `shows` is another serial than its own that an adapter shows the guest.
+    """
 
     path: Path
     serial: str
     model: DiskModel = DiskModel.VIRTIO
     sector_size: int = 512
     read_only: bool = False
+    shows: str = ""
 
     @classmethod
     def blank(cls, path: Path, *, size: int, serial: str) -> "Disk":

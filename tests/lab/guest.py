@@ -257,7 +257,10 @@ class Guest:
         self.qmp.execute("blockdev-add", **plugged.blockdev())
         self.qmp.add_device(plugged.device())
         self.plugged.append(plugged)
-        self.run(f"until lsblk -dno SERIAL | grep -qxF '{disk.serial}'; do sleep 0.1; done")
+        shown = disk.shows or disk.serial
+        count = sum(shown == (each.disk.shows or each.disk.serial) for each in self.plugged)
+        seen = f"$(lsblk -dno SERIAL | grep -cxF '{shown}')"
+        self.run(f'until [ "{seen}" -ge {count} ]; do sleep 0.1; done')
         self.run("udevadm settle")
         return plugged
 

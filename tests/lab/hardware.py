@@ -92,7 +92,7 @@ class Plugged:
             "driver": str(model),
             "id": self.name,
             "drive": self.name,
-            "serial": self.disk.serial,
+            "serial": self.disk.shows or self.disk.serial,
         }
         if self.disk.sector_size != 512:
             device["logical_block_size"] = self.disk.sector_size

@@ -165,7 +165,7 @@ def test_without_root_nothing_can_be_chosen() -> None:
 
 
 def test_the_command_names_the_disk_by_its_identity_and_never_by_its_path() -> None:
-    disk = bare_disk("/dev/sdx", "WD-1").id
+    disk = "WD-1"
     plain = command_for(Task.PREPARE, disk, erase=False)
     assert plain.attended == ("prepare", "WD-1")
     assert plain.scripted == ("prepare", "WD-1", "--yes", "--expect-serial", "WD-1")

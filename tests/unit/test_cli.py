@@ -6,7 +6,6 @@ from click.testing import CliRunner
 
 from rescue.cli.main import cli
 from rescue.errors import ExitCode
-from rescue.model.identity import DiskId
 from rescue.model.schedule import ChecksumDay
 from rescue.model.wizard import Command, Task
 from rescue.plan.candidates import command_for
@@ -49,7 +48,7 @@ def test_without_a_verb_and_without_a_terminal_there_is_help_and_no_question() -
     assert "Traceback" not in done.output
 
 
-DISK = DiskId(serial="WD-1")
+DISK = "WD-1"
 ON_DISKS = [
     command_for(task, DISK, erase=erase, more=more)
     for task, more in (

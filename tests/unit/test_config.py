@@ -117,7 +117,13 @@ def test_with_two_mirrors_each_has_a_day_more() -> None:
 
 
 def test_a_disk_that_is_enrolled_under_a_new_name_loses_the_old_one() -> None:
+    """By the table that was on it: one serial may be a dock's, and another disk's in it."""
     settings = config.parse(GOOD, where="a test")
-    disk = config.DiskEntry(table_uuid="new", serial="MIR0001")
-    renamed = settings.with_mirror(config.MirrorEntry(name="cellar", disk=disk))
+    (attic,) = settings.mirror
+    disk = config.DiskEntry(table_uuid="new", serial=attic.disk.serial)
+    cellar = config.MirrorEntry(name="cellar", disk=disk)
+    renamed = settings.with_mirror(cellar, replaced=attic.disk.table_uuid)
     assert [entry.name for entry in renamed.mirror] == ["cellar"]
+    for before in ("", "of a disk that is no mirror"):
+        both = settings.with_mirror(cellar, replaced=before)
+        assert [entry.name for entry in both.mirror] == ["attic", "cellar"]

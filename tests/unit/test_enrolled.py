@@ -31,7 +31,8 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def record(name: str, serial: str, *, hours: float) -> MirrorRecord:
     at = time() - hours * HOUR
-    mirror = replace(THERE.record.mirror, id=DiskId(serial=serial))
+    table = THERE.record.mirror.table_uuid if serial == "MIR0001" else f"table of {name}"
+    mirror = replace(THERE.record.mirror, id=DiskId(serial=serial), table_uuid=table)
     return replace(
         THERE.record,
         name=name,
@@ -138,3 +139,36 @@ def test_an_unknown_name_says_which_there_are(records: Path) -> None:
     with pytest.raises(UsageError) as caught:
         choose_for_run(THERE.machine, settings, name="cellar")
     assert "attic" in caught.value.hint
+
+
+def dock(machine: Machine, serial: str) -> Machine:
+    """Return the machine with its mirror in an adapter that shows a serial of its own."""
+    shown = replace(machine.disks[1], id=DiskId(serial=serial))
+    return replace(machine, disks=(machine.disks[0], shown))
+
+
+@pytest.mark.parametrize("order", list(Order))
+def test_of_two_mirrors_with_a_dock_s_serial_the_one_that_is_there_gets_the_run(
+    records: Path, order: Order
+) -> None:
+    there = replace(record("attic", "MIR0001", hours=37), name="attic")
+    there = replace(there, mirror=replace(there.mirror, id=DiskId(serial="DOCK")))
+    settings = known(records, record("vault", "DOCK", hours=60), there, order=order)
+    turn = choose_for_run(dock(THERE.machine, "DOCK"), settings, name="")
+    assert turn.record.name == "attic"
+    assert choose(dock(THERE.machine, "DOCK"), settings, name="").name == "attic"
+
+
+def test_a_mirror_that_moved_from_its_dock_is_found_again(records: Path) -> None:
+    moved = record("attic", "MIR0001", hours=1)
+    moved = replace(moved, mirror=replace(moved.mirror, id=DiskId(serial="DOCK")))
+    settings = known(records, moved)
+    assert choose_for_run(THERE.machine, settings, name="").record.name == "attic"
+
+
+def test_hardware_that_holds_something_else_is_left_to_the_guard(records: Path) -> None:
+    """An emptied mirror is no absent one: the run says so, and does not end as skipped."""
+    settings = known(records, record("attic", "MIR0001", hours=1))
+    emptied = replace(THERE.machine.disks[1], table=None)
+    machine = replace(THERE.machine, disks=(THERE.machine.disks[0], emptied))
+    assert choose_for_run(machine, settings, name="").record.name == "attic"

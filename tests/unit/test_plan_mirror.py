@@ -13,7 +13,7 @@ from rescue.model.layer import Nothing
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.plan import MirrorRequest, Plan
-from rescue.model.record import MirrorRecord
+from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
 from rescue.model.step import (
     InstallGrub,
@@ -34,6 +34,7 @@ from tests.builders import (
     refused,
     request,
     server,
+    unplugged,
     uuid,
     with_disk,
     with_partition,
@@ -137,11 +138,23 @@ def test_a_machine_on_its_mirror_is_known_without_the_marker_too() -> None:
 def test_another_disk_than_the_recorded_source_is_no_source() -> None:
     there = enrolled()
     source = there.machine.disks[0]
-    other = replace(source, id=DiskId(serial="NEW0001"))
-    assert first(changed(there, with_disk(there.machine, other))).code is ExitCode.REFUSED
     assert source.table is not None
     cloned = replace(source, table=replace(source.table, uuid="0" * 8))
     assert first(changed(there, with_disk(there.machine, cloned))).code is ExitCode.REFUSED
+
+
+def test_a_source_behind_another_adapter_is_known_by_its_table_and_that_is_said() -> None:
+    """A first disk that was made in a dock shows its own serial once it is built in."""
+    there = enrolled()
+    source = replace(there.machine.disks[0], id=DiskId(serial="NEW0001"))
+    moved = with_disk(there.machine, source)
+    plan = planned(changed(there, moved))
+    assert any("/dev/vda is the source" in note and "NEW0001" in note for note in plan.notes)
+    assert plan.record.source.id.serial == "NEW0001"
+    # The old one beside it: nothing says which of the two is the first disk.
+    copy = unplugged(there.machine.disks[0], "/dev/vdc")
+    refusal = first(changed(there, with_disk(moved, copy)))
+    assert (refusal.code, "has the same partition table" in refusal.reason) == (10, True)
 
 
 def test_a_source_without_serial_is_known_by_its_table() -> None:
@@ -162,8 +175,6 @@ def test_an_absent_mirror() -> None:
 
 def test_a_bare_disk_in_its_place_is_not_the_mirror() -> None:
     there = enrolled()
-    stranger = replace(there.machine.disks[1], id=DiskId(serial="STRANGER"))
-    assert first(changed(there, with_disk(there.machine, stranger))).code is ExitCode.REFUSED
     emptied = with_disk(there.machine, bare_disk())
     assert "partition table none" in first(changed(there, emptied)).reason
 
@@ -172,6 +183,35 @@ def test_two_disks_with_the_mirror_s_serial() -> None:
     there = enrolled()
     twin = replace(there.machine.disks[1], path="/dev/vdc")
     assert "several disks" in first(changed(there, with_disk(there.machine, twin))).reason
+
+
+def test_a_mirror_behind_another_adapter_is_known_by_its_table_and_marker() -> None:
+    there = enrolled()
+    for shown in (DiskId(serial="DOCK"), DiskId(wwn="0x5000"), DiskId()):
+        moved = changed(there, with_disk(there.machine, replace(there.machine.disks[1], id=shown)))
+        plan = planned(moved)
+        assert plan.target_path == "/dev/vdb"
+        assert any("by its partition table and marker" in note for note in plan.notes)
+        assert plan.record.mirror.id == (shown if shown.is_stable else there.record.mirror.id)
+        without = refused(plan_mirror(moved.machine, there.record, None, NORMAL))
+        assert "has no marker" in without[0].reason
+
+
+def test_a_copy_of_the_mirror_from_before_its_last_run_is_not_the_mirror() -> None:
+    there = enrolled()
+    there = replace(there, record=replace(there.record, state=MirrorState.COMPLETE))
+    shown = replace(there.machine.disks[1], id=DiskId(serial="COPY"))
+    marker = replace(there.record, generation=there.record.generation - 1)
+    refusal = first(changed(there, with_disk(there.machine, shown)), marker)
+    assert (refusal.code, "may be an older copy" in refusal.reason) == (ExitCode.REFUSED, True)
+
+
+def test_of_two_disks_with_one_serial_the_one_with_the_table_is_the_mirror() -> None:
+    """Both in one dock: the other one is never looked at."""
+    there = enrolled()
+    for other in (bare_disk("/dev/vdc", "MIR0001"), server().disks[1]):
+        beside = changed(there, with_disk(there.machine, replace(other, path="/dev/vdc")))
+        assert planned(beside).target_path == "/dev/vdb"
 
 
 def test_a_mirror_partition_is_missing() -> None:
@@ -233,7 +273,6 @@ def test_markers_of_others() -> None:
         replace(record, name="other"),
         replace(record, role=Role.SOURCE),
         replace(record, mirror=replace(record.mirror, table_uuid="other")),
-        replace(record, mirror=replace(record.mirror, id=DiskId(serial="OTHER"))),
         replace(record, source=replace(record.source, table_uuid="other")),
     ):
         found = refused(run(there, stranger))

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from rescue.errors import ExitCode
+from rescue.confirm import grant
+from rescue.errors import ExitCode, RefusedError
 from rescue.model.disk import Disk, TableKind, Use, UseKind
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.layer import Container, Content, Foreign
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount
+from rescue.model.record import MirrorState
 from rescue.plan.prepare import plan_prepare
 from rescue.plan.refuse import what_is_lost
 from rescue.units import Bytes
@@ -27,6 +29,7 @@ from tests.builders import (
     server,
     with_disk,
     with_partition,
+    written,
 )
 
 
@@ -113,10 +116,60 @@ def test_a_disk_without_stable_identity_is_refused() -> None:
 def test_two_disks_with_one_serial_are_not_told_apart_by_it() -> None:
     twins = server(TableKind.GPT, bare_disk(), bare_disk("/dev/vdc"))
     by_serial = only(twins, "MIR0001")
-    assert by_serial.code is ExitCode.USAGE
-    assert "/dev/vdb, /dev/vdc" in by_serial.reason
+    assert by_serial.code is ExitCode.REFUSED
+    assert "/dev/vdb" in by_serial.reason
+    assert "/dev/vdc" in by_serial.reason
     by_path = only(twins, "/dev/vdb")
     assert (by_path.code, "/dev/vdc" in by_path.reason) == (ExitCode.REFUSED, True)
+
+
+def test_of_two_disks_with_one_serial_each_is_named_by_what_only_it_has() -> None:
+    """A dock's by-id names tell its slots apart; else the id of the table that is on the disk."""
+    slots = tuple(
+        replace(bare_disk(path, "DOCK"), id=DiskId(serial="DOCK", by_id=(f"usb-DOCK-0:{number}",)))
+        for number, path in enumerate(("/dev/vdb", "/dev/vdc"))
+    )
+    machine = server(TableKind.GPT, *slots)
+    assert only(machine, "DOCK").code is ExitCode.REFUSED
+    plan = prepared(machine, request("usb-DOCK-0:1"))
+    assert plan.target_path == "/dev/vdc"
+    for wrong in ("DOCK", "usb-DOCK-0:0", "/dev/vdc", ""):
+        with pytest.raises(RefusedError) as caught:
+            grant(plan, named=wrong)
+        assert caught.value.code is ExitCode.REFUSED
+        assert "usb-DOCK-0:1" in caught.value.hint
+    leave = grant(plan, named="/dev/disk/by-id/usb-DOCK-0:1")
+    leave.check(slots[1].id, path="/dev/vdc")
+    with pytest.raises(RefusedError):
+        leave.check(slots[0].id, path="/dev/vdc")
+
+    full = written(prepared(server()), "/dev/vdc")
+    assert full.table is not None
+    beside = server(TableKind.GPT, bare_disk(), full)
+    for give_up in ("", "MIR0001"):
+        assert "is not empty" in only(beside, "/dev/vdc", give_up=give_up).reason
+    named = prepared(beside, request("/dev/vdc", give_up=full.table.uuid))
+    assert grant(named, named=full.table.uuid).plan == named
+    with pytest.raises(RefusedError):
+        grant(named, named="MIR0001")
+
+
+def test_a_second_disk_in_a_dock_never_takes_the_first_one_s_name() -> None:
+    there = enrolled()
+    first = replace(there.record, state=MirrorState.COMPLETE)
+    second = server(TableKind.GPT, bare_disk())
+    asked = replace(request(), enrolled=(first,))
+    refusal = plan_prepare(second, asked)
+    assert isinstance(refusal, tuple)
+    assert [each.code for each in refusal] == [ExitCode.REFUSED]
+    assert "is called 'MIR0001' already" in refusal[0].reason
+    named = prepared(second, replace(asked, name="second"))
+    assert any("mirrors forget MIR0001" in note for note in named.notes)
+    # Its own disk, or one that is no good any more: made anew under its name.
+    again = replace(request(give_up="MIR0001"), enrolled=(first,))
+    assert prepared(there.machine, again).record.name == "MIR0001"
+    broken = replace(first, state=MirrorState.FAILED)
+    assert prepared(second, replace(asked, enrolled=(broken,))).record.name == "MIR0001"
 
 
 def test_a_target_with_the_source_s_serial_is_refused() -> None:

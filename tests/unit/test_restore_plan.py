@@ -121,6 +121,28 @@ def test_a_disk_that_is_not_there_is_refused_with_what_is() -> None:
     assert "/dev/vdb (MIR0001)" in only.reason
 
 
+def test_the_dead_disk_in_the_dock_that_the_mirror_was_made_in_is_the_dead_disk() -> None:
+    """The dock shows its own serial for every disk: the mirror's record has it, too."""
+    machine = rescued()
+    assert machine.running_mirror is not None
+    record = machine.running_mirror
+    dock = DiskId(serial="DOCK")
+    record = replace(record, mirror=replace(record.mirror, id=dock))
+    machine = replace(with_dead(machine, id=dock), running_mirror=record)
+    for named in ("", "/dev/vda", "DOCK"):
+        start = begun(machine, named=named)
+        assert start.found.origin.path == "/dev/vda"
+    assert "it is known by its partition table" in begun(machine).found.notes[0]
+
+
+def test_a_stranger_with_the_dead_disk_s_serial_is_not_taken_before_its_table() -> None:
+    machine = rescued()
+    moved = with_dead(machine, id=DiskId(serial="DOCK"))
+    stranger = bare_disk("/dev/vdc", "SRC0001")
+    assert "several disks" in refused(with_disk(moved, stranger))[0].reason
+    assert begun(with_disk(machine, stranger)).found.origin.path == "/dev/vda"
+
+
 @pytest.mark.parametrize("named", ["/dev/vdb", "MIR0001", "/dev/vdb5"])
 def test_the_running_disk_is_never_the_dead_one(named: str) -> None:
     assert "runs from" in refused(rescued(), named=named)[0].reason
