@@ -3,6 +3,7 @@
 Times depend on the machine and its load; ratios of two measurements in turn much less.
 """
 
+import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tests.lab.accel import STOCK
 from tests.lab.disk import Disk
 from tests.lab.hardware import BIOS
 from tests.lab.lab import Lab
@@ -30,6 +32,7 @@ def main() -> None:
         grid.add_column(heading)
     with tempfile.TemporaryDirectory(prefix="rescue-bench-") as name:
         folder = Path(name)
+        os.environ[STOCK] = str(folder / "stock")
         lab = Lab(Stock(checkout=CHECKOUT, directory=folder / "stock"), folder / "disks")
         for row in (_boots(lab), _runs(lab)):
             grid.add_row(*row)

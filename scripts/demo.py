@@ -3,8 +3,12 @@
 No real disk is touched: every disk here is a file in a temporary folder.
 """
 
+import logging
+import os
+import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +16,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from rescue.errors import RescueError
 from rescue.medium.build import Contents, build_image
-from tests.lab.accel import accelerator
+from tests.lab.accel import STOCK, VARIABLE, accelerator, is_kvm, kvm_is_given_up
 from tests.lab.disk import Disk
-from tests.lab.guest import Guest
-from tests.lab.hardware import BIOS, missing_programs
+from tests.lab.guest import Guest, GuestError
+from tests.lab.hardware import BIOS, Hardware, missing_programs
 from tests.lab.lab import Lab
 from tests.lab.layout import MIB
 from tests.lab.medium import STICK, as_stick
@@ -25,6 +30,8 @@ from tests.lab.stock import MIRROR, Stock
 CHECKOUT = Path(__file__).parents[1]
 MAIL = "/home/anna/Maildir/new"
 LOGIN_LINES = 3
+HARDWARE = Hardware(processors=2)
+"""One guest runs at a time, and may have both processors of a small machine."""
 
 
 class Story:
@@ -40,8 +47,26 @@ class Story:
         """Tell what is done now, and note how long it took."""
         self.console.print(f"\n[bold green]>>> {title}[/]")
         begun = time.monotonic()
-        yield
+        # On a terminal, so that a minute without a word is not taken for a hang.
+        with self.console.status("working"):
+            yield
         self.took(title, time.monotonic() - begun)
+
+    def expectation(self) -> None:
+        """Say how long it will take here."""
+        if is_kvm(accelerator()):
+            said = "KVM works here: the story takes some minutes, more when the server is built."
+        else:
+            said = (
+                "KVM does not work here, so that the machines are emulated, several times slower "
+                "than real ones: the story takes about 15 minutes on two idle cores. The first "
+                "five of them build the server, which is kept for the next time."
+            )
+        self.console.print(said, soft_wrap=True)
+
+    def progress(self) -> logging.Handler:
+        """Return what shows how far the lab is, with the seconds since now."""
+        return _Progress(self.console)
 
     def took(self, what: str, seconds: float) -> None:
         """Note how long something took."""
@@ -68,31 +93,80 @@ class Story:
         for title, seconds in self._times:
             grid.add_row(title, f"{seconds:.0f}")
         self.console.print(grid)
-        if "kvm" not in accelerator():
-            self.console.print(
-                "KVM does not work here: the guests were emulated, some ten times slower than real."
-            )
+        if not is_kvm(accelerator()):
+            self.console.print("The guests were emulated, several times slower than real ones.")
+
+
+class _Progress(logging.Handler):
+    """Shows what the lab says of its work."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._begun = time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one line."""
+        seconds = time.monotonic() - self._begun
+        self._console.print(f"    {seconds:4.0f} s  {record.getMessage()}", style="dim")
 
 
 def main() -> None:
-    """Play the story."""
+    """Play the story; end with a sentence that says what to do where it cannot go on."""
     story = Story()
     if missing := missing_programs():
         raise SystemExit(f"not installed: {', '.join(missing)}; run 'make packages' first")
-    with tempfile.TemporaryDirectory(prefix="rescue-demo-") as name:
-        folder = Path(name)
-        (folder / "stock").mkdir()
-        (folder / "disks").mkdir()
-        lab = Lab(Stock(checkout=CHECKOUT, directory=folder / "stock"), folder / "disks")
-        source, mirror, stick = _peace(lab, story)
-        new = _night(lab, story, source, mirror, stick)
-        _home(lab, story, new, mirror)
+    try:
+        with tempfile.TemporaryDirectory(prefix="rescue-demo-") as name:
+            folder = Path(name)
+            (folder / "stock").mkdir()
+            (folder / "disks").mkdir()
+            os.environ[STOCK] = str(folder / "stock")
+            _tell_of_the_lab(story)
+            story.expectation()
+            _play(folder, story)
+    except GuestError as error:
+        story.console.print(error, markup=False, soft_wrap=True)
+        raise SystemExit(f"The story ended early: {_what_to_do()}") from None
+    except (OSError, RescueError, subprocess.SubprocessError) as error:
+        hint = error.hint if isinstance(error, RescueError) else ""
+        advice = hint or "mend this, and run 'make demo' again"
+        raise SystemExit(f"The story ended early: {error}\n{advice}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("The story was ended; nothing of it is left.") from None
     story.summary()
+
+
+def _tell_of_the_lab(story: Story) -> None:
+    """Show what the lab does, and what it warns of, between the lines of the story."""
+    log = logging.getLogger("tests.lab")
+    log.setLevel(logging.INFO)
+    log.addHandler(story.progress())
+    logging.captureWarnings(capture=True)
+    logging.getLogger("py.warnings").addHandler(story.progress())
+    warnings.formatwarning = lambda message, *_rest: str(message)
+
+
+def _what_to_do() -> str:
+    """Return the next step after a guest that did not come up, or did not answer any more."""
+    if is_kvm(accelerator()):
+        return f"try it without KVM: '{VARIABLE}=tcg make demo'"
+    if kvm_is_given_up():
+        return "KVM lost a guest, and in emulation none came up: see the console above"
+    return "see the console above; on a busy machine wait until it is idle, and try again"
+
+
+def _play(folder: Path, story: Story) -> None:
+    stock = Stock(checkout=CHECKOUT, directory=folder / "stock", hardware=HARDWARE)
+    lab = Lab(stock, folder / "disks")
+    source, mirror, stick = _peace(lab, story)
+    new = _night(lab, story, source, mirror, stick)
+    _home(lab, story, new, mirror)
 
 
 def _peace(lab: Lab, story: Story) -> tuple[Disk, Disk, Disk]:
     """Prepare the mirror, live a day, mirror, write the stick; then the power fails."""
-    with story.step("A Debian server is built and started (minutes the first time, then kept)"):
+    with story.step("A Debian server is built and started"):
         server = lab.server("gpt", firmware=BIOS)
         server.start()
     try:
@@ -134,7 +208,7 @@ def _peace(lab: Lab, story: Story) -> tuple[Disk, Disk, Disk]:
 def _night(lab: Lab, story: Story, source: Disk, mirror: Disk, stick: Disk) -> Disk:
     """Start the mirror from the stick, bring the homes back, make a new first disk."""
     begun = time.monotonic()
-    with lab.machine([stick, source, mirror], firmware=BIOS) as machine:
+    with lab.machine([stick, source, mirror], hardware=HARDWARE) as machine:
         with story.step("The machine is switched on, with the stick and the dead disk in it"):
             story.took("   power-on to the login prompt", machine.wait_for_login())
             story.prompt(machine)
@@ -160,7 +234,7 @@ def _night(lab: Lab, story: Story, source: Disk, mirror: Disk, stick: Disk) -> D
 
 def _home(lab: Lab, story: Story, new: Disk, mirror: Disk) -> None:
     """Start from the new disk alone, and mirror in the right direction again."""
-    with lab.machine([new], firmware=BIOS) as machine:
+    with lab.machine([new], hardware=HARDWARE) as machine:
         with story.step("Home again: the machine starts from the new disk alone"):
             machine.wait_for_login()
             story.prompt(machine)
@@ -173,7 +247,7 @@ def _home(lab: Lab, story: Story, new: Disk, mirror: Disk) -> None:
         machine.poweroff()
     with (
         story.step("And the mirror still boots alone"),
-        lab.machine([mirror], firmware=BIOS) as machine,
+        lab.machine([mirror], hardware=HARDWARE) as machine,
     ):
         machine.wait_for_login()
         story.prompt(machine)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.lab.accel import STOCK
 from tests.lab.image import locked
 
 # A machine that does other work beside it is slow: nothing here is judged by the clock.
@@ -18,10 +19,6 @@ settings.load_profile("rescue")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the long stories be asked for."""
     parser.addoption("--long", action="store_true", help="run the long stories, too")
-
-
-STOCK = "RESCUE_LAB_STOCK"
-"""Environment variable: the folder that a session's workers share their frozen servers in."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from rescue.cli.options import carry_out
+from rescue.cli.options import accel_option, carry_out
 from rescue.commands import drill as drill_command
+from rescue.model.virtual import Accel
 
 _A_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True)
 
@@ -28,11 +29,19 @@ _A_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_pat
     metavar="MINUTES",
     help="End the rehearsal, as failed, when it takes longer.",
 )
+@accel_option
 @click.option("--dry-run", is_flag=True, help="Show what would be played and stop there.")
 @click.option("--show", "last", is_flag=True, help="Show the newest filed rehearsal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result (or plan) as JSON.")
 def drill(
-    *, name: str, work_dir: Path, minutes: float, dry_run: bool, last: bool, as_json: bool
+    *,
+    name: str,
+    work_dir: Path,
+    minutes: float,
+    accel: Accel | None,
+    dry_run: bool,
+    last: bool,
+    as_json: bool,
 ) -> None:
     """Rehearse the night of the dead disk with the mirror NAME, in virtual machines.
 
@@ -43,7 +52,7 @@ def drill(
     if dry_run and last:
         raise click.UsageError("--dry-run and --show contradict each other")
     options = drill_command.DrillOptions(
-        name=name, work_dir=work_dir, minutes=minutes, as_json=as_json
+        name=name, work_dir=work_dir, minutes=minutes, accel=accel, as_json=as_json
     )
     if last:
         carry_out(lambda screen: drill_command.show_last(options, screen), shows=True)

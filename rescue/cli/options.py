@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from rescue import ending
+from rescue.model.virtual import Accel
 from rescue.ui import outlet
 from rescue.ui.screen import Screen
 
@@ -26,6 +27,17 @@ def carry_out(
     if not shows:
         outlet.excuse()
     sys.exit(code)
+
+
+accel_option = click.option(
+    "--accel",
+    type=click.Choice([each.value for each in Accel]),
+    callback=lambda _context, _parameter, value: Accel(value) if value else None,
+    envvar="RESCUE_ACCEL",
+    show_envvar=True,
+    help="What runs the virtual machine: KVM, emulation (tcg), or KVM where it works (auto). "
+    "Default: what the configuration says.",
+)
 
 
 def writes_a_disk(verb: Verb) -> Verb:

@@ -22,12 +22,12 @@ from rescue.errors import ExitCode, ProofError, UsageError
 from rescue.medium.build import Contents, build_image
 from rescue.model.drill import Boot, DrillPlan, DrillResult, Line, Part
 from rescue.model.machine import Machine
-from rescue.model.virtual import bus_like
+from rescue.model.virtual import Accel, bus_like
 from rescue.plan.drill import DrillRequest, plan_drill
 from rescue.plan.recognise import attached_mirror
 from rescue.plan.refuse import machine_refusals
 from rescue.system import journal, mountns
-from rescue.system.accelerator import is_accelerated
+from rescue.system.accelerator import Accelerator
 from rescue.system.files import free_on, used_on
 from rescue.system.lock import only_one_run
 from rescue.system.memory import available_mib
@@ -44,11 +44,15 @@ _MEDIUM_FOLDER = Path("/run/rescue/medium")
 
 @dataclass(frozen=True, kw_only=True)
 class DrillOptions:
-    """What the command line asked for; `minutes` is the limit of the whole rehearsal."""
+    """What the command line asked for; `minutes` is the limit of the whole rehearsal.
+
+    Without `accel` the configuration decides.
+    """
 
     name: str = ""
     work_dir: Path = ROOMY
     minutes: float = 120.0
+    accel: Accel | None = None
     as_json: bool = False
 
 
@@ -63,7 +67,8 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
         disk = machine.disk_at(plan.mirror_path)
         assert disk is not None  # it was planned for
         with _medium(machine) as stick:
-            theatre = Theatre(stick=stick, bus=bus_like(disk))
+            accelerator = Accelerator(options.accel or config.load().prove.accel)
+            theatre = Theatre(stick=stick, bus=bus_like(disk), accelerator=accelerator)
             result, papers = rehearse(
                 plan, theatre, tell=_silent if options.as_json else screen.show
             )
@@ -160,12 +165,16 @@ def rehearse(
         started=started,
         seconds=time() - started,
         firmware=plan.firmware,
-        emulated=not is_accelerated(),
+        emulated=not theatre.accelerator.is_kvm,
         phases=judge(plan, boots),
         times=measured(boots),
-        notes=(*plan.notes, *failed_units(boots)),
+        notes=(*plan.notes, *_emulation(theatre.accelerator), *failed_units(boots)),
     )
     return result, papers
+
+
+def _emulation(accelerator: Accelerator) -> tuple[str, ...]:
+    return (f"played in emulation: {accelerator.note}",) if accelerator.note else ()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from rescue.model.plan import Plan, PlanKind
 from rescue.model.proof import Proof, ProofPlan, ProofSettings
 from rescue.model.record import MirrorRecord
 from rescue.model.stake import Proven
+from rescue.model.virtual import Accel
 from rescue.plan.prove import is_due, plan_proof
 from rescue.plan.recognise import attached_mirror, is_attached
 from rescue.plan.refuse import machine_refusals
@@ -27,6 +28,7 @@ from rescue.prove import store
 from rescue.prove.proof import prove as boot
 from rescue.state import save_record
 from rescue.system import blockdev, journal
+from rescue.system.accelerator import Accelerator
 from rescue.system.files import free_on
 from rescue.system.lock import only_one_run
 from rescue.system.memory import available_mib
@@ -39,10 +41,15 @@ from rescue.units import MIB
 
 @dataclass(frozen=True, kw_only=True)
 class ProveOptions:
-    """What the command line asked for; a `scheduled` one is not made again of what is proven."""
+    """What the command line asked for.
+
+    A `scheduled` proof is not made again of what is proven; without `accel` the configuration
+    decides.
+    """
 
     name: str = ""
     scheduled: bool = False
+    accel: Accel | None = None
 
 
 def prove(options: ProveOptions, screen: Screen) -> ExitCode:
@@ -64,8 +71,9 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         plan = _plan(machine, record, marker, settings.prove)
         for firmware in plan.firmwares:
             expect_installed(firmware)
+        accelerator = Accelerator(options.accel or settings.prove.accel)
         blockdev.forget_cached(plan.disk)
-        proofs = [_one(plan, firmware, screen) for firmware in plan.firmwares]
+        proofs = [_one(plan, firmware, accelerator, screen) for firmware in plan.firmwares]
         proven = summary(proofs)
         _settle(machine, plan, proven, marker)
         note_proof(proven, mirror=record.name, screen=screen)
@@ -73,10 +81,10 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         return _tell(record, proofs, proven, screen)
 
 
-def _one(plan: ProofPlan, firmware: Firmware, screen: Screen) -> Proof:
+def _one(plan: ProofPlan, firmware: Firmware, accelerator: Accelerator, screen: Screen) -> Proof:
     """Make the proof with one of the plan's firmwares, show it and keep it."""
     screen.show(f"mirror '{plan.record.name}' ({plan.disk}) is booted with {firmware.upper()} ...")
-    proven = boot(plan, firmware)
+    proven = boot(plan, firmware, accelerator)
     for line in proof_lines(proven.proof):
         screen.show(line)
     screen.show(f"  kept: {store.keep(proven)}")

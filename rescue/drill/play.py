@@ -13,8 +13,10 @@ from rescue.model.virtual import REPORT, DiskBus, ImageFormat, VirtualDisk, Virt
 from rescue.plan.drill import MEMORY_MIB
 from rescue.plan.drillscript import script_settings
 from rescue.system import mountns
+from rescue.system.accelerator import SILENT_SECONDS, Accelerator
 from rescue.system.overlay import Overlay, blank_disk, overlay_of
-from rescue.system.qemu import PoweredOn, powered_on
+from rescue.system.qemu import PoweredOn, Silence, powered_on
+from rescue.system.qmp import QmpError
 
 BOOT_SECONDS = 900.0
 """How long a guest may take until it says its first word; emulated ones take two minutes."""
@@ -32,11 +34,13 @@ class Theatre:
     """What a rehearsal is played with beside its plan.
 
     `stick` is an image of the rescue medium; `bus` is the one by which the machine reaches its
-    disks; `format` is what lies in `plan.mirror_path`.
+    disks; `format` is what lies in `plan.mirror_path`. `accelerator` is given KVM up by a guest
+    that KVM loses.
     """
 
     stick: Path
     bus: DiskBus
+    accelerator: Accelerator
     format: ImageFormat = ImageFormat.RAW
 
 
@@ -81,10 +85,11 @@ def play(plan: DrillPlan, theatre: Theatre, audience: Audience) -> tuple[Boot, .
             _disk(mirror, plan.mirror_disk.serial[:20], theatre.bus),
             _disk(new, plan.new_serial, theatre.bus),
         )
-        night = _boot(plan, audience, folder, Part.NIGHT, disks, end=end)
+        stage = _Stage(plan, theatre.accelerator, audience, folder, end)
+        night = stage.boot(Part.NIGHT, disks)
         if night.trouble or not _came_to_its_end(night):
             return (night,)
-        return night, _boot(plan, audience, folder, Part.HOME, disks[-1:], end=end)
+        return night, stage.boot(Part.HOME, disks[-1:])
 
 
 def _disk(overlay: Overlay, serial: str, bus: DiskBus) -> VirtualDisk:
@@ -97,51 +102,82 @@ def _came_to_its_end(boot: Boot) -> bool:
     return "@ done again 0" in texts and f"@ end {Part.NIGHT}" in texts
 
 
-def _boot(
-    plan: DrillPlan,
-    audience: Audience,
-    parent: Path,
-    part: Part,
-    disks: tuple[VirtualDisk, ...],
-    *,
-    end: float,
-) -> Boot:
-    """Switch a guest on and listen until it is off, or its time is over."""
-    machine = VirtualMachine(firmware=plan.firmware, memory_mib=MEMORY_MIB, cpus=_CPUS, disks=disks)
-    folder = parent / part.value
-    folder.mkdir()
-    with powered_on(machine, folder) as guest:
-        lines, trouble = _listen(guest, audience.heard, end=end, limit=plan.limit)
-        screen = _screen(guest, folder / "screen.png") if trouble else b""
-        if not trouble:
-            # Ended in order, so that QEMU keeps nothing of the new disk to itself.
-            guest.child.stop(seconds=_CLOSE_SECONDS)
-        console = guest.console.strip() or guest.report
-        boot = Boot(lines=lines, console=console, seconds=guest.seconds, trouble=trouble)
-    audience.keep(part, boot, screen)
-    return boot
+@dataclass(frozen=True)
+class _Stage:
+    """Where the guests of one rehearsal play; `end` is when its time is over (monotonic)."""
+
+    plan: DrillPlan
+    accelerator: Accelerator
+    audience: Audience
+    folder: Path
+    end: float
+
+    def boot(self, part: Part, disks: tuple[VirtualDisk, ...]) -> Boot:
+        """Switch a guest on and listen until it is off, or its time is over.
+
+        One that KVM loses before it begins is switched on again in emulation: its disks are then
+        as after a power cut.
+        """
+        if self.accelerator.is_kvm:
+            try:
+                return self._boot(part, disks, emulated=False)
+            except (_LostByKvmError, QmpError) as error:
+                self.accelerator.give_up_kvm(str(error))
+        return self._boot(part, disks, emulated=True)
+
+    def _boot(self, part: Part, disks: tuple[VirtualDisk, ...], *, emulated: bool) -> Boot:
+        plan = self.plan
+        machine = VirtualMachine(
+            firmware=plan.firmware,
+            memory_mib=MEMORY_MIB,
+            cpus=_CPUS,
+            disks=disks,
+            emulated=emulated,
+        )
+        folder = self.folder / part.value
+        folder.mkdir(exist_ok=True)
+        with powered_on(machine, folder) as guest:
+            lines, trouble = self._listen(guest, emulated=emulated)
+            screen = _screen(guest, folder / "screen.png") if trouble else b""
+            if not trouble:
+                # Ended in order, so that QEMU keeps nothing of the new disk to itself.
+                guest.child.stop(seconds=_CLOSE_SECONDS)
+            console = guest.console.strip() or guest.report
+            boot = Boot(lines=lines, console=console, seconds=guest.seconds, trouble=trouble)
+        self.audience.keep(part, boot, screen)
+        return boot
+
+    def _listen(self, guest: PoweredOn, *, emulated: bool) -> tuple[tuple[Line, ...], str]:
+        """Return every line of the guest's report with its time, and what was wrong with its end.
+
+        Raises _LostByKvmError where one under KVM shows no sign of life before it begins.
+        """
+        lines: list[Line] = []
+        silence = Silence()
+        while True:
+            # Asked first: what is written before the power goes off is read once more.
+            on = guest.is_on
+            fresh = guest.report.split("\n")[len(lines) : -1]
+            for text in fresh:
+                lines.append(Line(at=guest.seconds, text=text))
+                self.audience.heard(lines[-1])
+            begun = any(line.text.startswith("@ begin") for line in lines)
+            if not on:
+                return tuple(lines), ""
+            if time.monotonic() > self.end:
+                limit = self.plan.limit / 60
+                return tuple(lines), f"stopped after {limit:.0f} min, the time limit of a drill"
+            if not begun and guest.seconds > BOOT_SECONDS:
+                return tuple(lines), f"nothing was heard of it in {BOOT_SECONDS / 60:.0f} min"
+            if not emulated and not begun:
+                lasts = silence.lasts(guest.signs_of_life, guest.seconds)
+                if lasts > SILENT_SECONDS:
+                    raise _LostByKvmError(f"no sign of life of the guest for {lasts:.0f} s")
+            time.sleep(_EVERY)
 
 
-def _listen(
-    guest: PoweredOn, heard: Callable[[Line], None], *, end: float, limit: float
-) -> tuple[tuple[Line, ...], str]:
-    """Return every line of the guest's report with its time, and what was wrong with its end."""
-    lines: list[Line] = []
-    while True:
-        # Asked first: what is written before the power goes off is read once more.
-        on = guest.is_on
-        fresh = guest.report.split("\n")[len(lines) : -1]
-        for text in fresh:
-            lines.append(Line(at=guest.seconds, text=text))
-            heard(lines[-1])
-        if not on:
-            return tuple(lines), ""
-        if time.monotonic() > end:
-            return tuple(lines), f"stopped after {limit / 60:.0f} min, the time limit of a drill"
-        silent = not any(line.text.startswith("@ begin") for line in lines)
-        if silent and guest.seconds > BOOT_SECONDS:
-            return tuple(lines), f"nothing was heard of it in {BOOT_SECONDS / 60:.0f} min"
-        time.sleep(_EVERY)
+class _LostByKvmError(RescueError):
+    """A guest under KVM shows no sign of life."""
 
 
 def _screen(guest: PoweredOn, path: Path) -> bytes:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from rescue.model.boot import BootTimes, Firmware
 from rescue.model.finding import Finding, first_broken
 from rescue.model.record import MirrorRecord
-from rescue.model.virtual import DiskBus, ImageFormat
+from rescue.model.virtual import Accel, DiskBus, ImageFormat
 
 PROOF_VERSION = 1
 
@@ -26,7 +26,8 @@ class ProofSettings:
     names or patterns ('nfs-*.mount') of units that may fail there, because they need real
     hardware or the network. `memory_mib` and `cpus` are what the virtual machine takes at most,
     `time_limit_minutes` how long one boot may take. `firmware` is "own", the
-    machine's, or "both": also the other kind that the mirror has a boot loader for.
+    machine's, or "both": also the other kind that the mirror has a boot loader for. `accel` is
+    "kvm", "tcg" (emulation, which works everywhere and is slow) or "auto": KVM where it works.
     """
 
     checks: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class ProofSettings:
     cpus: int = 2
     time_limit_minutes: float = 15.0
     firmware: Firmwares = Firmwares.OWN
+    accel: Accel = Accel.AUTO
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,18 @@ REPORT = "/dev/ttyS1"
 """COM2 as a guest calls it: what it writes there is its report."""
 
 
+class Accel(StrEnum):
+    """What runs a guest, in QEMU's words (man 1 qemu-system-x86_64, -accel).
+
+    KVM is the virtualisation of the real machine's processor, TCG is emulation, several times
+    slower; AUTO is KVM where it is tried and works.
+    """
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
 class ImageFormat(StrEnum):
     """What lies in the file or device of a virtual disk, in QEMU's words."""
 

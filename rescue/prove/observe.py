@@ -3,14 +3,15 @@
 import contextlib
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rescue.model.proof import Ending, Evidence, ProofPlan
 from rescue.model.virtual import VirtualMachine
 from rescue.prove.report import parse_report
 from rescue.prove.signs import is_hopeless, plain
-from rescue.system.qemu import PoweredOn, powered_on
+from rescue.system.accelerator import SILENT_SECONDS
+from rescue.system.qemu import PoweredOn, Silence, powered_on
 from rescue.system.qmp import QmpError
 
 _POLL_SECONDS = 0.5
@@ -31,6 +32,7 @@ class _Watch:
     """What was noted while the machine ran."""
 
     probed: bool
+    emulated: bool
     grub_at: float | None = None
     kernel_at: float | None = None
     done_at: float | None = None
@@ -38,6 +40,7 @@ class _Watch:
     heard: int = 0
     heard_at: float = 0.0
     pictured: bool = False
+    silence: Silence = field(default_factory=Silence)
 
 
 def observe(
@@ -54,7 +57,7 @@ def observe(
     hope ended. `obstacle` is why the probe is not inside: then a login is all there is to wait
     for. Raises UsageError and QmpError where QEMU does not start.
     """
-    watch = _Watch(probed=not obstacle)
+    watch = _Watch(probed=not obstacle, emulated=machine.emulated)
     limit = plan.settings.time_limit_minutes * _MINUTE
     with powered_on(machine, folder) as guest:
         while (ending := _look(guest, plan, watch, limit)) is None:
@@ -96,11 +99,17 @@ def _look(guest: PoweredOn, plan: ProofPlan, watch: _Watch, limit: float) -> End
             return Ending.HOPELESS
     if not watch.probed and _LOGIN.search(plain(guest.console)):
         return Ending.UNSEEN
-    if report is None and now - watch.heard_at > limit * _SILENT_SHARE:
+    if report is None and _is_silent(guest, watch, limit, now):
         return Ending.SILENT
     if now > limit or (watch.done_at is not None and now - watch.done_at > _POWER_OFF_SECONDS):
         return Ending.TIMED_OUT
     return None
+
+
+def _is_silent(guest: PoweredOn, watch: _Watch, limit: float, now: float) -> bool:
+    """Whether it said nothing for too long; under KVM, did nothing: there it is started again."""
+    lifeless = not watch.emulated and watch.silence.lasts(guest.signs_of_life, now) > SILENT_SECONDS
+    return lifeless or now - watch.heard_at > limit * _SILENT_SHARE
 
 
 def _how_it_went_off(guest: PoweredOn) -> Ending:

@@ -5,16 +5,16 @@ from pathlib import Path
 from time import time
 
 from rescue.model.boot import Firmware
-from rescue.model.finding import Finding
 from rescue.model.proof import Evidence, Proof, ProofPlan
 from rescue.model.virtual import VirtualDisk, VirtualMachine
 from rescue.prove.inject import inject
 from rescue.prove.observe import observe
 from rescue.prove.verdict import accelerator_note, judge, may_be_the_accelerator, times_of
 from rescue.system import mountns
-from rescue.system.accelerator import is_accelerated
+from rescue.system.accelerator import Accelerator
 from rescue.system.overlay import PLACE, Overlay, exported, overlay_of
 from rescue.system.qemu import expect_installed
+from rescue.system.qmp import QmpError
 
 ROOM = Path("/run/rescue/prove")
 
@@ -29,20 +29,28 @@ class ProofRun:
 
 
 def prove(
-    plan: ProofPlan, firmware: Firmware, *, room: Path = ROOM, place: Path = PLACE
+    plan: ProofPlan,
+    firmware: Firmware,
+    accelerator: Accelerator,
+    *,
+    room: Path = ROOM,
+    place: Path = PLACE,
 ) -> ProofRun:
     """Boot the mirror over an overlay with one kind of firmware, and judge what was seen.
 
+    A guest that KVM loses is booted again in emulation, and so are those after it.
     Takes this process into a private mount namespace. Raises UsageError where QEMU or its tools
     are not installed, RescueError where the host's own side does not work: that is no verdict.
     """
     expect_installed(firmware)
     started = time()
-    notes: tuple[Finding, ...] = ()
-    evidence, picture = _boot(plan, firmware, room=room, place=place)
-    if is_accelerated() and may_be_the_accelerator(evidence):
-        notes = (accelerator_note(evidence),)
-        evidence, picture = _boot(plan, firmware, room=room, place=place, emulated=True)
+    seen: tuple[Evidence, bytes] | None = None
+    if accelerator.is_kvm:
+        seen = _boot_by_kvm(plan, firmware, accelerator, room=room, place=place)
+    if seen is None:
+        seen = _boot(plan, firmware, room=room, place=place, emulated=True)
+    evidence, picture = seen
+    notes = (accelerator_note(accelerator.note),) if accelerator.note else ()
     proof = Proof(
         mirror=plan.record.name,
         generation=plan.record.generation,
@@ -55,8 +63,23 @@ def prove(
     return ProofRun(proof=proof, evidence=evidence, picture=picture)
 
 
+def _boot_by_kvm(
+    plan: ProofPlan, firmware: Firmware, accelerator: Accelerator, *, room: Path, place: Path
+) -> tuple[Evidence, bytes] | None:
+    """Return what was seen under KVM, None where it was given up: that is no fault of a mirror."""
+    try:
+        evidence, picture = _boot(plan, firmware, room=room, place=place, emulated=False)
+    except QmpError as error:
+        accelerator.give_up_kvm(str(error))
+        return None
+    if may_be_the_accelerator(evidence):
+        accelerator.give_up_kvm(f"{evidence.ending} after {evidence.seconds:.0f} s")
+        return None
+    return evidence, picture
+
+
 def _boot(
-    plan: ProofPlan, firmware: Firmware, *, room: Path, place: Path, emulated: bool = False
+    plan: ProofPlan, firmware: Firmware, *, room: Path, place: Path, emulated: bool
 ) -> tuple[Evidence, bytes]:
     """Boot the mirror once, over an overlay of its own; return what was seen, and the screen."""
     with (

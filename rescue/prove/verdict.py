@@ -55,10 +55,9 @@ def may_be_the_accelerator(evidence: Evidence) -> bool:
     return evidence.report is None and evidence.ending in lost
 
 
-def accelerator_note(evidence: Evidence) -> Finding:
-    """Say why there was a second boot, and that the verdict is of that one."""
-    said = f"with KVM: {evidence.ending} after {evidence.seconds:.0f} s; seen again in emulation"
-    return _note(Phase.FIRMWARE, said)
+def accelerator_note(why: str) -> Finding:
+    """Say why the boot that is judged was emulated: its times are several times those of KVM."""
+    return _note(Phase.FIRMWARE, f"seen in emulation: {why}")
 
 
 def times_of(evidence: Evidence) -> BootTimes:

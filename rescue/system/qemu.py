@@ -15,7 +15,7 @@ from typing import Any
 from rescue.errors import UsageError
 from rescue.model.boot import Firmware
 from rescue.model.virtual import DiskBus, VirtualDisk, VirtualMachine
-from rescue.system.accelerator import EMULATION, QEMU, accelerator
+from rescue.system.accelerator import QEMU, options
 from rescue.system.qmp import Qmp, QmpError
 from rescue.system.run import Child, running, which
 
@@ -78,10 +78,6 @@ def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...
         argv += ["-blockdev", json.dumps(_block_node(disk, number))]
         argv += ["-device", json.dumps(_disk_device(disk, number))]
     return argv
-
-
-def _accelerator(machine: VirtualMachine) -> tuple[str, ...]:
-    return EMULATION if machine.emulated else accelerator()
 
 
 def _firmware(firmware: Firmware, folder: Path) -> list[str]:
@@ -152,9 +148,29 @@ class PoweredOn:
         """What was written to COM2; with BIOS also what the firmware and GRUB show on screen."""
         return _text(self.folder / _REPORT)
 
+    @property
+    def signs_of_life(self) -> int:
+        """A count of what it said and of what it read from its disks and wrote to them."""
+        return len(self.console) + len(self.report) + self.qmp.transferred()
+
     def screendump(self, path: Path) -> None:
         """Write a picture of the screen as PNG; QEMU writes it. Raises QmpError."""
         self.qmp.execute("screendump", filename=str(path), format="png")
+
+
+class Silence:
+    """How long a count has stood still; times in seconds of any clock that goes on."""
+
+    def __init__(self) -> None:
+        """Nothing was counted yet."""
+        self._count = -1
+        self._since = 0.0
+
+    def lasts(self, count: int, now: float) -> float:
+        """Return for how long it was what it is now."""
+        if count != self._count:
+            self._count, self._since = count, now
+        return now - self._since
 
 
 @contextmanager
@@ -171,7 +187,8 @@ def powered_on(machine: VirtualMachine, folder: Path) -> Iterator[PoweredOn]:
         (folder / _SERCON).write_bytes(_COM2)
     started = time.monotonic()
     log = folder / "qemu.log"
-    with running(qemu_argv(machine, folder, _accelerator(machine)), log=log) as child:
+    argv = qemu_argv(machine, folder, options(emulated=machine.emulated))
+    with running(argv, log=log) as child:
         try:
             qmp = Qmp(folder / _MONITOR, alive=lambda: child.is_running)
         except QmpError as error:

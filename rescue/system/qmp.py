@@ -81,6 +81,16 @@ class Qmp:
             self.execute("query-status")  # collects what came meanwhile
         return tuple(self._events)
 
+    def transferred(self) -> int:
+        """Return how many bytes the guest has read from its disks and written to them.
+
+        0 where QEMU has gone meanwhile.
+        """
+        with contextlib.suppress(QmpError, OSError):
+            stats = [each["stats"] for each in self.execute("query-blockstats")]
+            return sum(int(each["rd_bytes"]) + int(each["wr_bytes"]) for each in stats)
+        return 0
+
     def wait_event(self, name: str, timeout: float, **data: object) -> dict[str, Any]:
         """Wait for an event with these data, also if it came before; raise after `timeout` s."""
         deadline = time.monotonic() + timeout

@@ -15,8 +15,10 @@ from rescue.model.proof import ProofPlan
 from rescue.prove.inject import span_of
 from rescue.prove.proof import ProofRun, prove
 from rescue.system import mountns
+from rescue.system.accelerator import Accelerator
 from rescue.system.overlay import Overlay, exported, partition_argv
 from rescue.system.tables import read_table
+from tests.lab.accel import asked
 
 STRANGE = "deadbeef-0000-4000-8000-00000000dead"
 _ESP_TYPE = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -167,7 +169,7 @@ def proven(plan: ProofPlan, firmware: Firmware, directory: Path) -> ProofRun:
 
 
 def _prove(plan: ProofPlan, firmware: Firmware, directory: Path) -> ProofRun:
-    return prove(plan, firmware, place=directory)
+    return prove(plan, firmware, Accelerator(asked()), place=directory)
 
 
 def _break(plan: ProofPlan, how: Callable[[Opened], None], target: Path) -> None:

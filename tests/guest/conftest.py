@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import STOCK
+from tests.lab.accel import STOCK
 from tests.lab.hardware import missing_programs
 from tests.lab.lab import Lab
 from tests.lab.stock import Stock

@@ -18,11 +18,13 @@ from rescue.model.machine import MACHINE_VERSION, Machine
 from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
 from rescue.plan.drill import DrillRequest, plan_drill
+from rescue.system.accelerator import Accelerator
 from rescue.system.files import free_on
 from rescue.system.memory import available_mib
 from rescue.units import GIB
 from tests.guest.test_night import deliver
 from tests.image.loopdisks import in_child
+from tests.lab.accel import asked
 from tests.lab.disk import Disk
 from tests.lab.hardware import BIOS
 from tests.lab.lab import Lab
@@ -39,7 +41,12 @@ def test_the_night_is_rehearsed_and_the_mirror_is_what_it_was(lab: Lab, tmp_path
     plan, mirror = a_mirror_of_last_night(lab, work=tmp_path / "work")
     before = mirror.digest()
     build_image(tmp_path / "stick.img", Contents())
-    theatre = Theatre(stick=tmp_path / "stick.img", bus=DiskBus.VIRTIO, format=ImageFormat.QCOW2)
+    theatre = Theatre(
+        stick=tmp_path / "stick.img",
+        bus=DiskBus.VIRTIO,
+        accelerator=Accelerator(asked()),
+        format=ImageFormat.QCOW2,
+    )
 
     def play() -> str:
         result, papers = rehearse(plan, theatre, tell=lambda news: print(news.plain, flush=True))

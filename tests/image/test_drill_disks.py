@@ -305,13 +305,15 @@ from rescue.codec import from_json
 from rescue.commands.drill import rehearse
 from rescue.drill.play import Theatre
 from rescue.model.drill import DrillPlan
-from rescue.model.virtual import DiskBus
+from rescue.model.virtual import Accel, DiskBus
+from rescue.system.accelerator import Accelerator
 
 folder = Path(sys.argv[1])
 signal.signal(signal.SIGTERM, ending._terminate)
 plan = from_json((folder / "plan.json").read_text(), DrillPlan, known_version=1, where="plan")
 print("begins", flush=True)
-theatre = Theatre(stick=folder / "stick.img", bus=DiskBus.VIRTIO)
+accelerator = Accelerator(Accel.TCG)
+theatre = Theatre(stick=folder / "stick.img", bus=DiskBus.VIRTIO, accelerator=accelerator)
 result, papers = rehearse(plan, theatre, tell=lambda news: None)
 print(result.failed.phase, "|", result.failed.problem, "|", *sorted(papers), flush=True)
 """

@@ -7,11 +7,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rescue.system.accelerator import SILENT_SECONDS
+from rescue.system.qemu import Silence
 from rescue.system.qmp import Qmp, QmpError
+from tests.lab.accel import accelerator, give_up_kvm, is_kvm, kvm_is_given_up
 from tests.lab.disk import Disk
 from tests.lab.hardware import PORTS, Hardware, Plugged, command_line
 from tests.lab.ssh import Result, Ssh
@@ -22,6 +26,17 @@ POWEROFF_SECONDS = 600.0
 COMMAND_SECONDS = 1800.0
 _LOGIN = re.compile(r"^\S+ login: ", re.MULTILINE)
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Where the state of a frozen guest comes from, in QEMU's migration syntax.
+
+    `accelerator` are the options that it was frozen under.
+    """
+
+    source: str
+    accelerator: tuple[str, ...]
 
 
 class GuestError(Exception):
@@ -38,17 +53,17 @@ class Guest:
         *,
         key: Path,
         directory: Path,
-        incoming: str | None = None,
+        incoming: Incoming | None = None,
     ) -> None:
-        """Take the disks as they are: the guest writes to them.
-
-        `incoming` is where the state of a frozen guest comes from, in QEMU's migration syntax.
-        """
+        """Take the disks as they are: the guest writes to them."""
         self.hardware = hardware
         self.plugged = list(plugged)
         self.key = key
         self.directory = directory
+        self.accelerator: tuple[str, ...] = ()
         self._incoming = incoming
+        self._spoke = False
+        self._silence = Silence()
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self._qmp: Qmp | None = None
@@ -75,36 +90,70 @@ class Guest:
         self.cut_power()
 
     def start(self) -> None:
-        """Switch on; returns before the boot is through."""
+        """Switch on; returns before the boot is through, a frozen guest runs commands at once.
+
+        One that KVM loses before it says anything is switched on again in emulation: what it was
+        frozen with is lost then, and its disks are as after a power cut.
+        """
         if self._process is not None:
             raise GuestError("the guest is on already")
         self.directory.mkdir(parents=True, exist_ok=True)
+        thawed = self._incoming
+        if thawed and is_kvm(thawed.accelerator) and kvm_is_given_up():
+            self._incoming = None
+        self.accelerator = (
+            self._incoming.accelerator
+            if self._incoming
+            else accelerator(nested=self.hardware.nested)
+        )
+        try:
+            self._switch_on()
+        except GuestError as error:
+            if not is_kvm(self.accelerator):
+                raise
+            self._start_in_emulation(str(error))
+        if thawed:
+            self._resume()
+
+    def _start_in_emulation(self, why: str) -> None:
+        give_up_kvm(why)
+        self.cut_power()
+        self._incoming = None
+        self.accelerator = accelerator(nested=self.hardware.nested)
+        self._switch_on()
+
+    def _switch_on(self) -> None:
         # Paths of sockets are limited to 107 bytes, and pytest's directories are deep.
         self._sockets = tempfile.TemporaryDirectory(prefix="lab-")
         sockets = Path(self._sockets.name)
-        argv = command_line(self.hardware, self.plugged, directory=self.directory, sockets=sockets)
+        argv = command_line(
+            self.hardware,
+            self.plugged,
+            self.accelerator,
+            directory=self.directory,
+            sockets=sockets,
+        )
         if self._incoming:
-            argv += ["-incoming", self._incoming]
+            argv += ["-incoming", self._incoming.source]
         self._console_start = 0
         self._started = time.monotonic()
+        self._spoke, self._silence = False, Silence()
         with (self.directory / "qemu.log").open("wb") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            self._qmp = Qmp(sockets / "qmp")
+            self._qmp = Qmp(sockets / "qmp", alive=lambda: self.is_on)
             forwards = _FORWARD.search(self.qmp.human("info usernet"))
-        except QmpError as error:
+        except (QmpError, OSError) as error:
             self.cut_power()
             log_text = (self.directory / "qemu.log").read_text(errors="replace")
             raise GuestError(f"QEMU does not start: {error}\n{log_text}") from None
         if forwards is None:
             raise GuestError(self.qmp.human("info usernet"))
         self._ssh = Ssh(port=int(forwards[1]), key=self.key, directory=sockets)
-        if self._incoming:
-            self._resume()
 
     def _resume(self, timeout: float = POWEROFF_SECONDS) -> None:
         """Let a guest with an `incoming` state go on; returns when it runs commands."""
-        while self.qmp.execute("query-status")["status"] == "inmigrate":
+        while self._incoming and self.qmp.execute("query-status")["status"] == "inmigrate":
             self._check_alive(timeout)
             time.sleep(0.05)
         self.qmp.execute("cont")
@@ -190,6 +239,7 @@ class Guest:
         while not pattern.search(self.console_text[self._console_start :]):
             self._check_alive(timeout)
             time.sleep(0.1)
+        self._spoke = True
         return time.monotonic() - self._started
 
     def wait_for_login(self, timeout: float = BOOT_SECONDS) -> float:
@@ -201,13 +251,25 @@ class Guest:
         while not self.ssh.answers():
             self._check_alive(timeout)
             time.sleep(0.5)
+        self._spoke = True
         return time.monotonic() - self._started
 
     def _check_alive(self, timeout: float) -> None:
+        if is_kvm(self.accelerator) and not self._spoke and (why := self._lost()):
+            self._start_in_emulation(why)
         if not self.is_on:
             raise GuestError(f"the guest is off\n{self._console_end()}")
         if time.monotonic() - self._started > timeout:
             raise GuestError(f"not there after {timeout} s\n{self._console_end()}")
+
+    def _lost(self) -> str:
+        """Return why a guest that has not spoken counts as lost by KVM, '' where it does not."""
+        if not self.is_on:
+            return "QEMU ended before the guest spoke"
+        life = len(self.console_text) + self.qmp.transferred()
+        if self._silence.lasts(life, time.monotonic()) > SILENT_SECONDS:
+            return f"no sign of life of a guest for {SILENT_SECONDS:.0f} s"
+        return ""
 
     # --- commands
 

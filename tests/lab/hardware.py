@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from tests.lab.accel import QEMU, accelerator
+from tests.lab.accel import QEMU
 from tests.lab.disk import Disk, DiskModel
 
 PORTS = 8
@@ -141,7 +141,12 @@ def ports() -> list[dict[str, Any]]:
 
 
 def command_line(
-    hardware: Hardware, plugged: list[Plugged], *, directory: Path, sockets: Path
+    hardware: Hardware,
+    plugged: list[Plugged],
+    accelerator: tuple[str, ...],
+    *,
+    directory: Path,
+    sockets: Path,
 ) -> list[str]:
     """Return QEMU's argument list; console.log and the firmware variables lie in `directory`."""
     network = "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22"
@@ -155,7 +160,7 @@ def command_line(
         "KILL",
         "--",
         QEMU,
-        *accelerator(nested=hardware.nested),
+        *accelerator,
         "-machine",
         "q35",
         "-nodefaults",

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from pathlib import Path
 from tests.lab import build
 from tests.lab.layout import Layout
 from tests.lab.variant import BOOKWORM, Variant
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ def server_image(
         if not image.disk.exists():
             for unfinished in directory.glob("tmp*"):  # of a build that was killed
                 shutil.rmtree(unfinished, ignore_errors=True)
+            _LOG.info("Debian is installed into an archive")
             build.make_tree(directory, variant, packages, key=image.key)
+            _LOG.info("a disk is partitioned and filled, and started once to install GRUB")
             build.make_disk(directory, layout, variant.disk, key=image.key, target=image.disk)
     return image
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.lab.disk import Disk
-from tests.lab.guest import Guest
+from tests.lab.guest import Guest, Incoming
 from tests.lab.hardware import UEFI, VARIABLES, Hardware, Plugged
 
 _SECONDS = 600.0
@@ -41,12 +41,16 @@ def _writable_nodes(guest: Guest) -> list[str]:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A guest that ran when it was frozen. Its files do not change any more."""
+    """A guest that ran when it was frozen. Its files do not change any more.
+
+    `accelerator` are QEMU's options that it ran by: its memory is of use to no others.
+    """
 
     hardware: Hardware
     plugged: tuple[Plugged, ...]
     directory: Path
     key: Path
+    accelerator: tuple[str, ...]
 
     @property
     def memory(self) -> Path:
@@ -60,12 +64,18 @@ class Frozen:
         if self.hardware.firmware is UEFI:
             shutil.copy(self.directory / VARIABLES, directory / VARIABLES)
         source = f"exec:cat {shlex.quote(str(self.memory))}"
-        return Guest(self.hardware, plugged, key=self.key, directory=directory, incoming=source)
+        return Guest(
+            self.hardware,
+            plugged,
+            key=self.key,
+            directory=directory,
+            incoming=Incoming(source, self.accelerator),
+        )
 
 
 def freeze(guest: Guest, directory: Path) -> Frozen:
     """Stop a running guest for good and keep its state. Its disks must not be written any more."""
-    frozen = Frozen(guest.hardware, tuple(guest.plugged), directory, guest.key)
+    frozen = Frozen(guest.hardware, tuple(guest.plugged), directory, guest.key, guest.accelerator)
     directory.mkdir(parents=True, exist_ok=True)
     guest.ssh.close()
     guest.qmp.execute("stop")

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import logging
 import pickle
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ from tests.lab.variant import BOOKWORM, Variant
 
 MIRROR = "MIRROR01"
 """Serial number of the disk that a prepared server's mirror is on."""
+
+_LOG = logging.getLogger(__name__)
 
 _PIP_INSTALL = (
     "python3 -m pip install --quiet --no-deps --no-index --break-system-packages "
@@ -66,12 +69,17 @@ class Stock:
         """Return a server that reached multi-user; kept in the cache beside its image."""
         image = self.image(layout, variant)
         hardware = replace(self._hardware, firmware=firmware)
-        name = f"frozen-{variant.name}-{layout}-{firmware}-{_hardware_hash(hardware)}"
-        directory = image.directory / name
         with locked(image.directory):
+            options = accelerator(nested=hardware.nested)
+            directory = image.directory / _frozen_name(variant, layout, hardware, options)
             if not directory.exists():
-                _boot_and_freeze(image, hardware, variant, directory)
-        return Frozen(hardware, _plugged(variant, directory), directory, image.key)
+                unfinished = image.directory / f"tmp-{directory.name}"
+                options = _boot_and_freeze(image, hardware, variant, unfinished)
+                # By other options than before, where KVM was given up in between.
+                directory = image.directory / _frozen_name(variant, layout, hardware, options)
+                shutil.rmtree(directory, ignore_errors=True)
+                unfinished.rename(directory)
+        return Frozen(hardware, _plugged(variant, directory), directory, image.key, options)
 
     def installed(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
         """Return a booted server on which `rescue` is installed."""
@@ -101,6 +109,7 @@ class Stock:
 
 def install(guest: Guest, wheel: Path) -> None:
     """Install a wheel of `rescue` in a guest; what it depends on is in the image."""
+    _LOG.info("rescue is installed on the server")
     guest.put(wheel, "/var/tmp/")
     guest.run(f"{_PIP_INSTALL} --force-reinstall /var/tmp/{wheel.name}")
     guest.run(f"rm /var/tmp/{wheel.name} && sync")
@@ -125,10 +134,13 @@ def build_wheel(checkout: Path, target: Path) -> Path:
     return next(target.glob("*.whl"))
 
 
-def _boot_and_freeze(image: Image, hardware: Hardware, variant: Variant, directory: Path) -> None:
-    unfinished = directory.with_name(f"tmp-{directory.name}")
+def _boot_and_freeze(
+    image: Image, hardware: Hardware, variant: Variant, unfinished: Path
+) -> tuple[str, ...]:
+    """Freeze a server that has booted in a folder; return QEMU's options that it ran by."""
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
+    _LOG.info("the server is started for the first time, and its state is kept")
     plugged = _plugged(variant, unfinished)
     source = Disk.overlay(image.disk, plugged[0].disk.path, serial=SERIAL)
     for each in plugged[1:]:
@@ -139,8 +151,7 @@ def _boot_and_freeze(image: Image, hardware: Hardware, variant: Variant, directo
         if failed := guest.failed_units():
             raise OSError(f"the server's image is not sound: {failed} failed")
         guest.run("sync")
-        freeze(guest, unfinished)
-    unfinished.rename(directory)
+        return freeze(guest, unfinished).accelerator
 
 
 def _plugged(variant: Variant, directory: Path) -> tuple[Plugged, ...]:
@@ -152,9 +163,12 @@ def _plugged(variant: Variant, directory: Path) -> tuple[Plugged, ...]:
     return Plugged(source, 0, 0), Plugged(blank, 1)
 
 
-def _hardware_hash(hardware: Hardware) -> str:
-    """Stand for everything a frozen guest can only be thawed with."""
+def _frozen_name(
+    variant: Variant, layout: str, hardware: Hardware, options: tuple[str, ...]
+) -> str:
+    """Return a folder's name that stands for all that a frozen guest can only be thawed with."""
     version = subprocess.run([QEMU, "--version"], capture_output=True, check=True).stdout
     here = Path(__file__).with_name("hardware.py").read_bytes()
-    asked = " ".join((*accelerator(nested=hardware.nested), repr(hardware))).encode()
-    return hashlib.sha256(version + here + asked).hexdigest()[:8]
+    asked = " ".join((*options, repr(hardware))).encode()
+    digest = hashlib.sha256(version + here + asked).hexdigest()[:8]
+    return f"frozen-{variant.name}-{layout}-{hardware.firmware}-{digest}"

@@ -1,0 +1,86 @@
+"""Whether KVM does its work is tried, with a processor that does and with ones that do not."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.errors import UsageError
+from rescue.model.boot import Firmware
+from rescue.model.proof import Ending, ProofPlan
+from rescue.model.virtual import Accel, DiskBus, ImageFormat, VirtualDisk, VirtualMachine
+from rescue.prove import observe as observer
+from rescue.system import accelerator
+from rescue.system.accelerator import EMULATION, QEMU, Accelerator, speaks
+from tests.unit.test_prove_verdict import PLAN
+
+pytestmark = pytest.mark.skipif(shutil.which(QEMU) is None, reason="QEMU is not installed")
+
+# Real mode and protected mode run, 64 bits do not.
+OLD_PROCESSOR = ("-accel", "tcg", "-cpu", "pentium3")
+
+
+def test_a_processor_of_64_bits_is_heard() -> None:
+    assert speaks(EMULATION)
+
+
+@pytest.mark.parametrize("options", [OLD_PROCESSOR, ("-accel", "no-such-thing")])
+def test_one_that_a_kernel_would_never_speak_on_is_not(
+    options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "TRIAL_SECONDS", 3.0)
+    assert not speaks(options)
+
+
+def test_without_its_device_kvm_is_not_tried_and_refused_by_hand(tmp_path: Path) -> None:
+    absent = tmp_path / "kvm"
+    found = Accelerator(Accel.AUTO, device=absent)
+    assert not found.is_kvm
+    assert str(absent) in found.note
+    with pytest.raises(UsageError, match="KVM is not there"):
+        Accelerator(Accel.KVM, device=absent)
+    assert not Accelerator(Accel.TCG, device=absent).is_kvm
+
+
+def test_what_fails_a_guest_is_given_up() -> None:
+    chosen = Accelerator(Accel.KVM, device=Path("/dev/null"))
+    assert chosen.is_kvm
+    chosen.give_up_kvm("silent")
+    assert not chosen.is_kvm
+    assert "silent" in chosen.note
+
+
+def test_a_guest_without_a_sign_of_life_is_left_soon_under_kvm_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The limit of both is the same; the emulated one has it for itself.
+    monkeypatch.setattr(accelerator, "KVM", ("-accel", "tcg", "-cpu", "pentium3"))
+    monkeypatch.setattr(observer, "SILENT_SECONDS", 2.0)
+    disk = tmp_path / "endless.raw"
+    disk.write_bytes((b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa").ljust(1 << 20, b"\0"))
+    plan = _hurried(PLAN)
+    lost = observer.observe(_machine(disk, emulated=False), plan, _room(tmp_path, "kvm"))
+    assert lost.ending is Ending.SILENT
+    kept = observer.observe(_machine(disk, emulated=True), plan, _room(tmp_path, "tcg"))
+    assert kept.ending is Ending.SILENT
+    assert kept.seconds > lost.seconds
+
+
+def _hurried(plan: ProofPlan) -> ProofPlan:
+    return replace(plan, settings=replace(plan.settings, time_limit_minutes=0.5))
+
+
+def _machine(disk: Path, *, emulated: bool) -> VirtualMachine:
+    drive = VirtualDisk(
+        path=str(disk), format=ImageFormat.RAW, serial="M", bus=DiskBus.SATA, read_only=False
+    )
+    return VirtualMachine(
+        firmware=Firmware.BIOS, memory_mib=64, cpus=1, disks=(drive,), emulated=emulated
+    )
+
+
+def _room(place: Path, name: str) -> Path:
+    room = place / name
+    room.mkdir()
+    return room
