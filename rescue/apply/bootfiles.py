@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,13 +39,19 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
             continue
         for path in sorted(wanted):
             whole = _whole(pair, path)
-            if not is_own(work, whole):
+            if not is_own(work, whole) and _has_way(mirror / path, whole, step, work):
                 written += _write(source / path, mirror / path, whole, pair, work)
         for path in set(matches(mirror, inside)) - wanted:
             if step.deletions and not work.failing and not is_own(work, _whole(pair, path)):
                 (mirror / path).unlink()
-                _keep_times(source / path, mirror / path)
+                _leave(source / path, mirror / path)
                 removed += 1
+    for linked in step.linked:
+        pair, inside = work.workspace.pair_of(linked.path)
+        source = work.workspace.source(pair.mount_point) / inside.lstrip("/")
+        mirror = work.workspace.mirror(pair.mount_point) / inside.lstrip("/")
+        if os.path.lexists(source) and _has_way(mirror, linked.path, step, work):
+            written += _write(source, mirror, linked.name, pair, work)
     write_own_files(work, resume_uuid=step.resume_uuid, role=step.role)
     return f"{written} written, {removed} removed"
 
@@ -65,14 +72,17 @@ def _wanted(source: Path, inside: str, pair: FilesystemPair, work: TreeWork) -> 
 def matches(root: Path, pattern: str) -> Iterator[str]:
     """Yield the files and links below `root` that a glob names, relative to it.
 
-    '*' stays within one folder; no link is followed on the way, so that nothing outside the tree
-    is ever named.
+    '*' stays within one folder, and '**' is every file below; no link is followed on the way, so
+    that nothing outside the tree is ever named.
     """
     yield from _matches(root, Path(), pattern.strip("/").split("/"))
 
 
 def _matches(root: Path, at: Path, ahead: list[str]) -> Iterator[str]:
     part, *rest = ahead
+    if part == "**":
+        yield from _below(root, at)
+        return
     # fnmatch folds no case on POSIX; a part without wildcards needs no look at the whole folder.
     if any(char in part for char in "*?["):
         names = [n for n in sorted(os.listdir(root / at)) if fnmatch.fnmatchcase(n, part)]  # noqa: PTH208
@@ -87,6 +97,23 @@ def _matches(root: Path, at: Path, ahead: list[str]) -> Iterator[str]:
             yield str(at / name)
         elif rest and stat.S_ISDIR(mode):
             yield from _matches(root, at / name, rest)
+
+
+def _below(root: Path, at: Path) -> Iterator[str]:
+    try:
+        names = sorted(os.listdir(root / at))  # noqa: PTH208
+    except FileNotFoundError:
+        return
+    for name in names:
+        if _is_folder(root / at / name):
+            yield from _below(root, at / name)
+        else:
+            yield str(at / name)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder is there, and no link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def translated(data: bytes, identifiers: IdentifierMap, *, path: str) -> bytes:
@@ -136,6 +163,26 @@ def _keep_times(source: Path, mirror: Path) -> None:
     sync_directory(mirror.parent)
     if source.parent.is_dir():
         copy_times(source.parent, mirror.parent)
+
+
+def _has_way(mirror: Path, whole: str, step: WriteBootFiles, work: TreeWork) -> bool:
+    """Take a folder away in whose place the source has a file; return whether there is none now."""
+    if not _is_folder(mirror):
+        return True
+    if not step.deletions or work.failing:
+        work.kept.append(whole)
+        return False
+    shutil.rmtree(mirror)
+    return True
+
+
+def _leave(source: Path, mirror: Path) -> None:
+    """Remove the folders that are empty now and gone on the source; keep the other ones' times."""
+    folder, twin = mirror.parent, source.parent
+    while not _is_folder(twin) and not any(folder.iterdir()):
+        folder.rmdir()
+        folder, twin = folder.parent, twin.parent
+    _keep_times(twin / mirror.name, folder / mirror.name)
 
 
 def _whole(pair: FilesystemPair, path: str) -> str:

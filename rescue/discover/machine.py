@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rescue.discover.boot import read_boot, read_text
 from rescue.discover.disks import Usage, layers_above, read_disk
+from rescue.discover.linked import linked_files
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
 from rescue.errors import RescueError
@@ -47,6 +48,7 @@ def discover() -> Machine:
         missing_tools=missing_tools(kinds_in_use(disks), which),
         running_mirror=load_marker(Path("/")),
         handover=load_handover(Path("/")),
+        linked_files=linked_files(),
     )
 
 

@@ -4,6 +4,7 @@ GRUB loads named variables from it (`load_env --file`, GRUB manual, 'The GRUB en
 nothing in it is ever executed, whatever a host is called. `grub-editenv FILE list` shows it.
 """
 
+import re
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -54,6 +55,12 @@ def environment_block(values: dict[str, str]) -> bytes:
     block = "".join([_SIGNATURE, *lines]).encode()
     # One '#' at least: a block without any is full, and grub-editenv could not add to it.
     return block + b"#" * (_UNIT - len(block) % _UNIT)
+
+
+def parse_environment(text: str) -> dict[str, str]:
+    """Given the text of an environment block, return its variables."""
+    pairs = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    return {name: re.sub(r"\\(.)", r"\1", value) for name, equals, value in pairs if equals}
 
 
 def menu_holder(record: MirrorRecord) -> FilesystemPair:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rescue.model.boot import BootState
+from rescue.model.bootfiles import LinkedFile
 from rescue.model.disk import Disk, Partition
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.record import Handover, MirrorRecord
@@ -17,7 +18,7 @@ class Machine:
     `running_mirror` is the record found at /.rescue on the running root, where there is one:
     then the machine runs from its mirror, and `handover` is the failback that was done from it.
     `missing_tools` are programs that were looked for and not found, with the Debian package that
-    holds each.
+    holds each. `linked_files` are settings and menus that are reached through links.
     """
 
     version: int = MACHINE_VERSION
@@ -33,6 +34,7 @@ class Machine:
     missing_tools: tuple[tuple[str, str], ...] = ()
     running_mirror: MirrorRecord | None = None
     handover: Handover | None = None
+    linked_files: tuple[LinkedFile, ...] = ()
 
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""

@@ -7,6 +7,7 @@ turns them into device nodes under the grant, when it opens them.
 from dataclasses import dataclass
 
 from rescue.model.boot import GrubPlatform
+from rescue.model.bootfiles import LinkedFile
 from rescue.model.disk import PartitionTable
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.role import Role
@@ -100,7 +101,8 @@ class WriteBootFiles:
     """Write every file that names a disk, translated by the record's identifier map.
 
     `patterns` are globs on the whole tree ('/etc/fstab', '/boot/loader/entries/*.conf'). A file
-    that the source no longer has is removed from the mirror, where `deletions` are allowed.
+    that the source no longer has is removed from the mirror, where `deletions` are allowed. A link
+    is written as it is; `linked` are the files that links lead to.
     `menus` are those that the boot loader reads: they are written when the kernels and initramfs
     that they name are there. `role` is what the target will be: a first disk gets none of the files
     of a mirror.
@@ -110,6 +112,7 @@ class WriteBootFiles:
     resume_uuid: str = ""
     menus: bool = False
     deletions: bool = True
+    linked: tuple[LinkedFile, ...] = ()
     role: Role = Role.MIRROR
 
 

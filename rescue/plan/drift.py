@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from rescue.errors import ExitCode
 from rescue.model.boot import GrubPlatform
+from rescue.model.bootfiles import whole_tree_patterns
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.record import FilesystemPair, MirrorRecord
-from rescue.plan.bootfiles import made_on_the_mirror, whole_tree_patterns
+from rescue.plan.bootfiles import made_on_the_mirror
 from rescue.plan.contents import describe
 from rescue.plan.exclude import excluded
 from rescue.plan.follow import size_of
@@ -148,7 +149,8 @@ def left_out(machine: Machine, record: MirrorRecord, *, esp: str) -> frozenset[s
         if "noauto" in entry.options and machine.mount_at(entry.target) is None
     }
     keep = made_on_the_mirror(esp, record.platforms, "") + whole_tree_patterns(esp)
-    every = excluded(record.filesystems, keep=keep, swap_files=(), esp=esp)
+    linked = tuple(each.path for each in machine.linked_files)
+    every = excluded(record.filesystems, keep=keep, files=linked, esp=esp)
     return frozenset(
         each.mount_point
         for each in every

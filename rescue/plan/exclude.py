@@ -33,17 +33,17 @@ def excluded(
     filesystems: tuple[FilesystemPair, ...],
     *,
     keep: tuple[str, ...],
-    swap_files: tuple[str, ...],
+    files: tuple[str, ...],
     esp: str,
 ) -> tuple[Excluded, ...]:
     """Deal paths of the whole tree out to the file systems on which they lie, in their order.
 
-    `keep` are globs; swap files are plain paths, in which glob characters are escaped. A file
+    `keep` are globs; `files` are plain paths, in which glob characters are escaped. A file
     system that is mounted below a late path is late as a whole.
     """
     points = tuple(pair.mount_point for pair in filesystems)
     late = _LATE + ((esp,) if esp else ())
-    literal = tuple(_escaped(path) for path in swap_files)
+    literal = tuple(_escaped(path) for path in files)
     return tuple(
         Excluded(
             mount_point=point,

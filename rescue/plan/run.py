@@ -8,6 +8,7 @@ only then the old kernels go.
 from dataclasses import dataclass
 
 from rescue.model.boot import GrubPlatform
+from rescue.model.bootfiles import SETTINGS, is_menu, menu_patterns, whole_tree_patterns
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
@@ -20,12 +21,7 @@ from rescue.model.step import (
     SyncTree,
     WriteBootFiles,
 )
-from rescue.plan.bootfiles import (
-    SETTINGS,
-    made_on_the_mirror,
-    menu_patterns,
-    whole_tree_patterns,
-)
+from rescue.plan.bootfiles import made_on_the_mirror
 from rescue.plan.exclude import excluded, owner, relative, swap_files
 from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
 
@@ -63,7 +59,10 @@ def run_steps(
     every = excluded(
         record.filesystems,
         keep=made_on_the_mirror(esp, record.platforms, distributor) + whole_tree_patterns(esp),
-        swap_files=tuple(step.path for step in files),
+        files=(
+            *(step.path for step in files),
+            *(linked.path for linked in machine.linked_files),
+        ),
         esp=esp,
     )
     points = tuple(pair.mount_point for pair in record.filesystems)
@@ -100,11 +99,15 @@ def _boot_steps(
 ) -> list[Step]:
     """Return the steps after which the disk boots what was copied, the menus last."""
     resume = resume_uuid(machine, disk, record.swaps)
+    menus = tuple(linked for linked in machine.linked_files if is_menu(linked.name))
+    settings = tuple(linked for linked in machine.linked_files if linked not in menus)
     return [
-        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role),
+        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role, linked=settings),
         BuildInitramfs(),
         *(_install(each, distributor, esp) for each in record.platforms),
-        WriteBootFiles(patterns=menu_patterns(esp), resume_uuid=resume, menus=True, role=role),
+        WriteBootFiles(
+            patterns=menu_patterns(esp), resume_uuid=resume, menus=True, role=role, linked=menus
+        ),
     ]
 
 

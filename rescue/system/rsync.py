@@ -25,7 +25,8 @@ _OUT = "%i|%l|%n"
 class SyncJob:
     """One file system onto its twin, both mounted flat.
 
-    `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted.
+    `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted; of
+    '/folder/**' it is the files below.
     `unread` is what of the source cannot be seen: neither sent nor deleted, either.
     `late` and `encrypted` are literal paths below which nothing is deleted: by their own step, and
     while nobody knows whether their names are what they are. `paths` are literal too, None for
@@ -154,7 +155,7 @@ def how(job: SyncJob, *, out: str = _OUT) -> list[str]:
 def what(job: SyncJob) -> list[str]:
     """Return filters and operands. The first rule that matches counts: keep before late."""
     rules = [f"- {_hidden(each)}" for each in job.unread]
-    rules += [f"- {pattern}" for pattern in job.keep]
+    rules += [rule for pattern in job.keep for rule in _kept(pattern)]
     for path in (*job.late, *job.encrypted):
         rules += [f"P {_literal(path)}"] if path != "/" else []
         rules += [f"P {escape(path.rstrip('/'))}/**"]
@@ -165,6 +166,11 @@ def what(job: SyncJob) -> list[str]:
     named = [f"{job.source}/./{path.strip('/')}" for path in job.paths]
     missing = ["--delete-missing-args"] if job.deletions else ["--ignore-missing-args"]
     return [*filters, "--relative", *missing, *named, f"{job.target}/"]
+
+
+def _kept(pattern: str) -> list[str]:
+    """Return the rules that leave a pattern alone; of '/folder/**' the folders come along."""
+    return [*([f"+ {pattern}/"] if pattern.endswith("/**") else []), f"- {pattern}"]
 
 
 class Ending(Enum):

@@ -8,6 +8,7 @@ from rescue.model.boot import GrubPlatform
 from rescue.model.disk import Disk
 from rescue.model.finding import Finding
 from rescue.model.record import MirrorRecord
+from rescue.system.tree import Tree
 from rescue.verify.bios import check_bios
 from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.essentials import check_essentials
@@ -15,7 +16,6 @@ from rescue.verify.fstab import check_fstab
 from rescue.verify.leftovers import check_leftovers
 from rescue.verify.menu import check_menu
 from rescue.verify.table import check_table
-from rescue.verify.tree import Tree
 from rescue.verify.uefi import check_asked_for, check_uefi
 
 Look = Callable[[Mirror], Iterator[Finding]]

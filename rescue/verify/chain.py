@@ -6,8 +6,8 @@ from enum import StrEnum
 from rescue.model.disk import Disk, TableKind
 from rescue.model.finding import Finding, Severity
 from rescue.model.record import FilesystemPair, MirrorRecord
+from rescue.system.tree import Tree
 from rescue.verify.owndisk import OwnDisk
-from rescue.verify.tree import Tree
 
 
 class Link(StrEnum):

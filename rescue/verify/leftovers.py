@@ -3,44 +3,21 @@
 import re
 from collections.abc import Iterator
 
+from rescue.model.bootfiles import whole_tree_patterns
 from rescue.model.finding import Finding
+from rescue.system.tree import without_comments
 from rescue.verify.chain import Link, Mirror, broken, ok
-from rescue.verify.tree import without_comments
 from rescue.verify.uefi import find_esp
 
-FILES = (
-    "/etc/fstab",
-    "/etc/crypttab",
-    "/etc/mdadm/mdadm.conf",
-    "/etc/mdadm.conf",
-    "/etc/default/grub",
-    "/etc/default/grub.d/*",
-    "/etc/kernel/cmdline",
-    "/etc/initramfs-tools/initramfs.conf",
-    "/etc/initramfs-tools/conf.d/*",
-    "/etc/dracut.conf",
-    "/etc/dracut.conf.d/*",
-    "/etc/systemd/system/*.mount",
-    "/etc/systemd/system/*.automount",
-    "/etc/systemd/system/*.swap",
-    "/boot/grub/grub.cfg",
-    "/boot/grub/custom.cfg",
-    "/boot/grub/device.map",
-    "/boot/grub/grubenv",
-    "/boot/loader/entries/*.conf",
-    "/boot/loader/loader.conf",
-)
-ESP_FILES = ("EFI/*/grub.cfg", "EFI/*/grubenv", "loader/entries/*.conf", "loader/loader.conf")
 DEBCONF = "/var/cache/debconf/config.dat"
 
 
 def check_leftovers(mirror: Mirror) -> Iterator[Finding]:
     """Search every text the boot reads, apart from comments, for the source. Raises OSError."""
-    patterns = list(FILES)
     esp = find_esp(mirror)
-    if esp is not None:
-        patterns += [f"{esp.mount_point}/{name}" for name in ESP_FILES]
-    paths = dict.fromkeys(path for pattern in patterns for path in mirror.tree.glob(pattern))
+    patterns = whole_tree_patterns(esp.mount_point if esp is not None else "")
+    named = (path for pattern in patterns for path in mirror.tree.glob(pattern))
+    paths = dict.fromkeys(path for path in named if path != DEBCONF)
     found = [finding for path in paths for finding in _search(mirror, path)]
     if mirror.tree.is_file(DEBCONF):
         text = grub_questions(mirror.tree.text(DEBCONF))

@@ -8,8 +8,8 @@ from rescue.errors import RescueError
 from rescue.model.filesystem import SwapArea
 from rescue.model.finding import Finding
 from rescue.system.initramfs import Member, members
+from rescue.system.tree import without_comments
 from rescue.verify.chain import Link, Mirror, broken, note, ok
-from rescue.verify.tree import without_comments
 
 _MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)/")
 _RESUME = re.compile(r"conf/(initramfs\.conf|conf\.d/.+)$")

@@ -173,3 +173,18 @@ def test_second_run_is_turned_away_and_the_first_lets_go(tmp_path: Path) -> None
         assert str(os.getpid()) in caught.value.message
     with only_one_run(lock):
         pass
+
+
+def test_two_stars_are_every_file_below_and_follow_no_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("")
+    conf = tmp_path / "root/etc/conf.d"
+    (conf / "deep/er").mkdir(parents=True)
+    for name in ("a", "deep/b", "deep/er/c"):
+        (conf / name).write_text("")
+    (conf / "deep/way-out").symlink_to(outside)
+    assert list(matches(tmp_path / "root", "/etc/conf.d/**")) == [
+        f"etc/conf.d/{name}" for name in ("a", "deep/b", "deep/er/c", "deep/way-out")
+    ]
+    assert list(matches(tmp_path / "root", "/etc/none.d/**")) == []

@@ -3,9 +3,9 @@
 import pytest
 
 from rescue.errors import ExitCode
+from rescue.model.bootfiles import whole_tree_patterns
 from rescue.model.filesystem import FsKind
 from rescue.model.record import FilesystemPair
-from rescue.plan.bootfiles import whole_tree_patterns
 from rescue.plan.brake import check_brake
 from rescue.plan.exclude import excluded, owner, relative
 
@@ -93,12 +93,12 @@ def test_a_path_lies_on_the_deepest_mount(path: str, at: str, inside: str) -> No
 def test_kernels_and_modules_are_pruned_late(
     points: tuple[str, ...], esp: str, late: dict[str, tuple[str, ...]]
 ) -> None:
-    found = excluded(pairs(*points), keep=(), swap_files=(), esp=esp)
+    found = excluded(pairs(*points), keep=(), files=(), esp=esp)
     assert {each.mount_point: each.late for each in found} == late
 
 
 def test_a_swap_file_with_wildcards_in_its_name_keeps_only_itself() -> None:
-    found = excluded(pairs("/"), keep=(), swap_files=("/swap[1]*", "/swapfile"), esp="")
+    found = excluded(pairs("/"), keep=(), files=("/swap[1]*", "/swapfile"), esp="")
     assert found[0].keep == (r"/swap\[1]\*", "/swapfile")
 
 

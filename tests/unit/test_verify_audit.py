@@ -56,6 +56,10 @@ def errors(mirror: FabricatedMirror) -> list[Finding]:
     return [one for one in looked_at(mirror) if one.severity is Severity.ERROR]
 
 
+def notes(mirror: FabricatedMirror) -> list[Finding]:
+    return [one for one in looked_at(mirror) if one.severity is Severity.NOTE]
+
+
 def test_a_good_mirror_has_every_link_and_no_error(mirror: FabricatedMirror) -> None:
     findings = looked_at(mirror)
     assert {one.severity for one in findings} == {Severity.OK}
@@ -569,3 +573,111 @@ def test_a_block_list_in_pieces_is_followed(mirror: FabricatedMirror) -> None:
     mirror.poke(2048, bytes(padded[:1024]) + bytes(512))
     mirror.poke(2060, bytes(padded[1024:]))
     assert errors(mirror) == []
+
+
+MEMTEST = """menuentry "Memory test (memtest86+x64.bin)" {
+\tsearch --no-floppy --fs-uuid --set=root BOOT
+\tlinux   /memtest86+x64.bin
+}
+menuentry 'iPXE' --class network {
+\tsearch --no-floppy --fs-uuid --set=root BOOT
+\tlinux16 /ipxe.lkrn
+\tinitrd16 /script.ipxe
+}
+"""
+WINDOWS = """menuentry "Windows"{
+\tinsmod chain
+\tsearch --no-floppy --fs-uuid --set=root 1234-ABCD
+\tchainloader /EFI/Microsoft/Boot/bootmgfw.efi
+}
+"""
+OF_A_THIRD_DISK = f"""menuentry 'Another Linux' --id other {{
+\tsearch --no-floppy --fs-uuid --set=root {STRANGER}
+\tlinux /vmlinuz root=UUID={STRANGER} ro
+\tinitrd /initrd.img
+}}
+"""
+# As os-prober lists an attached mirror by the menu of an earlier night.
+OF_THE_MIRROR = f"""menuentry 'Debian GNU/Linux 12 (on /dev/vdb4)' --class debian {{
+\tsearch --no-floppy --fs-uuid --set=root {mirror_uuid(3)}
+\tlinux /vmlinuz-6.1.0-9-amd64 root=/dev/vdb4
+\tinitrd /initrd.img-6.1.0-9-amd64
+}}
+"""
+
+
+def add_section(mirror: FabricatedMirror, name: str, text: str, *, first: bool = False) -> None:
+    """Add what a script of /etc/grub.d has written, as the first or the last of the entries."""
+    before = "### BEGIN /etc/grub.d/10_linux ###\n" if first else "### BEGIN /etc/grub.d/41_custom"
+    text = text.replace("BOOT", mirror_uuid(3))
+    mark = f"### BEGIN /etc/grub.d/{name} ###\n{text}### END /etc/grub.d/{name} ###\n\n"
+    mirror.edit(CFG, before, mark + before)
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        ("20_memtest86+", MEMTEST),
+        ("45_windows", WINDOWS),
+        ("06_custom", OF_A_THIRD_DISK),
+        ("30_os-prober", OF_THE_MIRROR),
+        ("31_hold", "menuentry 'Wait' {\n\tconfigfile (hd1,gpt2)/boot/grub/grub.cfg\n}\n"),
+        ("06_theme", f"search --fs-uuid --set=drive {STRANGER}\nbackground_image ($drive)/x.png\n"),
+    ],
+)
+def test_an_entry_that_is_not_this_systems_breaks_nothing(
+    mirror: FabricatedMirror, section: str, text: str
+) -> None:
+    for name in ("memtest86+x64.bin", "ipxe.lkrn"):
+        # Both begin as a kernel does, and are none.
+        mirror.write(f"/boot/{name}", bzimage("memtest")[:1500])
+    add_section(mirror, section, text)
+    assert errors(mirror) == []
+
+
+def test_the_default_entry_must_boot_wherever_it_stands(mirror: FabricatedMirror) -> None:
+    add_section(mirror, "06_custom", OF_A_THIRD_DISK, first=True)
+    assert {one.link for one in errors(mirror)} == {"grub.cfg", "root="}
+    mirror.edit(CFG, 'set default="0"', 'set default="1"')
+    assert errors(mirror) == []
+    mirror.edit(CFG, 'set default="1"', 'set default="${saved_entry}"')
+    mirror.write("/boot/grub/grubenv", "# GRUB Environment Block\nsaved_entry=other\n####")
+    assert {one.link for one in errors(mirror)} == {"grub.cfg", "root="}
+
+
+def test_a_default_that_starts_another_program_is_said(mirror: FabricatedMirror) -> None:
+    add_section(mirror, "06_first", MEMTEST, first=True)
+    mirror.write("/boot/memtest86+x64.bin", b"MZ")
+    mirror.write("/boot/ipxe.lkrn", b"MZ")
+    assert errors(mirror) == []
+    assert "starts no kernel of this system" in notes(mirror)[0].message
+    (mirror.tree / "boot/memtest86+x64.bin").unlink()
+    assert [one.link for one in errors(mirror)] == ["kernel"]
+
+
+def test_a_menu_without_this_system_boots_nothing(mirror: FabricatedMirror) -> None:
+    mirror.write("/boot/memtest86+x64.bin", b"MZ")
+    mirror.write("/boot/ipxe.lkrn", b"MZ")
+    mirror.write(CFG, MEMTEST.replace("BOOT", mirror_uuid(3)))
+    assert "no entry in it starts a kernel of this system" in errors(mirror)[0].message
+
+
+def test_a_stale_entry_that_is_not_the_default_is_only_a_note(mirror: FabricatedMirror) -> None:
+    """As where a kernel was removed by hand, and 'update-grub' did not run: on the source too."""
+    (mirror.tree / f"boot/vmlinuz-{OLD}").unlink()
+    (mirror.tree / f"boot/initrd.img-{OLD}").unlink()
+    assert errors(mirror) == []
+    assert [one.link for one in notes(mirror)] == ["kernel", "initramfs"]
+
+
+def test_an_old_kernel_that_is_there_must_boot(mirror: FabricatedMirror) -> None:
+    os.truncate(mirror.tree / f"boot/vmlinuz-{OLD}", 2000)
+    assert [(one.link, one.file) for one in errors(mirror)] == [("kernel", f"/boot/vmlinuz-{OLD}")]
+
+
+def test_a_script_of_ones_own_may_not_name_the_source(mirror: FabricatedMirror) -> None:
+    script = f"#!/bin/sh\nexec tail -n +3 $0\nsearch --fs-uuid --set=root {source_uuid(3)}\n"
+    mirror.write("/etc/grub.d/45_own", script, mode=0o755)
+    assert [(one.link, one.file) for one in errors(mirror)] == [
+        ("identifiers", "/etc/grub.d/45_own")
+    ]

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from rescue.model.disk import TableKind
 from rescue.model.finding import Finding, Severity, first_broken
+from rescue.model.grubcfg import parse_menu
+from rescue.system.tree import Tree, without_comments
 from rescue.ui.findings import finding_lines
 from rescue.verify.fstab import parse_fstab
-from rescue.verify.grubcfg import parse_menu
 from rescue.verify.owndisk import OwnDisk, is_kernel_name
 from rescue.verify.table import check_table
-from rescue.verify.tree import Tree, without_comments
 from tests.fabricated_mirror import DATA, KERNELS, make_disk, make_record, mirror_uuid, partuuid
 
 

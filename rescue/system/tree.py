@@ -1,4 +1,4 @@
-"""A mirror's whole tree, looked at from outside: symbolic links never lead out of it."""
+"""A system's whole tree, looked at from outside: symbolic links never lead out of it."""
 
 import errno
 import fnmatch
@@ -78,11 +78,18 @@ class Tree:
         return tuple(sorted(entry.name for entry in self.locate(path).iterdir()))
 
     def glob(self, pattern: str) -> tuple[str, ...]:
-        """Return the files whose path matches a pattern such as '/boot/efi/EFI/*/grub.cfg'."""
+        """Return the files whose path matches a pattern such as '/boot/efi/EFI/*/grub.cfg'.
+
+        '**' as the last part stands for every file below a folder. Links are followed inside the
+        tree, but for those that lead to a folder around the one that they lie in.
+        """
         return tuple(sorted(path for path in self._match("", pattern) if self.is_file(path)))
 
     def _match(self, base: str, pattern: str) -> Iterator[str]:
         part, _, rest = pattern.lstrip("/").partition("/")
+        if part == "**":
+            yield from self._below(base, self.locate(base or "/"))
+            return
         wild = any(sign in part for sign in "*?[")
         names = fnmatch.filter(self.names(base or "/"), part) if wild else [part]
         for name in names:
@@ -90,6 +97,14 @@ class Tree:
                 yield from self._match(f"{base}/{name}", rest)
             else:
                 yield f"{base}/{name}"
+
+    def _below(self, base: str, folder: Path) -> Iterator[str]:
+        for name in self.names(base or "/"):
+            path = f"{base}/{name}"
+            if not self.is_dir(path):
+                yield path
+            elif not folder.is_relative_to(inner := self.locate(path)):
+                yield from self._below(path, inner)
 
 
 def _spelled(directory: Path, name: str) -> str:

@@ -1,0 +1,81 @@
+"""The files that name a disk: what the system, its tools and the boot loader read.
+
+The run writes them on the mirror, translated, and the audit looks into each of them.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+SETTINGS = (
+    "/etc/fstab",
+    "/etc/crypttab",
+    "/etc/mdadm/mdadm.conf",
+    "/etc/mdadm.conf",
+    "/etc/default/grub",
+    "/etc/default/grub.d/**",
+    "/etc/grub.d/**",
+    "/etc/kernel/cmdline",
+    "/etc/initramfs-tools/initramfs.conf",
+    "/etc/initramfs-tools/conf.d/**",
+    "/etc/dracut.conf",
+    "/etc/dracut.conf.d/**",
+    "/etc/systemd/system/*.mount",
+    "/etc/systemd/system/*.swap",
+    "/etc/systemd/system/*.automount",
+    "/etc/systemd/system/*.mount.d/*.conf",
+    "/etc/systemd/system/*.swap.d/*.conf",
+    "/etc/systemd/system/*.automount.d/*.conf",
+    "/etc/hdparm.conf",
+    "/etc/smartd.conf",
+    "/var/cache/debconf/config.dat",
+    "/boot/grub/device.map",
+)
+"""What the system, mkinitramfs and grub-mkconfig read.
+
+Globs: '*' stays within one folder, and '**' as the last part stands for every file below it.
+"""
+
+MENUS = (
+    "/boot/grub/grub.cfg",
+    "/boot/grub/custom.cfg",
+    "/boot/grub/grubenv",
+    "/boot/loader/loader.conf",
+    "/boot/loader/entries/*.conf",
+)
+"""What the boot loader reads: it names kernels and initramfs, which must be there before."""
+
+_ESP_PATTERNS = (
+    "/loader/loader.conf",
+    "/loader/entries/*.conf",
+    "/EFI/*/grub.cfg",
+    "/EFI/*/grubenv",
+)
+
+
+def menu_patterns(esp: str) -> tuple[str, ...]:
+    """Return the globs of what boot loaders read. `esp` is the ESP's mount point, or ''."""
+    return MENUS + (tuple(f"{esp.rstrip('/')}{each}" for each in _ESP_PATTERNS) if esp else ())
+
+
+def whole_tree_patterns(esp: str) -> tuple[str, ...]:
+    """Return the globs of all files that name a disk. `esp` is the ESP's mount point, or ''.
+
+    They are written on the mirror from the source's text, translated.
+    """
+    return SETTINGS + menu_patterns(esp)
+
+
+def is_menu(path: str) -> bool:
+    """Whether a path of the tree is a boot loader's menu, and no setting of the system's."""
+    return any(fnmatchcase(path, pattern) for pattern in MENUS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkedFile:
+    """One of these files that is reached through a link: what the system reads, and where it lies.
+
+    Both are paths of the whole tree; no link is on the way to `path`.
+    """
+
+    name: str
+    path: str
