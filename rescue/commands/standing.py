@@ -183,9 +183,7 @@ def _mirror(
         health = Health.WARNING
     else:
         health = Health.GOOD
-    if known.proof and not known.proof.passed:
-        health = Health.CRITICAL
-    return MirrorStatus(
+    found = MirrorStatus(
         name=record.name,
         disk=record.mirror.id.name,
         health=max(health, of_disk(known.health)),
@@ -207,6 +205,7 @@ def _mirror(
         disk_health=known.health,
         proof=known.proof,
     )
+    return replace(found, health=Health.CRITICAL) if found.failed_its_proof else found
 
 
 def of_disk(health: DiskHealth | None) -> Health:
@@ -243,7 +242,7 @@ def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:
         if each.health is not Health.GOOD:
             first = "" if each.attached else f"   # attach {each.disk} first"
             steps.append(f"rescue mirror {each.name}{first}")
-        if each.proof and not each.proof.passed:
+        if each.failed_its_proof:
             seen = f"{PROOFS / each.name} has its console and screen"
             steps.append(f"rescue prove {each.name}   # {seen}")
     return tuple(steps)

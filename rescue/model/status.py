@@ -60,6 +60,15 @@ class MirrorStatus:
     disk_health: DiskHealth | None = None
     proof: Proven | None = None
 
+    @property
+    def failed_its_proof(self) -> bool:
+        """Whether the state that the mirror is in failed its proof.
+
+        A complete run after it has made anew what the boot reads: nobody has seen that boot yet.
+        """
+        proof = self.proof
+        return proof is not None and not proof.passed and proof.generation == self.generation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Status:

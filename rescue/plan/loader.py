@@ -30,10 +30,11 @@ def loader_refusals(machine: Machine) -> tuple[Refusal, ...]:
             ),
         )
     if not boot.grub_menu:
-        by = f"is started by {boot.loader}" if _is_other(boot) else "is not started by GRUB"
+        by = f"this system is started by {boot.loader}: " if _is_other(boot) else ""
         return (
             _unsupported(
-                f"this system {by}, and a mirror by GRUB: there is no {MENU} that names a kernel",
+                f"{by}there is no {MENU} that names a kernel, and GRUB, which starts a mirror, "
+                "reads nothing else",
                 "a mirror needs no more than that menu, and GRUB's programs; this disk goes on "
                 f"starting as it does: 'apt install grub2-common {_package(boot)}', 'mkdir -p "
                 "/boot/grub', 'update-grub'",

@@ -111,7 +111,7 @@ def reasons(status: Status) -> tuple[str, ...]:
             found.append(f"{name} is overdue: {duration_words(each.age)} old, its limit is {limit}")
         problems = (each.last_error, *each.troubles)
         found += [f"{name}: {said}" for said in problems if said]
-        if each.proof and not each.proof.passed:
+        if each.proof and each.failed_its_proof:
             found.append(f"{name} failed its proof: {each.proof.cause}")
     for disk, health in all_disks(status):
         found += [f"disk {disk}: {said}" for said in (health.reasons if health else ())]
@@ -165,7 +165,8 @@ def _proof(each: MirrorStatus, *, now: float) -> Fact:
         return Fact(name="proof", said="never proven to boot")
     ago = f"{duration_words(max(0.0, now - proof.at))} ago, generation {proof.generation}"
     if not proof.passed:
-        return Fact(name="proof", said=f"FAILED {ago}: {proof.cause}", bad=True)
+        over = "" if each.failed_its_proof else "; not proven since"
+        return Fact(name="proof", said=f"FAILED {ago}: {proof.cause}{over}", bad=not over)
     booted = f"booted in {duration_words(proof.times.total)} ({times_words(proof.times)})"
     return Fact(name="proof", said=f"{booted}, {ago}")
 

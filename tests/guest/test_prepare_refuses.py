@@ -64,7 +64,7 @@ CASES = {
     ),
     "GRUB has no menu here": Case(
         given="mv /boot/grub/grub.cfg /root/",
-        says="is not started by GRUB",
+        says="there is no /boot/grub/grub.cfg that names a kernel",
         code=11,
         after="mv /root/grub.cfg /boot/grub/",
     ),

@@ -16,7 +16,7 @@ from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
 from rescue.model.stake import Proven, Stake
 from rescue.model.status import STATUS_VERSION, Health, Status
 from rescue.plan.stake import Known, at_stake
-from rescue.ui.facts import duration_words, stake_sentence
+from rescue.ui.facts import duration_words, reasons, stake_sentence
 from rescue.ui.status import status_lines
 from tests.builders import enrolled
 
@@ -120,6 +120,20 @@ def test_a_proof_that_failed_proves_no_time_and_is_critical() -> None:
         step.startswith(f"rescue prove {NAME}   # /var/lib/rescue/proofs/{NAME} has ")
         for step in status.next_steps
     )
+
+
+def test_a_failed_proof_is_over_with_the_next_complete_run_or_proof() -> None:
+    """The run made anew what the boot reads: of what stands there now nobody has seen anything."""
+    failed = replace(PROVEN, cause="kernel: it panicked", generation=2)
+    status = stand(Known(proof=failed))
+    assert status.health is Health.GOOD
+    assert status.next_steps == ()
+    assert reasons(status) == ()
+    assert "proof: FAILED 60 min ago, generation 2: kernel: it panicked; not proven since" in text(
+        status
+    )
+    assert stand(Known(proof=replace(failed, generation=3))).health is Health.CRITICAL
+    assert stand(Known(proof=PROVEN)).health is Health.GOOD
 
 
 def test_a_proof_of_an_older_state_proves_nothing_of_this_one() -> None:
