@@ -11,8 +11,11 @@ from rescue.ui.disks import disks_table
 from rescue.ui.screen import Screen
 
 
-def disks(screen: Screen, *, as_json: bool) -> ExitCode:
-    """Print the disks of this machine, as a table or as the whole machine in JSON."""
+def disks(screen: Screen, *, long: bool = False, as_json: bool) -> ExitCode:
+    """Print the disks of this machine, as a table or as the whole machine in JSON.
+
+    The table has the one name of each disk that is typed; with `long` all of them.
+    """
     machine = discover()
     if as_json:
         screen.show(to_json(machine))
@@ -22,5 +25,5 @@ def disks(screen: Screen, *, as_json: bool) -> ExitCode:
         # A configuration that cannot be meant is no reason to show no disk.
         with contextlib.suppress(UsageError):
             records = known_records()
-    screen.show(disks_table(machine, records=records))
+    screen.show(disks_table(machine, records=records, long=long))
     return ExitCode.DONE

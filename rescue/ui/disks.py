@@ -33,23 +33,28 @@ class DiskRow:
     role: str
 
 
-def disk_rows(machine: Machine, *, records: Sequence[MirrorRecord] = ()) -> tuple[DiskRow, ...]:
+def disk_rows(
+    machine: Machine, *, records: Sequence[MirrorRecord] = (), long: bool = False
+) -> tuple[DiskRow, ...]:
     """Return a row for each disk of the machine.
 
     `records` are the mirrors that this machine knows; the one it may be running from is taken
-    from the machine itself.
+    from the machine itself. A disk's identity is the one name that people type; with `long` all
+    its other names follow.
     """
     own = (machine.running_mirror,) if machine.running_mirror else ()
-    return tuple(_row(disk, machine, (*own, *records)) for disk in machine.disks)
+    return tuple(_row(disk, machine, (*own, *records), long=long) for disk in machine.disks)
 
 
-def disks_table(machine: Machine, *, records: Sequence[MirrorRecord] = ()) -> Table:
+def disks_table(
+    machine: Machine, *, records: Sequence[MirrorRecord] = (), long: bool = False
+) -> Table:
     """Return the table for the terminal; see `disk_rows`."""
     table = Table(title=f"Disks of {machine.host}", show_lines=True)
     # Four columns fit 80 characters. What people copy from here is folded, never cut.
     for heading in ("Disk", "Identity", "Holds", "State"):
         table.add_column(heading, overflow="fold", no_wrap=heading == "Disk")
-    for row in disk_rows(machine, records=records):
+    for row in disk_rows(machine, records=records, long=long):
         cells = (
             (row.device, row.size, row.table),
             (row.identity, row.model),
@@ -72,10 +77,10 @@ def carries_system(disk: Disk, machine: Machine) -> bool:
     )
 
 
-def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord]) -> DiskRow:
+def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord], *, long: bool) -> DiskRow:
     return DiskRow(
         device=disk.path,
-        identity=_identity(disk),
+        identity="\n".join(_names(disk) if long else _names(disk)[:1] + _stand_in(disk)),
         size=human_bytes(disk.size),
         model=_model(disk),
         table=disk.table.kind.name if disk.table else "no table",
@@ -85,12 +90,15 @@ def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord]) -> DiskR
     )
 
 
-def _identity(disk: Disk) -> str:
+def _names(disk: Disk) -> tuple[str, ...]:
     """Return what prepare asks to be typed first, then the other stable names."""
-    if not disk.id.is_stable:
-        return "\n".join(("no serial", *disk.id.by_id))
     wwn = (disk.id.wwn,) if disk.id.serial and disk.id.wwn else ()
-    return "\n".join((disk.id.name, *wwn, *disk.id.by_id))
+    return (disk.id.name or "no serial", *wwn, *disk.id.by_id)
+
+
+def _stand_in(disk: Disk) -> tuple[str, ...]:
+    """Return the link that stands for a disk which has no name of its own."""
+    return () if disk.id.is_stable else disk.id.by_id[:1]
 
 
 def _model(disk: Disk) -> str:

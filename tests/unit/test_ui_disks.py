@@ -94,7 +94,7 @@ def test_the_disk_of_the_system_and_a_bare_disk() -> None:
     system, bare = disk_rows(machine(SOURCE, BLANK))
     assert system == DiskRow(
         device="/dev/vda",
-        identity="SRC\nvirtio-SRC",
+        identity="SRC",
         size="20.0 GiB",
         model="virtio",
         table="GPT",
@@ -135,6 +135,35 @@ def test_a_disk_without_serial_is_said_to_have_none() -> None:
     (row,) = disk_rows(machine(nameless))
     assert row.identity == "no serial"
     assert row.holds == ("ntfs 'DATA'",)
+
+
+NVME = DiskId(
+    serial="S5GXNF0R123456",
+    wwn="eui.002538b111b2c3d4",
+    by_id=(
+        "nvme-Samsung_SSD_980_PRO_1TB_S5GXNF0R123456",
+        "nvme-Samsung_SSD_980_PRO_1TB_S5GXNF0R123456_1",
+        "nvme-eui.002538b111b2c3d4",
+        "nvme-nvme.144d-533547584e46305231323334-1",
+    ),
+)
+
+
+def test_a_disk_of_many_names_is_shown_by_the_one_that_is_typed_and_long_shows_the_rest() -> None:
+    ssd = replace(disk("/dev/nvme0n1", "x"), id=NVME, model="Samsung SSD 980 PRO 1TB")
+    (short,) = disk_rows(machine(ssd))
+    assert (short.identity, short.model) == (NVME.serial, "Samsung SSD 980 PRO 1TB, virtio")
+    (long,) = disk_rows(machine(ssd), long=True)
+    assert long.identity.splitlines() == [NVME.serial, NVME.wwn, *NVME.by_id]
+
+
+def test_a_disk_without_serial_is_told_by_its_wwn_or_by_one_link() -> None:
+    by_wwn = replace(disk("/dev/sdc", "x"), id=replace(NVME, serial=""))
+    assert disk_rows(machine(by_wwn))[0].identity == NVME.wwn
+    links = ("usb-Generic_Flash-0:0", "usb-Generic_Flash-0:0-other")
+    nameless = replace(disk("/dev/sdd", "x"), id=DiskId(by_id=links))
+    assert disk_rows(machine(nameless))[0].identity == "no serial\nusb-Generic_Flash-0:0"
+    assert disk_rows(machine(nameless), long=True)[0].identity.splitlines()[1:] == list(links)
 
 
 def test_the_table_fits_eighty_columns_and_leaves_brackets_alone() -> None:
