@@ -20,8 +20,8 @@ KVM = ("-accel", "kvm", "-cpu", "host")
 # Without la57, a page is found over four tables in place of five: a tenth faster.
 EMULATION = ("-accel", "tcg,thread=multi", "-cpu", "max,la57=off")
 
-TRIAL_SECONDS = 5.0
-"""Processors that virtualise take a twentieth of it for the trial, emulation a tenth."""
+TRIAL_SECONDS = 10.0
+"""Emulation takes a tenth of it for the trial, and KVM where it works less than that."""
 
 SILENT_SECONDS = 60.0
 """How long a guest under KVM may show no sign of life: the slowest firmware takes a third of it."""
