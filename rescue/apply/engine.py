@@ -9,6 +9,7 @@ from typing import assert_never
 from rescue.apply import disk
 from rescue.apply.bootfiles import write_boot_files
 from rescue.apply.content import take_content
+from rescue.apply.flags import carry_flags, unlock
 from rescue.apply.grub import install_grub
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
@@ -24,6 +25,7 @@ from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
 from rescue.model.step import (
     BuildInitramfs,
+    CarryFlags,
     InstallGrub,
     MakeFilesystem,
     MakeSwap,
@@ -45,6 +47,7 @@ TreeStep = (
     SyncTree
     | TakeContent
     | PruneTree
+    | CarryFlags
     | MakeSwapFile
     | WriteBootFiles
     | BuildInitramfs
@@ -154,6 +157,7 @@ def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
         site=work.site,
         record=running,
         workspace=workspace,
+        flags={point: unlock(workspace, point) for point in sorted(plan.copied)},
     )
 
 
@@ -213,6 +217,8 @@ def _on_tree(step: TreeStep, work: TreeWork) -> str:
             return take_content(step, work)
         case PruneTree():
             return prune(step, work)
+        case CarryFlags():
+            return carry_flags(step, work)
         case MakeSwapFile():
             return make_swap_file(step, work)
         case WriteBootFiles():

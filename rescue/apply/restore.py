@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rescue.apply.flags import Unlocked, give_back
 from rescue.confirm import ReturnGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.comparison import Comparison, compare, in_tree, merged, settled
@@ -189,8 +190,10 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
             )
         )
     )
-    done = stream(rsync.return_argv(job), on_line=listener.line)
+    with Unlocked(here, names):
+        done = stream(rsync.return_argv(job), on_line=listener.line)
     ending, words = rsync.meaning(done.returncode)
+    give_back(dead, here, names)
     if ending is Ending.DONE:
         return True
     said = rsync.parse_complaints(done.stderr, source=dead, shown_as=piece.mount_point)

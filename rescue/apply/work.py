@@ -16,7 +16,8 @@ class Work:
     """One run. `record` and the figures grow; the rest stays as it was given.
 
     `failing` becomes true with the first error of reading the source's disk: nothing is deleted
-    from then on. `kept` are paths that the source has not like this any more, and that were not
+    from then on. `flags` are the inode flags that were found on the mirror, by mount point and
+    path. `kept` are paths that the source has not like this any more, and that were not
     deleted. `seen` is how far each file system of the source can be looked into, by mount point.
     """
 
@@ -28,6 +29,7 @@ class Work:
     vanished: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     free: tuple[FreeSpace, ...] = ()
+    flags: dict[str, dict[str, int]] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     failing: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from rescue.model.content import Suspect
 from rescue.model.disk import Disk
 from rescue.model.identity import DiskId, spelled
 from rescue.model.record import MirrorRecord
-from rescue.model.step import PruneTree, Step, SyncTree, TakeContent
+from rescue.model.step import CarryFlags, PruneTree, Step, SyncTree, TakeContent
 
 PLAN_VERSION = 1
 
@@ -69,9 +69,8 @@ class Plan:
     @property
     def copied(self) -> frozenset[str]:
         """Where the source's file systems are mounted that are copied; an absent one is not."""
-        copying = (
-            each for each in self.steps if isinstance(each, SyncTree | TakeContent | PruneTree)
-        )
+        kinds = SyncTree | TakeContent | PruneTree | CarryFlags
+        copying = (each for each in self.steps if isinstance(each, kinds))
         return frozenset(each.mount_point for each in copying)
 
     @classmethod

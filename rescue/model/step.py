@@ -89,6 +89,16 @@ class PruneTree:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CarryFlags:
+    """Give the files of one file system the inode flags (chattr) of the source's.
+
+    As the last thing: what is immutable cannot be written any more.
+    """
+
+    mount_point: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MakeSwapFile:
     """Make a swap file that the sync left out: path on the whole tree, and size in bytes."""
 
@@ -141,6 +151,7 @@ Step = (
     | SyncTree
     | TakeContent
     | PruneTree
+    | CarryFlags
     | MakeSwapFile
     | WriteBootFiles
     | BuildInitramfs

@@ -5,6 +5,7 @@ from typing import assert_never
 from rescue.model.role import Role
 from rescue.model.step import (
     BuildInitramfs,
+    CarryFlags,
     InstallGrub,
     MakeFilesystem,
     MakeSwap,
@@ -39,6 +40,8 @@ def title(step: Step) -> str:
             return f"write {len(step.paths)} files of {step.mount_point} anew, content for content"
         case PruneTree():
             return f"remove old kernels from {step.mount_point}"
+        case CarryFlags():
+            return f"set the inode flags of {step.mount_point}"
         case MakeSwapFile():
             return f"make swap file {step.path} ({human_bytes(step.size)})"
         case WriteBootFiles():

@@ -2,7 +2,7 @@
 
 First everything is copied, and nothing deleted below /boot and the kernels' modules; then the
 swap files, the settings, the initramfs and GRUB; then the menus, which name what is there by now;
-only then the old kernels go.
+only then the old kernels go. The inode flags come last: what is immutable cannot be written.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from rescue.model.boot import GrubPlatform
 from rescue.model.bootfiles import SETTINGS, is_menu, menu_patterns, whole_tree_patterns
 from rescue.model.disk import Disk
+from rescue.model.filesystem import FsKind
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
 from rescue.model.role import Role
 from rescue.model.step import (
     BuildInitramfs,
+    CarryFlags,
     InstallGrub,
     PruneTree,
     Step,
@@ -91,6 +93,12 @@ def run_steps(
             for each in looked_at
             if each.late
         ]
+    kinds = {pair.mount_point: pair.kind for pair in record.filesystems}
+    steps += [
+        CarryFlags(mount_point=each.mount_point)
+        for each in looked_at
+        if kinds[each.mount_point] is not FsKind.VFAT
+    ]
     return Run(steps=tuple(steps), notes=notes)
 
 

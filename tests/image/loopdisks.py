@@ -22,7 +22,7 @@ from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord
 from rescue.model.step import PruneTree, Step, SyncTree, WriteBootFiles
 from rescue.system.mkfs import mkfs_argv
 
-SIZE = {FsKind.EXT4: 64, FsKind.XFS: 320}
+SIZE = {FsKind.EXT4: 64, FsKind.XFS: 320, FsKind.BTRFS: 160}
 MIRROR = DiskId(serial="MIRROR-1")
 PATTERNS = ("/etc/fstab", "/etc/default/grub.d/*", "/boot/grub/grub.cfg", "/boot/grub/grubenv")
 KEEP = ("/.rescue/", "/etc/fstab", "/etc/default/grub.d/*")

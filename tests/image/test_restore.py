@@ -372,6 +372,24 @@ def test_attributes_come_back_down_to_the_last(night: Night) -> None:
     assert report.complete
 
 
+def test_inode_flags_come_back_and_a_file_that_is_locked_here_is_written(night: Night) -> None:
+    notes = "anna/notes"
+    with night.alive() as alive:
+        sh("chattr", "+i", str(alive / "home" / notes / "edited there"))
+        sh("chattr", "+d", str(alive / "home/zoe/first"))
+    sh("chattr", "+i", str(night.home / notes / "edited there"), str(night.home / notes))
+
+    assert night.restored().complete
+
+    def flags(name: str) -> str:
+        return sh("lsattr", "-d", str(night.home / name)).split()[0].replace("-", "")
+
+    assert (night.home / notes / "edited there").read_text() == "edited before the crash"
+    assert flags(f"{notes}/edited there") == "ie"
+    assert flags(notes) == "ie"
+    assert flags("zoe/first") == "de"
+
+
 def test_a_user_who_links_the_work_folder_elsewhere_is_refused(night: Night) -> None:
     victim = night.folder / "victim"
     victim.mkdir()

@@ -1,0 +1,122 @@
+"""Inode flags (chattr): the mirror's as the source's, and none that keeps a run from writing.
+
+rsync does not carry them. What was immutable or append-only on the mirror is made writable when a
+run begins, and every flag is set when nothing is written any more.
+"""
+
+import os
+from pathlib import Path
+
+from rescue.apply.work import TreeWork
+from rescue.apply.workspace import Workspace
+from rescue.model.event import Notice
+from rescue.model.filesystem import FsKind
+from rescue.model.step import CarryFlags
+from rescue.state import OWN_FOLDER
+from rescue.system import inodeflags
+from rescue.system.inodeflags import LOCKING, NO_COPY_ON_WRITE, flags_of, set_flags
+
+_MOST_NAMED = 5
+
+
+def unlock(workspace: Workspace, mount_point: str) -> dict[str, int]:
+    """Make one of the mirror's file systems writable; return what had flags, by path.
+
+    Folders of the source that are not copied on write are made so before anything is in them: a
+    file takes it from its folder, and cannot get it any more when it has content.
+    """
+    if not inodeflags.has_flags(workspace.kind_of(mount_point)):
+        return {}
+    root = workspace.mirror(mount_point)
+    found = dict(inodeflags.flagged(root))
+    for path, flags in found.items():
+        # New files take most flags from their folder: it gets its own when all of them are there.
+        folder = (root / path).is_dir()
+        set_flags(root / path, flags & (NO_COPY_ON_WRITE if folder else ~LOCKING))
+    if workspace.kind_of(mount_point) is FsKind.BTRFS:
+        _prepare_folders(workspace.source(mount_point), root)
+    return found
+
+
+def carry_flags(step: CarryFlags, work: TreeWork) -> str:
+    """Give every file and folder the flags of the source's, and say which could not be given."""
+    source = work.workspace.source(step.mount_point)
+    mirror = work.workspace.mirror(step.mount_point)
+    before = work.flags.get(step.mount_point, {})
+    wanted = dict(inodeflags.flagged(source))
+    for path in before.keys() - wanted.keys():
+        # What is left here though the source has it no more, or cannot show it, keeps what it had.
+        wanted[path] = before[path] if flags_of(source / path) is None else 0
+    refused = [
+        path
+        for path in sorted(wanted)
+        if not _is_own(path) and flags_of(mirror / path) is not None
+        if not set_flags(mirror / path, wanted[path])
+    ]
+    if refused:
+        work.emit(Notice(message=_not_kept(step.mount_point, refused, source)))
+    given = sum(bool(flags) for flags in wanted.values()) - len(refused)
+    return f"{given} files and folders" + (f", {len(refused)} without" if refused else "")
+
+
+def give_back(dead: Path, here: Path, names: list[str]) -> None:
+    """Give files that came back the flags that they had on the other side."""
+    for name in names:
+        flags = flags_of(dead / name)
+        if flags is not None and flags_of(here / name) is not None:
+            set_flags(here / name, flags)
+
+
+class Unlocked:
+    """A context in which named files, and the folders on the way to them, can be written."""
+
+    def __init__(self, root: Path, names: list[str]) -> None:
+        """Take the file system's root and paths relative to it."""
+        ways = {str(folder) for name in names for folder in Path(name).parents}
+        self._root = root
+        self._folders = sorted(ways)
+        self._names = names
+        self._had: dict[str, int] = {}
+
+    def __enter__(self) -> None:
+        for path in (*self._folders, *self._names):
+            flags = flags_of(self._root / path) or 0
+            if flags & LOCKING and set_flags(self._root / path, flags & ~LOCKING):
+                self._had[path] = flags
+
+    def __exit__(self, *_: object) -> None:
+        for path, flags in self._had.items():
+            set_flags(self._root / path, flags)
+
+
+def _prepare_folders(source: Path, root: Path) -> None:
+    for path, flags in inodeflags.flagged(source):
+        if flags & NO_COPY_ON_WRITE and (source / path).is_dir() and not _is_own(path):
+            made = root / path
+            if _reached_by_folders(root, path):
+                made.mkdir(parents=True, exist_ok=True)
+                set_flags(made, (flags_of(made) or 0) | NO_COPY_ON_WRITE)
+
+
+def _reached_by_folders(root: Path, path: str) -> bool:
+    """Whether nothing but folders, or nothing at all, is on the way to a path."""
+    way = root
+    for part in Path(path).parts:
+        way /= part
+        if os.path.lexists(way) and (way.is_symlink() or not way.is_dir()):
+            return False
+    return True
+
+
+def _is_own(path: str) -> bool:
+    return Path(path).parts[:1] == (OWN_FOLDER,)
+
+
+def _not_kept(mount_point: str, refused: list[str], source: Path) -> str:
+    more = len(refused) - _MOST_NAMED
+    named = ", ".join(
+        f"{mount_point.rstrip('/')}/{path} ({inodeflags.letters(flags_of(source / path) or 0)})"
+        for path in refused[:_MOST_NAMED]
+    )
+    rest = f" and {more} more" if more > 0 else ""
+    return f"inode flags that could not be set on the mirror: {named}{rest}"
