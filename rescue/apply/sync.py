@@ -61,7 +61,8 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     seen = _look(step.mount_point, work)
     careful = replace(step, deletions=step.deletions and not work.failing)
     job = job_of(careful, work.workspace, seen)
-    tally = _tightly(job, step.mount_point, work) if step.tight else _roomily(job, step, work)
+    first = careful.tight and careful.deletions
+    tally = _tightly(job, step.mount_point, work) if first else _roomily(job, step, work)
     work.workspace.complete_tree()
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
         setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))

@@ -198,14 +198,15 @@ def name_in_menu(pair: Twins, *versions: str) -> None:
     (pair.root / "boot/grub/grub.cfg").write_text(menu)
 
 
-def night(pair: Twins, *, first: bool = False) -> list[str]:
+def night(pair: Twins, *, first: bool = False, distrust: tuple[str, ...] = ()) -> list[str]:
     """Run with the order of a real one: kernels, initramfs, the menu, only then the old ones go."""
     plan, known = pair.plan(first=first), pair.folder / "digests"
     digests = json.loads(known.read_text()) if known.exists() else []
     record = replace(plan.record, initramfs_digests=tuple((each, was) for each, was in digests))
     menu = next(at for at, each in enumerate(plan.steps) if isinstance(each, WriteBootFiles))
     steps = (*plan.steps[:menu], BuildInitramfs(), *plan.steps[menu:])
-    return run(pair, replace(plan, record=record, steps=steps))
+    plan = replace(plan, record=record, steps=steps)
+    return run(pair, without_deletions(plan, distrust))
 
 
 @pytest.fixture(name="small_boot")
@@ -256,6 +257,19 @@ def test_an_old_kernel_gives_way_and_the_one_of_the_menu_stays(small_boot: Twins
     for name in ("vmlinuz-6.1.0-11", "initrd.img-6.1.0-11"):
         assert after[name] == before[name]
     assert not any("does not boot" in each for each in said)
+
+
+def test_no_kernel_gives_way_for_a_source_that_is_failing(small_boot: Twins) -> None:
+    night(small_boot, first=True)
+    before = boot_of(small_boot)
+    remove_kernel(small_boot, "6.1.0-10")
+    make_kernel(small_boot, "6.1.0-12", size=20)
+    with pytest.raises(ChildError) as caught:
+        night(small_boot, distrust=("SMART says so",))
+    assert "no room for the initramfs" in caught.value.message
+    assert before.items() <= boot_of(small_boot).items()
+    with small_boot.mirror_seen() as mirror:
+        assert not list(mirror.rglob("*.new"))
 
 
 def test_both_kernels_are_exchanged(small_boot: Twins) -> None:
