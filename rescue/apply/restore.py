@@ -13,6 +13,7 @@ from rescue.confirm import ReturnGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.comparison import Comparison, compare, in_tree, merged, settled
 from rescue.model.event import Event, Notice, Progress, StepDone, StepStarted
+from rescue.model.owners import Owners
 from rescue.model.restore import (
     LOSERS_FOLDER,
     OWN_FOLDERS,
@@ -22,7 +23,7 @@ from rescue.model.restore import (
     RestoreReport,
     Told,
 )
-from rescue.model.twin import Decision, Twin, decide
+from rescue.model.twin import Decision, Twin, decide, owned
 from rescue.system import mountns, rsync
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, ReturnJob
@@ -113,10 +114,12 @@ def check_sides(dead: Path, here: Path, piece: Piece, grant: ReturnGrant) -> Non
         )
 
 
-def compare_now(dead: Path, here: Path, piece: Piece, *, since: float) -> Comparison:
-    """Compare a piece on both sides as they are now."""
+def compare_now(
+    dead: Path, here: Path, piece: Piece, *, since: float, owners: Owners | None = None
+) -> Comparison:
+    """Compare a piece on both sides as they are now, its owners as they would be here."""
     skip = OWN_FOLDERS | set(piece.nested)
-    names = twins(dead, here, inside=piece.inside, skip=skip)
+    names = owned(twins(dead, here, inside=piece.inside, skip=skip), owners or Owners())
     return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())
 
 
@@ -131,7 +134,7 @@ def _told(number: int, piece: Piece, work: _Work) -> None:
 def _bring(piece: Piece, work: _Work) -> str:
     dead, here = work.dead[piece.mount_point], work.here(piece)
     check_sides(dead, here, piece, work.grant)
-    ahead = compare_now(dead, here, piece, since=work.plan.since)
+    ahead = compare_now(dead, here, piece, since=work.plan.since, owners=work.plan.owners)
     if not ahead.send:
         work.users += ahead.users
         return "nothing to bring back"
@@ -178,7 +181,9 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
     growing = fresh / "new"
     growing.mkdir(mode=0o700, exist_ok=True)
     dead, here = work.dead[piece.mount_point], work.here(piece)
-    job = ReturnJob(source=dead, target=here, names=listed, fresh=growing, aside=aside)
+    job = ReturnJob(
+        source=dead, target=here, names=listed, fresh=growing, aside=aside, owners=work.plan.owners
+    )
     listener = Listener(
         lambda seen: work.emit(
             Progress(

@@ -1,7 +1,6 @@
 """`rescue restore`: the users' files come back from the dead disk onto the running mirror."""
 
 import os
-import pwd
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,14 +10,15 @@ from time import time
 
 from rescue.apply.restore import apply_restore, compare_now
 from rescue.codec import to_json
-from rescue.confirm import grant_return, unless_refused
+from rescue.commands.deadhomes import People, people_of
+from rescue.confirm import GuardRefusedError, grant_return, unless_refused
 from rescue.discover.deaddisk import DeadDisk, opened
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RefusedError, UsageError
 from rescue.model.comparison import Comparison
 from rescue.model.machine import Machine
 from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
-from rescue.plan.restore import Start, begin_restore, plan_restore
+from rescue.plan.restore import Start, begin_restore, mount_refusals, plan_restore
 from rescue.state import load_boots
 from rescue.system import journal, loop
 from rescue.system.files import free_on, write_atomic
@@ -82,7 +82,10 @@ def _planned(options: RestoreOptions, screen: Screen) -> Iterator[tuple[RestoreP
             table_uuid=start.record.source.table_uuid,
             layout=start.layout,
         ) as dead:
-            yield _plan(machine, start, request, dead, screen), dead
+            people = people_of(dead, start, request)
+            if refusals := mount_refusals(machine, people.start.pieces):
+                raise GuardRefusedError(tuple(refusals))
+            yield _plan(machine, people, request, dead, screen), dead
 
 
 def _carry_out(
@@ -155,11 +158,14 @@ def _boots() -> tuple[float, ...]:
 
 
 def _plan(
-    machine: Machine, start: Start, request: RestoreRequest, dead: DeadDisk, screen: Screen
+    machine: Machine, people: People, request: RestoreRequest, dead: DeadDisk, screen: Screen
 ) -> RestorePlan:
     """Compare both sides and plan. What was found is shown where nothing can be planned."""
+    start, owners = people.start, people.mapped.owners
     compared = {
-        piece: compare_now(dead.places[piece.mount_point], here, piece, since=start.since)
+        piece: compare_now(
+            dead.places[piece.mount_point], here, piece, since=start.since, owners=owners
+        )
         for piece, here in _readable(start, dead.places).items()
     }
     planned = plan_restore(
@@ -170,7 +176,8 @@ def _plan(
         findings=dead.findings,
         compared=compared,
         free=_free(compared),
-        accounts=frozenset(entry.pw_uid for entry in pwd.getpwall()),
+        mapped=people.mapped,
+        notes=people.notes,
         now=time(),
     )
     if isinstance(planned, tuple):

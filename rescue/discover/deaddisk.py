@@ -47,13 +47,26 @@ SCRATCH = Path("/var/lib/rescue/scratch")
 class DeadDisk:
     """What is left: the table, sentences on what was found, and the file systems that are open.
 
-    `places` are where the file system of a mount point is mounted, `readings` how.
+    `places` are where the file system of a mount point is mounted, `readings` how. Further ones are
+    opened as they are needed.
     """
 
     table: DeadTable
     findings: list[Finding]
+    origin: Origin
+    layout: PartitionTable | None
+    scratch: Path
     places: dict[str, Path] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
+    tried: set[str] = field(default_factory=set)
+
+    def open(self, pair: FilesystemPair) -> Path | None:
+        """Mount a recorded file system where that was not tried yet; return where it is mounted."""
+        if pair.mount_point not in self.tried:
+            place = PLACE / str(len(self.tried))
+            self.tried.add(pair.mount_point)
+            _open(self, self.origin, pair, self.layout, place=place, scratch=self.scratch)
+        return self.places.get(pair.mount_point)
 
 
 @contextmanager
@@ -75,9 +88,11 @@ def opened(
     mountns.mount(mountns.tmpfs_argv(PLACE, size="4m", mode="0700"))
     try:
         table = same_as_recorded(read_dead_table(origin), table_uuid)
-        dead = DeadDisk(table=table, findings=[table.finding])
-        for number, pair in enumerate(pairs):
-            _open(dead, origin, pair, layout, place=PLACE / str(number), scratch=scratch)
+        dead = DeadDisk(
+            table=table, findings=[table.finding], origin=origin, layout=layout, scratch=scratch
+        )
+        for pair in pairs:
+            dead.open(pair)
         yield dead
     finally:
         with contextlib.suppress(RescueError):

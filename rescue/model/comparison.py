@@ -20,8 +20,8 @@ class Comparison:
 
     `send` are the names to bring, parents first, relative to the file system's root; `aside` are
     those of them whose replaced twin is put aside in any case. `newest` are pairs of time (seconds)
-    and absolute path; `new_homes` are users whose home comes whole, with its owner's number.
-    `borders` are absolute paths where a btrfs subvolume of the dead disk begins: none comes back.
+    and absolute path; `owners` are the user numbers (as they are here) of what comes. `borders` are
+    absolute paths where a btrfs subvolume of the dead disk begins: none comes back.
     """
 
     users: tuple[Told, ...]
@@ -32,7 +32,7 @@ class Comparison:
     newest: tuple[tuple[float, str], ...]
     future_there: tuple[str, ...]
     future_here: tuple[str, ...]
-    new_homes: tuple[tuple[str, int], ...] = ()
+    owners: frozenset[int] = frozenset()
     borders: tuple[str, ...] = ()
 
 
@@ -76,7 +76,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
     aside: list[str] = []
     newest: list[tuple[float, str]] = []
     future: tuple[list[str], list[str]] = ([], [])
-    homes: list[tuple[str, int]] = []
+    owners: set[int] = set()
     borders: list[str] = []
     needed = 0
     for twin in twins:
@@ -95,8 +95,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         needed += room_of(twin.there)
         if decision is Decision.DOUBTFUL:
             aside.append(twin.path)
-        if piece.tree == HOMES and twin.there.shape is Shape.FOLDER and "/" not in path:
-            homes.append((path, twin.there.uid))
+        owners.add(twin.there.uid)
         if twin.there.shape is not Shape.FOLDER:
             newest.append((twin.there.mtime_ns / 1e9, absolute(piece, twin.path)))
             newest = sorted(newest, reverse=True)[:NEWEST]
@@ -109,7 +108,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         newest=tuple(newest),
         future_there=tuple(future[0]),
         future_here=tuple(future[1]),
-        new_homes=tuple(homes),
+        owners=frozenset(owners),
         borders=tuple(borders),
     )
 
@@ -154,7 +153,12 @@ def absolute(piece: Piece, path: str) -> str:
 
 
 def user_of(piece: Piece, path: str) -> str:
-    """Given a path relative to the tree, return whose it is: the first folder of a home tree."""
+    """Given a path relative to the tree, return whose it is: the first folder of a home tree.
+
+    A home that lies elsewhere is a tree of its own.
+    """
+    if piece.user:
+        return piece.user
     return path.partition("/")[0] if piece.tree == HOMES else ""
 
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
 from rescue.model.identity import DiskId
+from rescue.model.owners import Owners
 
 RESTORE_VERSION = 1
 
@@ -66,7 +67,8 @@ class Piece:
     """The part of one tree that lies on one file system.
 
     `inside` is the path within the file system ('' for all of it); `mount_point` is where the
-    running system has the twin of it. `nested` are paths within it where other pieces begin.
+    running system has the twin of it. `nested` are paths within it where other pieces begin;
+    `user` is whose home the tree is, where it is one outside of /home.
     """
 
     tree: str
@@ -76,6 +78,7 @@ class Piece:
     source_uuid: str
     mirror_uuid: str
     nested: tuple[str, ...] = ()
+    user: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +154,8 @@ class RestorePlan:
     """What would come back, complete before the first byte.
 
     `since` is when the mirror was last written by a run; `planned` is now (both seconds since the
-    epoch). `future_there` and `future_here` are files with times yet to come, as absolute paths.
+    epoch). `owners` is what becomes of user and group numbers. `future_there` and `future_here` are
+    files with times yet to come, as absolute paths.
     """
 
     version: int = RESTORE_VERSION
@@ -165,6 +169,7 @@ class RestorePlan:
     since: float
     planned: float
     keep_losers: bool = False
+    owners: Owners = field(default_factory=Owners)
     newest: tuple[str, ...] = ()
     future_there: tuple[str, ...] = ()
     future_here: tuple[str, ...] = ()

@@ -1,7 +1,10 @@
 """One name in two trees, the dead disk's and the running system's, and what shall become of it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from rescue.model.owners import Owners
 
 
 class Shape(StrEnum):
@@ -100,6 +103,18 @@ def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
     if here.ctime_ns > since_ns or is_future(there, now_ns=now_ns):
         return Decision.DOUBTFUL
     return Decision.UPDATE
+
+
+def owned(twins: Iterable[Twin], owners: Owners) -> Iterator[Twin]:
+    """Yield the names with the owners that those of the dead disk would have here."""
+    users, groups = dict(owners.users.given), dict(owners.groups.given)
+    for twin in twins:
+        there = twin.there
+        if there is not None:
+            uid, gid = users.get(there.uid, there.uid), groups.get(there.gid, there.gid)
+            if (uid, gid) != (there.uid, there.gid):
+                there = replace(there, uid=uid, gid=gid)
+        yield twin if there is twin.there else replace(twin, there=there)
 
 
 def same_owner(twin: Twin) -> bool:

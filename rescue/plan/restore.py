@@ -1,6 +1,6 @@
 """The way back of the users' files: the whole plan, or every reason against it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rescue.errors import ExitCode
@@ -9,6 +9,7 @@ from rescue.model.disk import PartitionTable
 from rescue.model.filesystem import FileSystem
 from rescue.model.finding import Finding, Refusal
 from rescue.model.machine import Machine
+from rescue.model.owners import Owners
 from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState
 from rescue.model.restore import (
     HOMES,
@@ -21,6 +22,7 @@ from rescue.model.restore import (
     Room,
 )
 from rescue.plan.contents import some_of
+from rescue.plan.owners import Mapped
 from rescue.plan.refuse import in_order
 from rescue.plan.restoreorigin import Found, find_origin, image_origin
 from rescue.plan.restoretrees import DEFAULT_TREES, pieces_of, tree_refusals
@@ -80,7 +82,7 @@ def begin_restore(
     if isinstance(found, tuple):
         return in_order([*refusals, *found])
     pieces = () if refusals else pieces_of(record, request.trees or DEFAULT_TREES)
-    refusals += _mount_refusals(machine, pieces)
+    refusals += mount_refusals(machine, pieces)
     if refusals:
         return in_order(refusals)
     running = machine.root_disk
@@ -102,14 +104,18 @@ def plan_restore(
     findings: Sequence[Finding],
     compared: Mapping[Piece, Comparison],
     free: Mapping[str, Free],
-    accounts: Collection[int] = (),
+    mapped: Mapped | None = None,
+    notes: Sequence[str] = (),
     now: float,
 ) -> RestorePlan | tuple[Refusal, ...]:
     """Given what both sides hold, return the plan, or all refusals.
 
     `compared` has every piece that could be read and has something; `free` is by mount point;
-    `accounts` are the numbers of the users that this system knows.
+    `mapped` is what becomes of the owners, by which it was compared; `notes` are further sentences.
     """
+    whose = mapped or Mapped(owners=Owners())
+    coming = {number for each in compared.values() for number in each.owners}
+    places = {piece.mount_point for piece in start.pieces}
     room = _room(compared, free)
     refusals = [*_unread(start, readings, compared), *_room_refusals(room)]
     if refusals:
@@ -122,12 +128,17 @@ def plan_restore(
         mirror=start.record.name,
         origin=start.found.origin,
         pieces=tuple(compared),
-        reads=tuple(Read(mount_point=place, reading=how) for place, how in readings.items()),
+        reads=tuple(
+            Read(mount_point=place, reading=how)
+            for place, how in readings.items()
+            if place in places
+        ),
         users=merged(told for each in compared.values() for told in each.users),
         room=room,
         since=start.since,
         planned=now,
         keep_losers=request.keep_losers,
+        owners=whose.owners,
         newest=tuple(path for _, path in newest[:10]),
         future_there=there,
         future_here=here,
@@ -136,7 +147,8 @@ def plan_restore(
             *start.found.notes,
             *_border_notes(compared),
             *_clock_notes(there, here),
-            *_account_notes(compared, accounts),
+            *whose.notes_for(coming),
+            *notes,
         ),
     )
 
@@ -178,7 +190,7 @@ def _running_refusals(machine: Machine, record: MirrorRecord, *, now: float) -> 
     return refusals
 
 
-def _mount_refusals(machine: Machine, pieces: Sequence[Piece]) -> list[Refusal]:
+def mount_refusals(machine: Machine, pieces: Sequence[Piece]) -> list[Refusal]:
     """Refuse where a file system is not mounted that files would return to."""
     wanted = {piece.mount_point: piece.mirror_uuid.lower() for piece in pieces}
     return [
@@ -282,16 +294,3 @@ def _clock_notes(there: Sequence[str], here: Sequence[str]) -> tuple[str, ...]:
             "kept, though what is on the dead disk may be the later one"
         )
     return tuple(notes)
-
-
-def _account_notes(
-    compared: Mapping[Piece, Comparison], accounts: Collection[int]
-) -> tuple[str, ...]:
-    """Say whose account was made after the last run: accounts are not brought back."""
-    homes = (home for each in compared.values() for home in each.new_homes)
-    return tuple(
-        f"the home of '{user}' comes back, and this system has no user with its owner's number "
-        f"{uid}: the account was made after the last run; make it again: 'useradd --uid {uid}'"
-        for user, uid in homes
-        if uid not in accounts
-    )

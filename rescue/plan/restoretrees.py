@@ -1,5 +1,6 @@
 """Which trees come back, and on which of the recorded file systems each of them lay."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from rescue.errors import ExitCode
@@ -76,9 +77,14 @@ def pieces_of(record: MirrorRecord, trees: tuple[str, ...]) -> tuple[Piece, ...]
     return tuple(piece for tree in outer for piece in _pieces(pairs, tree))
 
 
+def holder_of(pairs: Sequence[FilesystemPair], path: str) -> FilesystemPair:
+    """Return the file system that a path lies on."""
+    holders = [p for p in pairs if p.mount_point == path or _below(path, p.mount_point)]
+    return max(holders, key=lambda pair: len(pair.mount_point))
+
+
 def _pieces(pairs: list[FilesystemPair], tree: str) -> list[Piece]:
-    holders = [p for p in pairs if p.mount_point == tree or _below(tree, p.mount_point)]
-    holder = max(holders, key=lambda pair: len(pair.mount_point))
+    holder = holder_of(pairs, tree)
     below = [pair for pair in pairs if _below(pair.mount_point, tree)]
     return [_piece(pairs, tree, pair, pair.mount_point) for pair in below] + [
         _piece(pairs, tree, holder, tree)

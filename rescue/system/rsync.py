@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from rescue.model.filesystem import FsKind
+from rescue.model.owners import Numbers, Owners
 from rescue.model.unread import Unread
 
 PARTIAL_DIRECTORY = ".rescue~new"
@@ -73,7 +74,8 @@ class ReturnJob:
 
     `names` is a file of paths relative to both roots, each ended by a zero byte; `fresh` is the
     folder in which new content grows before it is renamed, and `aside` the one for what is
-    replaced (None: it goes), both on the target's file system.
+    replaced (None: it goes), both on the target's file system. `owners` is what becomes of user and
+    group numbers.
     """
 
     source: Path
@@ -81,6 +83,7 @@ class ReturnJob:
     names: Path
     fresh: Path
     aside: Path | None = None
+    owners: Owners = field(default_factory=Owners)
 
 
 def return_argv(job: ReturnJob) -> list[str]:
@@ -99,6 +102,8 @@ def return_argv(job: ReturnJob) -> list[str]:
         "--from0",
         f"--temp-dir={job.fresh}",
         *aside,
+        *_mapped("--usermap", job.owners.users),
+        *_mapped("--groupmap", job.owners.groups),
         "--8-bit-output",
         "--no-human-readable",
         "--outbuf=Line",
@@ -108,6 +113,12 @@ def return_argv(job: ReturnJob) -> list[str]:
         f"{job.source}/",
         f"{job.target}/",
     ]
+
+
+def _mapped(option: str, numbers: Numbers) -> list[str]:
+    """Return the option that gives files of these numbers to others; ACLs follow it, too."""
+    pairs = ",".join(f"{there}:{here}" for there, here in numbers.given)
+    return [f"{option}={pairs}"] if pairs else []
 
 
 def escape(path: str) -> str:

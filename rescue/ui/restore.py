@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rescue.model.finding import Finding, Severity
-from rescue.model.restore import RestorePlan, RestoreReport, Told
+from rescue.model.restore import HOMES, RestorePlan, RestoreReport, Told
 from rescue.units import human_bytes
 
 MOST_PATHS = 20
@@ -114,6 +114,8 @@ def _table(users: Sequence[Told]) -> Table:
 
 
 def _name(told: Told) -> str:
+    if told.user and told.tree != HOMES:
+        return _shown(f"{told.tree} ({told.user})")
     return _shown(f"{told.tree}/{told.user}" if told.user else told.tree)
 
 

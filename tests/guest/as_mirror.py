@@ -47,15 +47,28 @@ def fill(device: str, mounted: str) -> str:
     return uuid
 
 
+def fill_accounts(device: str) -> str:
+    """Make a root file system with nothing on it but this system's accounts; return its UUID."""
+    uuid = str(uuid4())
+    sh("mkfs.ext4", "-q", "-U", uuid, device)
+    place = Path("/run/fill")
+    place.mkdir(exist_ok=True)
+    sh("mount", device, str(place))
+    (place / "etc").mkdir()
+    sh("cp", "-a", "/etc/passwd", "/etc/group", "/etc/login.defs", str(place / "etc"))
+    sh("umount", str(place))
+    return uuid
+
+
 def pair(running: Disk, point: str, dead: str) -> FilesystemPair:
     part = next(part for part in running.partitions if point in {use.where for use in part.uses})
     assert isinstance(part.content, FileSystem)
+    device = f"{dead}{part.number}"
     return FilesystemPair(
         mount_point=point,
         kind=part.content.kind,
         partition=part.number,
-        # The root's content does not matter here; its UUID must only be another one.
-        source_uuid=fill(f"{dead}{part.number}", point) if point == "/home" else str(uuid4()),
+        source_uuid=fill(device, point) if point == "/home" else fill_accounts(device),
         mirror_uuid=part.content.uuid,
         mirror_partuuid=part.uuid,
     )

@@ -50,6 +50,20 @@ def pull_out(server: Guest) -> None:
     server.run("umount --lazy /run/first")
 
 
+def a_new_user_s_number_is_somebody_else_s_here(server: Guest) -> None:
+    """carla and dora were made after the last run; here bert got carla's number meanwhile."""
+    root = next(part for part in GPT.partitions if part.mount_point == "/")
+    server.run(f"mkdir /run/root && mount /dev/vdb{root.number} /run/root")
+    for name, number, home in (("carla", 1500, "/home/carla"), ("dora", 1510, "/srv/dora")):
+        server.run(f"echo '{name}:x:{number}:{number}::{home}:/bin/sh' >> /run/root/etc/passwd")
+        server.run(f"echo '{name}:x:{number}:' >> /run/root/etc/group")
+    for home, number in (("/run/first/carla", 1500), ("/run/root/srv/dora", 1510)):
+        server.run(f"mkdir -p {home} && echo secret > {home}/letter && chown -R {number}: {home}")
+    server.run("sync && umount /run/root && sync -f /run/first")
+    server.run("useradd --uid 1500 bert && useradd --uid 1501 carla")
+    server.run("useradd --uid 1520 --home-dir /srv/dora dora")
+
+
 def the_wizard_leads_back(server: Guest) -> None:
     """See its menu, and leave the question what shall come back."""
     person = server.ssh.terminal("LANG=C.UTF-8 rescue")
@@ -70,6 +84,7 @@ RESTORE = "rescue restore --yes --expect-serial DEAD0001 --report /root/report"
 
 
 def test_what_the_journal_holds_comes_back_and_the_disk_is_not_touched(rescued: Guest) -> None:
+    a_new_user_s_number_is_somebody_else_s_here(rescued)
     dead = rescued.disk("DEAD0001")
     pull_out(rescued)
     before = dead.digest()
@@ -77,6 +92,10 @@ def test_what_the_journal_holds_comes_back_and_the_disk_is_not_touched(rescued: 
     the_wizard_leads_back(rescued)
 
     said = rescued.run(RESTORE)
+    assert "'carla' has the number 1500 on the dead disk and 1501 here" in said.stdout
+    owners = rescued.run("stat --format=%U:%G /home/carla /home/carla/letter /srv/dora/letter")
+    assert owners.stdout.split() == ["carla:carla", "carla:carla", "dora:dora"]
+    assert rescued.run("find / -xdev -user bert; find /home -user bert").stdout == ""
     assert "journal replayed into a throw-away copy" in said.stdout
     assert missing(tree(rescued, "/home"), range(150)) == []
     left = rescued.run("losetup --list --noheadings; dmsetup ls; ls /var/lib/rescue/scratch")

@@ -4,13 +4,14 @@ import hashlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rescue.apply.restore import apply_restore, compare_now
 from rescue.codec import from_json, to_json
+from rescue.commands.deadhomes import people_of
 from rescue.confirm import grant_return, unless_refused
 from rescue.discover.deaddisk import opened
 from rescue.model.disk import PartitionTable, TableKind
@@ -116,12 +117,16 @@ def _session(
         layout=start.layout,
         scratch=scratch,
     ) as dead:
+        people = people_of(dead, start, request, root=night.running)
+        start = people.start
         compared, free = {}, {}
         for piece in start.pieces:
             here = night.running / piece.mount_point.lstrip("/")
             place = dead.places.get(piece.mount_point)
             if place is not None and (place / piece.inside).exists():
-                compared[piece] = compare_now(place, here, piece, since=start.since)
+                compared[piece] = compare_now(
+                    place, here, piece, since=start.since, owners=people.mapped.owners
+                )
                 left, inodes = free_on(here)
                 free[piece.mount_point] = Free(size=left, inodes=inodes)
         plan = unless_refused(
@@ -133,7 +138,8 @@ def _session(
                 findings=dead.findings,
                 compared=compared,
                 free=free,
-                accounts=(0, 1000),
+                mapped=people.mapped,
+                notes=people.notes,
                 now=time.time(),
             )
         )
@@ -185,7 +191,26 @@ def night_of(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[Night]:
             (running / name).mkdir(exist_ok=True)
             sh("mount", device, str(running / name))
             stack.callback(sh, "umount", str(running / name))
-        yield Night(folder=folder, image=image, running=running, machine=_machine(kind), kind=kind)
+        night = Night(
+            folder=folder, image=image, running=running, machine=_machine(kind), kind=kind
+        )
+        with night.alive() as alive:
+            accounts(alive, {"anna": 1000, "bela": 1001, "zoe": 1234})
+        accounts(running, {"anna": 1000, "bela": 1001})
+        yield night
+
+
+def accounts(root: Path, people: Mapping[str, int], homes: Mapping[str, str] | None = None) -> None:
+    """Write the accounts of a system: root, and people with a group of their own."""
+    (root / "etc").mkdir(exist_ok=True)
+    where = homes or {}
+    passwd, group = "root:x:0:0:root:/root:/bin/bash\n", "root:x:0:\nmail:x:8:\n"
+    for name, number in people.items():
+        home = where.get(name, f"/home/{name}")
+        passwd += f"{name}:x:{number}:{number}:,,,:{home}:/bin/bash\n"
+        group += f"{name}:x:{number}:\n"
+    (root / "etc/passwd").write_text(passwd)
+    (root / "etc/group").write_text(group)
 
 
 def _make(made: FileSystem, device: str) -> None:

@@ -543,7 +543,7 @@ def test_nothing_stays_mounted_or_attached(night: Night) -> None:
 
 def test_an_account_that_is_not_here_is_pointed_out(night: Night) -> None:
     (note,) = night.planned().notes
-    assert "the home of 'zoe' comes back" in note
+    assert "this system has no user 'zoe'" in note
     assert "useradd --uid 1234" in note
 
 

@@ -159,7 +159,7 @@ def test_a_subvolume_of_the_dead_disk_is_listed_and_is_not_made_as_an_empty_fold
     )
     assert compared.borders == ("/home/anna",)
     assert compared.users[0].unreadable == ("anna",)
-    assert (compared.send, compared.new_homes, compared.users[0].new_folders) == ((), (), 0)
+    assert (compared.send, compared.owners, compared.users[0].new_folders) == ((), frozenset(), 0)
 
 
 def test_what_did_not_come_is_told_as_such() -> None:
