@@ -42,7 +42,7 @@ OWN = (
         pytest.param(BOOKWORM, "gpt", UEFI, False, marks=pytest.mark.long),
         pytest.param(BOOKWORM, "mbr", BIOS, True, marks=pytest.mark.long),
         pytest.param(BOOKWORM_SATA, "gpt", BIOS, False, marks=pytest.mark.long),
-        pytest.param(TRIXIE_NVME, "gpt", BIOS, True, marks=pytest.mark.long),
+        pytest.param(TRIXIE_NVME, "gpt", BIOS, False, marks=pytest.mark.long),
         pytest.param(TRIXIE_NVME, "gpt", UEFI, False, marks=pytest.mark.long),
     ],
 )

@@ -29,6 +29,11 @@ class DiskModel(StrEnum):
         """Whether it can be plugged into a running guest; QEMU's SATA ports cannot."""
         return self is not DiskModel.IDE
 
+    @property
+    def can_be_frozen(self) -> bool:
+        """Whether QEMU can keep its state, and with it that of a running guest."""
+        return self is not DiskModel.NVME
+
 
 def partition(device: str, number: int) -> str:
     """Return the path of a disk's partition: /dev/vda4, /dev/nvme0n1p4."""

@@ -39,10 +39,21 @@ def _writable_nodes(guest: Guest) -> list[str]:
     return [*nodes, "flash1"] if guest.hardware.firmware is UEFI else nodes
 
 
+class _SwitchedOn(Guest):
+    """A guest that boots when it is entered; then it runs commands, as a thawed one does."""
+
+    def start(self) -> None:
+        """Switch on; returns when the boot is through."""
+        super().start()
+        self.wait_for_ssh()
+        self.failed_units()
+
+
 @dataclass(frozen=True)
 class Frozen:
     """A guest that ran when it was frozen. Its files do not change any more.
 
+    One with a disk that cannot be frozen was switched off instead, and has no memory.
     `accelerator` are QEMU's options that it ran by: its memory is of use to no others.
     """
 
@@ -63,6 +74,8 @@ class Frozen:
         plugged = [_copy(each, directory) for each in self.plugged]
         if self.hardware.firmware is UEFI:
             shutil.copy(self.directory / VARIABLES, directory / VARIABLES)
+        if not self.memory.exists():
+            return _SwitchedOn(self.hardware, plugged, key=self.key, directory=directory)
         source = f"exec:cat {shlex.quote(str(self.memory))}"
         return Guest(
             self.hardware,
@@ -77,10 +90,20 @@ def freeze(guest: Guest, directory: Path) -> Frozen:
     """Stop a running guest for good and keep its state. Its disks must not be written any more."""
     frozen = Frozen(guest.hardware, tuple(guest.plugged), directory, guest.key, guest.accelerator)
     directory.mkdir(parents=True, exist_ok=True)
+    if all(each.disk.model.can_be_frozen for each in guest.plugged):
+        _keep_memory(guest, frozen.memory)
+    else:
+        guest.poweroff()
+    if guest.hardware.firmware is UEFI and guest.directory != directory:
+        shutil.copy(guest.directory / VARIABLES, directory / VARIABLES)
+    return frozen
+
+
+def _keep_memory(guest: Guest, memory: Path) -> None:
     guest.ssh.close()
     guest.qmp.execute("stop")
     guest.qmp.execute("migrate-set-parameters", max_bandwidth=1 << 40)
-    guest.qmp.execute("migrate", uri=f"exec:cat > {shlex.quote(str(frozen.memory))}")
+    guest.qmp.execute("migrate", uri=f"exec:cat > {shlex.quote(str(memory))}")
     deadline = time.monotonic() + _SECONDS
     while (status := guest.qmp.execute("query-migrate")["status"]) != "completed":
         if status == "failed" or time.monotonic() > deadline:
@@ -88,9 +111,6 @@ def freeze(guest: Guest, directory: Path) -> Frozen:
         time.sleep(0.1)
     guest.qmp.execute("quit")
     guest.wait_for_power_off()
-    if guest.hardware.firmware is UEFI and guest.directory != directory:
-        shutil.copy(guest.directory / VARIABLES, directory / VARIABLES)
-    return frozen
 
 
 def _copy(plugged: Plugged, directory: Path) -> Plugged:
