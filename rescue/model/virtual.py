@@ -35,6 +35,7 @@ class DiskBus(StrEnum):
     VIRTIO = "virtio"
     SATA = "sata"
     NVME = "nvme"
+    SCSI = "scsi"
     USB = "usb"
 
 
@@ -69,16 +70,22 @@ class VirtualMachine:
     emulated: bool = False
 
 
+_VIRTUAL = ("/dev/vd", "/dev/xvd")
+"""Names of disks that only virtual machines have: those of virtio, and of Xen."""
+
+
 def bus_like(disk: Disk) -> DiskBus:
     """Return the bus on which a guest sees a disk as the machine itself does.
 
     An initramfs may hold the drivers of its own machine alone (`MODULES=dep`), and a cloud's
-    kernel has no others.
+    kernel drives no SATA: there a SCSI disk is one of virtio-scsi or Hyper-V.
     """
     match disk.transport:
         case "virtio":
             return DiskBus.VIRTIO
         case "nvme":
             return DiskBus.NVME
+        case "scsi":
+            return DiskBus.SCSI
         case _:
-            return DiskBus.VIRTIO if disk.path.startswith("/dev/vd") else DiskBus.SATA
+            return DiskBus.VIRTIO if disk.path.startswith(_VIRTUAL) else DiskBus.SATA

@@ -39,6 +39,7 @@ _DEVICES = {
     DiskBus.SATA: {"driver": "ide-hd"},
     DiskBus.NVME: {"driver": "nvme"},
     DiskBus.USB: {"driver": "usb-storage", "bus": "usb.0"},
+    DiskBus.SCSI: {"driver": "scsi-hd", "bus": "scsi.0"},
 }
 
 
@@ -74,6 +75,8 @@ def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...
     argv += _firmware(machine.firmware, folder)
     if any(disk.bus is DiskBus.USB for disk in machine.disks):
         argv += ["-device", "qemu-xhci,id=usb"]
+    if any(disk.bus is DiskBus.SCSI for disk in machine.disks):
+        argv += ["-device", "virtio-scsi-pci,id=scsi"]
     for number, disk in enumerate(machine.disks):
         argv += ["-blockdev", json.dumps(_block_node(disk, number))]
         argv += ["-device", json.dumps(_disk_device(disk, number))]

@@ -92,6 +92,15 @@ def test_a_good_mirror_passes_and_no_byte_of_it_changes(
 
 
 @pytest.mark.long
+def test_a_cloud_kernel_passes_on_the_disks_of_a_cloud(mirror: ProofPlan, tmp_path: Path) -> None:
+    """It drives no SATA, which a disk of virtio-scsi was taken for."""
+    seen = proven(replace(mirror, bus=DiskBus.SCSI), BIOS, tmp_path)
+    print(seen.proof)
+    assert seen.proof.cause == "", seen.evidence
+    assert seen.proof.passed
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("variant", [TRIXIE_NVME, BOOKWORM_SATA])
 def test_the_full_kernel_passes_on_the_disks_of_a_real_server(
     lab: Lab, tmp_path: Path, variant: Variant

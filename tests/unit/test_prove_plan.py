@@ -116,6 +116,9 @@ def test_a_guest_gets_the_bus_that_the_machine_has_drivers_for() -> None:
         ("nvme", "/dev/nvme0n1", DiskBus.NVME),
         ("sata", "/dev/sda", DiskBus.SATA),
         ("usb", "/dev/sdb", DiskBus.SATA),
+        # virtio-scsi and Hyper-V, as clouds have them: their kernel drives no SATA.
+        ("scsi", "/dev/sda", DiskBus.SCSI),
+        ("", "/dev/xvda", DiskBus.VIRTIO),
     ):
         assert bus_like(replace(disk, transport=transport, path=path)) is bus
 

@@ -74,6 +74,13 @@ def test_a_disk_is_read_only_where_it_shall_be() -> None:
     assert [device["bootindex"] for device in devices] == [0, 1]
 
 
+def test_a_scsi_disk_has_the_controller_that_a_cloud_kernel_drives() -> None:
+    disk = VirtualDisk(path="/x", format=ImageFormat.QCOW2, serial="A", bus=DiskBus.SCSI)
+    argv = _argv(disks=(disk,))
+    assert "virtio-scsi-pci,id=scsi" in _option(argv, "-device")
+    assert [each["bus"] for each in _disk_devices(argv)] == ["scsi.0"]
+
+
 def test_the_bios_shows_its_screen_on_the_second_serial_port() -> None:
     assert _option(_argv(), "-fw_cfg") == ["name=etc/sercon-port,file=/run/rescue/prove/sercon"]
 
