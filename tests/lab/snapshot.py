@@ -72,7 +72,7 @@ class Frozen:
         """Return a guest that, when entered, goes on from here on copies of the disks."""
         directory.mkdir(parents=True)
         plugged = [_copy(each, directory) for each in self.plugged]
-        if self.hardware.firmware is UEFI:
+        if self.hardware.firmware is UEFI and (self.directory / VARIABLES).exists():
             shutil.copy(self.directory / VARIABLES, directory / VARIABLES)
         if not self.memory.exists():
             return _SwitchedOn(self.hardware, plugged, key=self.key, directory=directory)

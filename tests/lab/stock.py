@@ -66,7 +66,10 @@ class Stock:
             return built or build_wheel(self._checkout, folder)
 
     def booted(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
-        """Return a server that reached multi-user; kept in the cache beside its image."""
+        """Return a server that reached multi-user; kept in the cache beside its image.
+
+        One that cannot be frozen is its image as it was installed.
+        """
         image = self.image(layout, variant)
         hardware = replace(self._hardware, firmware=firmware)
         with locked(image.directory):
@@ -74,7 +77,7 @@ class Stock:
             directory = image.directory / _frozen_name(variant, layout, hardware, options)
             if not directory.exists():
                 unfinished = image.directory / f"tmp-{directory.name}"
-                options = _boot_and_freeze(image, hardware, variant, unfinished)
+                options = _make_first(image, hardware, variant, unfinished) or options
                 # By other options than before, where KVM was given up in between.
                 directory = image.directory / _frozen_name(variant, layout, hardware, options)
                 shutil.rmtree(directory, ignore_errors=True)
@@ -89,8 +92,17 @@ class Stock:
 
     def prepared(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
         """Return a server with `rescue` and a mirror, MIRROR01, that was just prepared."""
-        base = self.installed(layout, firmware, variant)
-        return self._kept("prepared", base, lambda guest: _prepare(guest, variant.mirror))
+        if variant.can_be_frozen:
+            base = self.installed(layout, firmware, variant)
+            return self._kept("prepared", base, lambda guest: _prepare(guest, variant.mirror))
+        # Both in one go: what is not frozen boots each time.
+        wheel = self.wheel()
+
+        def change(guest: Guest) -> None:
+            install(guest, wheel)
+            _prepare(guest, variant.mirror)
+
+        return self._kept("prepared", self.booted(layout, firmware, variant), change)
 
     def _kept(self, name: str, base: Frozen, change: Callable[[Guest], None]) -> Frozen:
         """Return the server that `change` made of another; whoever asks first makes it."""
@@ -134,24 +146,29 @@ def build_wheel(checkout: Path, target: Path) -> Path:
     return next(target.glob("*.whl"))
 
 
-def _boot_and_freeze(
+def _make_first(
     image: Image, hardware: Hardware, variant: Variant, unfinished: Path
 ) -> tuple[str, ...]:
-    """Freeze a server that has booted in a folder; return QEMU's options that it ran by."""
+    """Make a server in a folder; return QEMU's options that it is frozen with, or none."""
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    _LOG.info("the server is started for the first time, and its state is kept")
     plugged = _plugged(variant, unfinished)
     source = Disk.overlay(image.disk, plugged[0].disk.path, serial=SERIAL)
     for each in plugged[1:]:
         Disk.blank(each.disk.path, size=source.size, serial=each.disk.serial)
-    guest = Guest(hardware, plugged, key=image.key, directory=unfinished)
+    if not variant.can_be_frozen:
+        return ()
+    return _boot_and_freeze(Guest(hardware, plugged, key=image.key, directory=unfinished))
+
+
+def _boot_and_freeze(guest: Guest) -> tuple[str, ...]:
+    _LOG.info("the server is started for the first time, and its state is kept")
     with guest:
         guest.wait_for_ssh()
         if failed := guest.failed_units():
             raise OSError(f"the server's image is not sound: {failed} failed")
         guest.run("sync")
-        return freeze(guest, unfinished).accelerator
+        return freeze(guest, guest.directory).accelerator
 
 
 def _plugged(variant: Variant, directory: Path) -> tuple[Plugged, ...]:

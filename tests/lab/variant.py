@@ -26,6 +26,11 @@ class Variant:
         """A word for the names of files."""
         return f"{self.suite}-{self.flavour}-{self.disk}-{self.mirror}"
 
+    @property
+    def can_be_frozen(self) -> bool:
+        """Whether its disks can be."""
+        return self.disk.can_be_frozen and self.mirror.can_be_frozen
+
 
 BOOKWORM = Variant(
     suite="bookworm",
@@ -37,9 +42,9 @@ BOOKWORM = Variant(
 """Debian 12 in a virtual machine: what a test is given that does not ask, as it costs least."""
 
 BOOKWORM_SATA = Variant(
-    suite="bookworm", python="3.11", flavour="amd64", disk=DiskModel.IDE, mirror=DiskModel.NVME
+    suite="bookworm", python="3.11", flavour="amd64", disk=DiskModel.IDE, mirror=DiskModel.IDE
 )
-"""Debian 12 with the full kernel on SATA, and its mirror on NVMe."""
+"""Debian 12 with the full kernel, both disks on SATA."""
 
 TRIXIE_NVME = Variant(
     suite="trixie", python="3.13", flavour="amd64", disk=DiskModel.NVME, mirror=DiskModel.IDE
