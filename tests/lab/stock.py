@@ -32,6 +32,14 @@ _PIP_INSTALL = (
 )
 
 
+_DEVICES_MAY_BE_LATE = (
+    "mkdir -p /etc/systemd/system.conf.d && "
+    "printf '[Manager]\\nDefaultDeviceTimeoutSec=15min\\n' > /etc/systemd/system.conf.d/lab.conf"
+)
+"""For servers that boot again and again: udev looks at a dozen partitions by programs that a busy
+machine emulates, and after systemd's own limit, 90 s, such a boot ended in emergency mode."""
+
+
 class Stock:
     """What a test session and its workers share: images, frozen servers, `rescue` as a wheel."""
 
@@ -99,6 +107,7 @@ class Stock:
         wheel = self.wheel()
 
         def change(guest: Guest) -> None:
+            guest.run(_DEVICES_MAY_BE_LATE)
             install(guest, wheel)
             _prepare(guest, variant.mirror)
 
