@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from rescue.model.boot import BootState, Firmware, GrubPlatform
+from rescue.model.device import Device, DeviceKind
 from rescue.model.disk import (
     Disk,
     Partition,
@@ -206,8 +207,25 @@ def with_disk(machine: Machine, changed: Disk) -> Machine:
     return replace(machine, disks=tuple(disks.values()))
 
 
-def request(target: str = "/dev/vdb", *, give_up: str = "", name: str = "") -> PrepareRequest:
-    return PrepareRequest(target=target, fresh=FRESH, give_up_content_of=give_up, name=name)
+def request(
+    target: str = "/dev/vdb",
+    *,
+    give_up: str = "",
+    name: str = "",
+    leave_out: tuple[str, ...] = (),
+) -> PrepareRequest:
+    return PrepareRequest(
+        target=target, fresh=FRESH, give_up_content_of=give_up, name=name, leave_out=leave_out
+    )
+
+
+def layered(machine: Machine, *devices: Device) -> Machine:
+    """Return the machine with these layers."""
+    return replace(machine, devices=(*machine.devices, *devices))
+
+
+def volume(path: str, *made_of: str, kind: DeviceKind = DeviceKind.VOLUME) -> Device:
+    return Device(path=path, kind=kind, made_of=made_of)
 
 
 def prepared(machine: Machine, asked: PrepareRequest | None = None) -> Plan:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rescue.apply.ownfiles import is_own, write_own_files
 from rescue.apply.work import TreeWork
 from rescue.model.filesystem import FsKind
+from rescue.model.fstab import with_nofail, with_nofail_mappings
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.record import FilesystemPair
 from rescue.model.step import WriteBootFiles
@@ -23,6 +24,7 @@ from rescue.system.files import (
 )
 
 _FSTAB = "/etc/fstab"
+_CRYPTTAB = "/etc/crypttab"
 _GRUBENV = "grubenv"
 _GRUBENV_SIZE = 1024
 
@@ -40,7 +42,7 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
         for path in sorted(wanted):
             whole = _whole(pair, path)
             if not is_own(work, whole) and _has_way(mirror / path, whole, step, work):
-                written += _write(source / path, mirror / path, whole, pair, work)
+                written += _write(source / path, mirror / path, whole, pair, work, step)
         for path in set(matches(mirror, inside)) - wanted:
             if step.deletions and not work.failing and not is_own(work, _whole(pair, path)):
                 (mirror / path).unlink()
@@ -51,7 +53,7 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
         source = work.workspace.source(pair.mount_point) / inside.lstrip("/")
         mirror = work.workspace.mirror(pair.mount_point) / inside.lstrip("/")
         if os.path.lexists(source) and _has_way(mirror, linked.path, step, work):
-            written += _write(source, mirror, linked.name, pair, work)
+            written += _write(source, mirror, linked.name, pair, work, step)
     write_own_files(work, resume_uuid=step.resume_uuid, role=step.role)
     return f"{written} written, {removed} removed"
 
@@ -116,10 +118,22 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def translated(data: bytes, identifiers: IdentifierMap, *, path: str) -> bytes:
-    """Return a boot file's content for the mirror; bytes that are no UTF-8 stay as they are."""
+def translated(
+    data: bytes, identifiers: IdentifierMap, *, path: str, step: WriteBootFiles | None = None
+) -> bytes:
+    """Return a boot file's content for the mirror; bytes that are no UTF-8 stay as they are.
+
+    `step` tells what the mirror must start without.
+    """
     text = data.decode("utf-8", "surrogateescape")
-    fresh = identifiers.translate_fstab(text) if path == _FSTAB else identifiers.translate(text)
+    if path == _FSTAB:
+        known = with_nofail(text, step.nofail) if step else text
+        fresh = identifiers.translate_fstab(known)
+    elif path == _CRYPTTAB:
+        known = with_nofail_mappings(text, step.nofail_mappings) if step else text
+        fresh = identifiers.translate(known)
+    else:
+        fresh = identifiers.translate(text)
     if path.endswith(f"/{_GRUBENV}") and len(data) == _GRUBENV_SIZE:
         # GRUB refuses an environment block of another size; '#' fills it (GRUB manual, 15.2).
         fresh = fresh.rstrip("#")
@@ -128,7 +142,14 @@ def translated(data: bytes, identifiers: IdentifierMap, *, path: str) -> bytes:
     return fresh.encode("utf-8", "surrogateescape")
 
 
-def _write(source: Path, mirror: Path, whole: str, pair: FilesystemPair, work: TreeWork) -> bool:
+def _write(
+    source: Path,
+    mirror: Path,
+    whole: str,
+    pair: FilesystemPair,
+    work: TreeWork,
+    step: WriteBootFiles,
+) -> bool:
     """Write one file where it differs; return whether it did."""
     owners = pair.kind is not FsKind.VFAT
     there = os.path.lexists(mirror)
@@ -143,7 +164,7 @@ def _write(source: Path, mirror: Path, whole: str, pair: FilesystemPair, work: T
         return False
     else:
         try:
-            data = translated(source.read_bytes(), work.record.identifiers, path=whole)
+            data = translated(source.read_bytes(), work.record.identifiers, path=whole, step=step)
         except OSError:
             # The mirror's own of last time still boots, and nothing was deleted.
             work.unreadable.append(whole)

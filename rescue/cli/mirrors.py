@@ -14,6 +14,13 @@ from rescue.commands import prepare as prepare_command
 @click.argument("target")
 @writes_a_disk
 @click.option("--name", default="", help="What to call the mirror (default: its serial).")
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="MOUNT",
+    help="Make the mirror without what is mounted there from another disk (swap: as fstab names "
+    "it); its own fstab does not wait for it.",
+)
 def prepare(
     *,
     target: str,
@@ -23,11 +30,17 @@ def prepare(
     expect_serial: str,
     erase: str,
     name: str,
+    leave_out: tuple[str, ...],
 ) -> None:
     """Make TARGET (a device, by-id name or serial) a mirror of this system that boots."""
     expect_a_name(yes=yes, serial=expect_serial)
     options = prepare_command.PrepareOptions(
-        target=target, name=name, erase=erase, expected=expect_serial, ask=not yes
+        target=target,
+        name=name,
+        erase=erase,
+        expected=expect_serial,
+        ask=not yes,
+        leave_out=tuple(dict.fromkeys(leave_out)),
     )
     if dry_run:
         carry_out(lambda screen: prepare_command.show(options, screen, as_json=as_json), shows=True)

@@ -15,28 +15,34 @@ from rescue.errors import ExitCode
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PrepareRequest
 from rescue.plan.hooks import hook_notes
-from rescue.plan.prepare import plan_prepare
+from rescue.plan.leaveout import question
+from rescue.plan.prepare import left_to_ask, plan_prepare
 from rescue.system.lock import only_one_run
 from rescue.system.mountns import Outside
 from rescue.ui.plan import render_plan
-from rescue.ui.prompt import ask_identity
+from rescue.ui.prompt import ask_identity, at_a_terminal, confirm
 from rescue.ui.screen import Screen
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareOptions:
-    """What the command line asked for. `expected` is '' where a person is asked instead."""
+    """What the command line asked for. `expected` is '' where a person is asked instead.
+
+    `leave_out` are mount points on other disks that the mirror is made without.
+    """
 
     target: str
     name: str = ""
     erase: str = ""
     expected: str = ""
     ask: bool = True
+    leave_out: tuple[str, ...] = ()
 
 
 def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
-    plan = _plan(discover(), options)
+    machine = discover()
+    plan = _plan(machine, _request(machine, options))
     screen.show(to_json(plan) if as_json else render_plan(plan))
     return ExitCode.DONE
 
@@ -48,7 +54,10 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
     """
     with only_one_run(), Outside() as outside:
         machine = discover()
-        plan = _plan(machine, options)
+        request = _request(machine, options)
+        if options.ask and at_a_terminal():
+            request = _agreed(machine, request)
+        plan = _plan(machine, request)
         screen.show(render_plan(plan))
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
@@ -77,14 +86,30 @@ def fresh_identifiers(machine: Machine) -> tuple[str, ...]:
     return tuple(str(uuid4()) for _ in range(2 * len(partitions) + 1))
 
 
-def _plan(machine: Machine, options: PrepareOptions) -> Plan:
-    request = PrepareRequest(
+def _request(machine: Machine, options: PrepareOptions) -> PrepareRequest:
+    return PrepareRequest(
         target=options.target,
         name=options.name,
         give_up_content_of=options.erase,
         enrolled=known_records(),
         fresh=fresh_identifiers(machine),
+        leave_out=options.leave_out,
     )
+
+
+def _plan(machine: Machine, request: PrepareRequest) -> Plan:
     plan = unless_refused(plan_prepare(machine, request))
     # Read before anything is written: a configuration that cannot be meant ends it here.
     return replace(plan, notes=(*plan.notes, *hook_notes(config.hooks(), plan.kind)))
+
+
+def _agreed(machine: Machine, request: PrepareRequest) -> PrepareRequest:
+    """Ask for each thing on other disks that the boot waits for whether the mirror does without.
+
+    What the person does not agree to, the plan refuses.
+    """
+    for each in left_to_ask(machine, request):
+        if confirm(question(each)) is not True:
+            break
+        request = replace(request, leave_out=(*request.leave_out, each.what))
+    return request

@@ -36,7 +36,8 @@ class Usage:
             Use(kind=UseKind.MOUNTED, where=mount.target)
             for mount in self.mounts
             # btrfs has a device number of its own, so its name must do.
-            if mount.device == path or (major_minor and mount.major_minor == major_minor)
+            if (mount.is_block and path in mount.device.split(":"))
+            or (major_minor and mount.major_minor == major_minor)
         )
         swapped = (
             Use(kind=UseKind.SWAP, where=swap.path)

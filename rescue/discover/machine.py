@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rescue.discover.boot import read_boot, read_text
-from rescue.discover.disks import Usage, layers_above, read_disk
+from rescue.discover.disks import Usage, read_disk
 from rescue.discover.linked import linked_files
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
@@ -18,7 +18,7 @@ from rescue.model.machine import Machine
 from rescue.model.mount import Mount
 from rescue.state import load_handover, load_marker
 from rescue.system import blockinfo, btrfs, udev
-from rescue.system.nodes import DiskNode
+from rescue.system.nodes import DiskNode, OtherNode
 from rescue.system.run import which
 
 
@@ -29,8 +29,8 @@ def discover() -> Machine:
     Raises CommandError where a tool of util-linux fails, UsageError where the record on the
     running root is of a newer rescue.
     """
-    nodes = udev.list_disks()
-    names = Names(numbers=_numbers(nodes))
+    nodes, others = udev.list_devices()
+    names = Names(numbers=_numbers(nodes, others))
     mounts = tuple(_measured(names.of_mount(mount)) for mount in blockinfo.mounts())
     swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
     usage = Usage(mounts=mounts, swaps=swaps)
@@ -49,6 +49,7 @@ def discover() -> Machine:
         running_mirror=load_marker(Path("/")),
         handover=load_handover(Path("/")),
         linked_files=linked_files(),
+        devices=tuple(other.device for other in others),
     )
 
 
@@ -92,12 +93,10 @@ def _kinds(content: Content) -> list[FsKind]:
     return [content.kind] if isinstance(content, FileSystem) else []
 
 
-def _numbers(nodes: Sequence[DiskNode]) -> dict[str, str]:
-    """Return the name of each disk, partition and layer by its device number."""
-    found = {}
+def _numbers(nodes: Sequence[DiskNode], others: Sequence[OtherNode]) -> dict[str, str]:
+    """Return the name of each block device by its device number."""
+    found = {other.major_minor: other.device.path for other in others}
     for disk in nodes:
         found[disk.major_minor] = disk.path
         found.update((part.major_minor, part.path) for part in disk.partitions)
-        for holders in (disk.holders, *(part.holders for part in disk.partitions)):
-            found.update((layer.major_minor, layer.path) for layer in layers_above(holders))
     return found

@@ -20,10 +20,13 @@ class Names:
 
     def of_mount(self, mount: Mount) -> Mount:
         """Return the mount with our name for its device; as it is where there is none."""
-        known = self.numbers.get(mount.major_minor)
+        if not mount.is_block:
+            return mount
         # btrfs has no device number of a disk: its source is a name to follow.
-        known = known or self.of_path(mount.device)
-        return replace(mount, device=known) if known else mount
+        known = self.numbers.get(mount.major_minor) or ":".join(
+            self.of_path(path) or path for path in mount.device.split(":")
+        )
+        return replace(mount, device=known)
 
     def of_path(self, path: str) -> str:
         """Return our name for the block device at a path, '' where there is no such device.

@@ -4,18 +4,14 @@ This map is the heart of a mirror that boots: one value, made once, stored, and 
 for every file of the boot, and by the audit that looks for what was forgotten.
 """
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rescue.model.lexicon import Lexicon, Scanner, hexed, octal, split_quotes
+from rescue.model.fstab import LINE
+from rescue.model.lexicon import Lexicon, Scanner, hexed, octal, split_quotes, unoctal
 
 _BY = "/dev/disk/by-"
 _FULL_UUID = 36
-_FSTAB_LINE = re.compile(
-    r"(?P<indent>[ \t]*)(?P<spec>[^\s#]\S*)(?P<target>[ \t]+\S+)(?P<fstype>[ \t]+\S+)?"
-    r"(?P<gap>[ \t]+)?(?P<options>\S+)?(?P<rest>.*)"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +95,7 @@ class IdentifierMap:
         return words
 
     def _fstab_line(self, line: str) -> str:
-        match = _FSTAB_LINE.fullmatch(line)
+        match = LINE.fullmatch(line)
         if match is None:
             return line
         part = match.groupdict(default="")
@@ -116,13 +112,17 @@ class IdentifierMap:
         )
 
     def _fstab_spec(self, spec: str) -> str:
-        """Translate a first field; it is one token, whatever characters a label in it has."""
-        scanner = _scanner(self)
+        """Translate a first field; it is one token, whatever characters a label in it has.
+
+        It may be spelled in octal where that is not needed, and is known by what it means then.
+        """
+        scanner, plain = _scanner(self), unoctal(spec)
         tag, equals, value = spec.partition("=")
         if not equals or spec.startswith("/"):
-            return scanner.lexicon.paths.get(spec) or self._by_uuid(spec)
+            known = scanner.lexicon.paths
+            return known.get(spec) or known.get(plain) or self._by_uuid(spec)
         quote, bare = split_quotes(value)
-        return scanner.tag(tag, bare, quote) or spec
+        return scanner.tag(tag, bare, quote) or scanner.tag(tag, unoctal(bare), quote) or spec
 
     def _by_uuid(self, spec: str) -> str:
         """Translate a path whose UUID is spelled in another case than udev's."""

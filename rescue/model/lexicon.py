@@ -27,6 +27,19 @@ def octal(text: str) -> str:
     return "".join(f"\\{ord(char):03o}" if char in " \t\n\\" else char for char in text)
 
 
+def unoctal(text: str) -> str:
+    """Undo the octal escapes of fstab and of the kernel's tables; they are of bytes, not letters.
+
+    '\\040' is a blank, '\\303\\266' an o-umlaut in UTF-8; bytes that are no UTF-8 are kept.
+    """
+    data = re.sub(
+        rb"\\([0-7]{3})",
+        lambda found: bytes([int(found[1], 8) & 0xFF]),
+        text.encode("utf-8", "surrogateescape"),
+    )
+    return data.decode("utf-8", "surrogateescape")
+
+
 def hexed(text: str) -> str:
     """Return the text as udev spells it in links and systemd in by-label paths: '\\x20'."""
     return "".join(

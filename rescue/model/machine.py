@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rescue.model.boot import BootState
 from rescue.model.bootfiles import LinkedFile
+from rescue.model.device import Device
 from rescue.model.disk import Disk, Partition
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.model.record import Handover, MirrorRecord
@@ -18,7 +19,10 @@ class Machine:
     `running_mirror` is the record found at /.rescue on the running root, where there is one:
     then the machine runs from its mirror, and `handover` is the failback that was done from it.
     `missing_tools` are programs that were looked for and not found, with the Debian package that
-    holds each. `linked_files` are settings and menus that are reached through links.
+    holds each. `linked_files` are settings and menus that are reached through links. `devices` are
+    the block devices that are neither a disk nor a partition of one; `unanswered` are mount points
+    of the system's disk that are mounted on demand, and where nothing was mounted when they were
+    opened.
     """
 
     version: int = MACHINE_VERSION
@@ -35,6 +39,8 @@ class Machine:
     running_mirror: MirrorRecord | None = None
     handover: Handover | None = None
     linked_files: tuple[LinkedFile, ...] = ()
+    devices: tuple[Device, ...] = ()
+    unanswered: tuple[str, ...] = ()
 
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""

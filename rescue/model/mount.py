@@ -1,6 +1,19 @@
 """What is mounted, what fstab says, and what is swapped to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+_ON_DEMAND = frozenset({"noauto", "nofail", "x-systemd.automount"})
+_OWN_NUMBERS = frozenset({"btrfs", "bcachefs", "zfs"})
+
+
+def may_be_absent(options: Collection[str]) -> bool:
+    """Whether the boot goes on without what a line of fstab with these options names.
+
+    That is where it is not mounted at boot (noauto), mounted when it is opened
+    (x-systemd.automount), or not waited for (nofail); man 5 systemd.mount.
+    """
+    return not _ON_DEMAND.isdisjoint(options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +36,18 @@ class Mount:
     used: int = 0
     subvolumes: tuple[str, ...] | None = None
 
+    @property
+    def is_block(self) -> bool:
+        """Whether it lies on block devices.
+
+        The device number tells it, and not a name: a FUSE file system calls itself what it likes.
+        Those that can lie on several devices have numbers that are no device's.
+        """
+        if self.fstype in _OWN_NUMBERS:
+            return True
+        major = self.major_minor.partition(":")[0]
+        return major != "0" if major else self.device.startswith("/dev/")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FstabEntry:
@@ -40,6 +65,8 @@ class FstabEntry:
     @property
     def is_block(self) -> bool:
         """Whether the line names a block device (and not tmpfs, a bind, or the network)."""
+        if self.fstype in _OWN_NUMBERS:
+            return True
         return self.spec.startswith("/dev/") or self.spec.partition("=")[0] in (
             "UUID",
             "LABEL",
@@ -50,8 +77,8 @@ class FstabEntry:
 
     @property
     def may_be_absent(self) -> bool:
-        """Whether the boot does not wait for it ('noauto' or 'nofail')."""
-        return "noauto" in self.options or "nofail" in self.options
+        """Whether the boot goes on without it."""
+        return may_be_absent(self.options)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,7 +109,8 @@ class PrepareRequest:
     `fresh` are random UUIDs in canonical lower-case text, drawn before planning so that the
     planner stays a pure function; more are there than any plan needs. `give_up_content_of` is the
     identity of the one disk whose old content the person gave up by name. `enrolled` are the
-    records of all mirrors that the configuration knows.
+    records of all mirrors that the configuration knows; `leave_out` are mount points on other disks
+    that the person agreed to be missing on the mirror, and swap as fstab names it.
     """
 
     target: str
@@ -117,6 +118,7 @@ class PrepareRequest:
     name: str = ""
     give_up_content_of: str = ""
     enrolled: tuple[MirrorRecord, ...] = ()
+    leave_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

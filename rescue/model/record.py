@@ -107,6 +107,9 @@ class RunSummary:
 class MirrorRecord:
     """Everything known of one mirror. On the mirror: /.rescue/mirror.json.
 
+    `left_out` are mount points (and swap, as fstab names it) on other disks that a person agreed to
+    be missing on the mirror.
+
     `generation` grows with every complete run and is kept on both disks; `last_checksum` is when
     the last complete run began that compared every content, in seconds since the epoch (UTC), 0.0
     where none did, and `suspects` are what it found and no person accepted; `last_tried` is when
@@ -129,6 +132,7 @@ class MirrorRecord:
     swaps: tuple[SwapPair, ...]
     identifiers: IdentifierMap
     platforms: tuple[GrubPlatform, ...]
+    left_out: tuple[str, ...] = ()
     state: MirrorState = MirrorState.NEW
     generation: int = 0
     last_complete: float = 0.0

@@ -1,6 +1,7 @@
 """Whether the source is still what the mirror was made from; else nothing may be deleted."""
 
 from dataclasses import replace
+from shlex import quote
 
 from rescue.errors import ExitCode
 from rescue.model.boot import GrubPlatform
@@ -65,7 +66,8 @@ def drift_refusals(
 def again(record: MirrorRecord) -> str:
     """Return the command that makes a mirror anew, of the system as it is now."""
     disk = record.mirror.id.name
-    return f"rescue prepare {disk} --name {record.name} --erase {disk}"
+    without = "".join(f" --leave-out {quote(what)}" for what in record.left_out)
+    return f"rescue prepare {disk} --name {record.name} --erase {disk}{without}"
 
 
 def _joined(refusal: Refusal) -> Refusal:

@@ -19,7 +19,9 @@ from rescue.plan.contents import names
 from rescue.plan.drift import again, drift_refusals, left_out
 from rescue.plan.grub import choose_platforms
 from rescue.plan.guard import direction_refusals, find_mirror
+from rescue.plan.leaveout import missing, new_notes
 from rescue.plan.mirror import recorded_esp
+from rescue.plan.obstacles import root_obstacles
 from rescue.plan.prepare import whole_copy
 from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import (
@@ -31,7 +33,7 @@ from rescue.plan.refuse import (
     what_is_lost,
 )
 from rescue.plan.run import run_steps
-from rescue.plan.survey import survey, unsupported_root
+from rescue.plan.survey import survey
 
 _BRING_BACK = "bring it back first: 'rescue restore'"
 _GOES_ON = (
@@ -53,7 +55,7 @@ def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | tuple[Re
     target, unknown = find_target(machine, request.target)
     refusals = root_refusals(machine) + list(unknown)
     if source is None or source.table is None:
-        return in_order([*refusals, unsupported_root(machine)])
+        return in_order([*refusals, *root_obstacles(machine)])
     refusals += _own_disk_refusals(source, running)
     last = machine.handed_over
     if (
@@ -102,7 +104,13 @@ def _anew(
         return in_order(refusals)
     plan = whole_copy(
         machine,
-        PrepareRequest(target=request.target, fresh=request.fresh, name=running.name),
+        PrepareRequest(
+            target=request.target,
+            fresh=request.fresh,
+            name=running.name,
+            # A new first disk is no place to ask: what is missing on it is on its own disks.
+            leave_out=tuple(each.what for each in missing(found.elsewhere, ())),
+        ),
         target,
         source.table,
         found,
@@ -145,14 +153,18 @@ def _again(
     if refusals:
         return in_order(refusals)
     absent = left_out(machine, record, esp=esp)
-    run = run_steps(machine, source, record, esp=esp, without=absent, role=Role.SOURCE)
+    run = run_steps(machine, found, record, esp=esp, without=absent, role=Role.SOURCE)
     return Plan.on(
         target,
         kind=PlanKind.FAILBACK,
         record=record,
         steps=run.steps,
         names=names_of(machine, target),
-        notes=(*run.notes, *_notes(request, record)),
+        notes=(
+            *run.notes,
+            *new_notes(found.elsewhere, record.left_out),
+            *_notes(request, record),
+        ),
     )
 
 

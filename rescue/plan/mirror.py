@@ -16,10 +16,12 @@ from rescue.plan.guard import (
     find_mirror,
     marker_refusals,
 )
+from rescue.plan.leaveout import new_notes
+from rescue.plan.obstacles import root_obstacles
 from rescue.plan.recognise import as_seen, names_of
 from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
 from rescue.plan.run import run_steps
-from rescue.plan.survey import survey, unsupported_root
+from rescue.plan.survey import survey
 
 
 def plan_mirror(
@@ -44,7 +46,7 @@ def plan_mirror(
             refusals += booted_refusals(record, boots)
     refusals += tool_refusals(machine, _MADE)
     if source is None:
-        return in_order([*refusals, unsupported_root(machine)])
+        return in_order([*refusals, *root_obstacles(machine)])
     found = survey(machine, source, but_not=mirror.path if mirror is not None else "")
     esp = recorded_esp(record, source)
     followed = follow(machine, source, record)
@@ -57,7 +59,7 @@ def plan_mirror(
     absent = left_out(machine, record, esp=esp)
     run = run_steps(
         machine,
-        source,
+        found,
         record,
         esp=esp,
         checksum=request.checksum,
@@ -74,6 +76,7 @@ def plan_mirror(
         notes=(
             *known.notes,
             *run.notes,
+            *new_notes(found.elsewhere, record.left_out),
             *followed.notes,
             *size_notes(source, mirror, record),
             *_notes(machine, record, absent),

@@ -1,9 +1,11 @@
 """From a bare disk to the first mirror: the whole plan, or every reason against it."""
 
 import re
+from dataclasses import replace
 
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, PartitionTable
+from rescue.model.elsewhere import Elsewhere
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
@@ -16,7 +18,9 @@ from rescue.plan.follow import fstab_lines
 from rescue.plan.fresh import Fresh, taken_ids, taken_labels
 from rescue.plan.grub import GrubChoice, choose_platforms
 from rescue.plan.identifiers import identifier_map
+from rescue.plan.leaveout import all_notes, missing, missing_refusals
 from rescue.plan.loader import loader_refusals
+from rescue.plan.obstacles import root_obstacles
 from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import (
     find_target,
@@ -27,7 +31,7 @@ from rescue.plan.refuse import (
     what_is_lost,
 )
 from rescue.plan.run import run_steps
-from rescue.plan.survey import Survey, survey, unsupported_root
+from rescue.plan.survey import Survey, survey
 from rescue.plan.table import mirror_table
 
 _SAFE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
@@ -47,18 +51,34 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
         refusals += target_refusals(machine, target, source, give_up=give_up)
         refusals += _taken_refusals(request, target)
     if source is None or source.table is None:
-        refusals += [unsupported_root(machine), *loader_refusals(machine)]
+        refusals += [*root_obstacles(machine), *loader_refusals(machine)]
         return in_order([*refusals, *tool_refusals(machine, _NO_KINDS)])
     found = survey(machine, source, but_not=target.path if target is not None else "")
     grub = choose_platforms(machine, found)
     kinds = frozenset(member.filesystem.kind for member in found.members)
     refusals += [*found.refusals, *grub.refusals, *tool_refusals(machine, kinds)]
+    refusals += missing_refusals(found.elsewhere, request.leave_out)
     if refusals or target is None:
         return in_order(refusals)
     return whole_copy(machine, request, target, source.table, found, grub)
 
 
 _NO_KINDS: frozenset[FsKind] = frozenset()
+
+
+def left_to_ask(machine: Machine, request: PrepareRequest) -> tuple[Elsewhere, ...]:
+    """Return what a mirror would be made without that nobody agreed to do without.
+
+    Nothing where more than that stands against the mirror.
+    """
+    answer = plan_prepare(machine, request)
+    source, (target, _) = machine.root_disk, find_target(machine, request.target)
+    if not isinstance(answer, tuple) or source is None or target is None:
+        return ()
+    asked = missing(survey(machine, source, but_not=target.path).elsewhere, request.leave_out)
+    agreed = (*request.leave_out, *(each.what for each in asked))
+    done = plan_prepare(machine, replace(request, leave_out=agreed))
+    return asked if isinstance(done, Plan) else ()
 
 
 def safe_name(text: str) -> str:
@@ -140,8 +160,9 @@ def whole_copy(
         identifiers=identifier_map(found.disk, target, table, made),
         platforms=grub.platforms,
         fstab=fstab_lines(machine),
+        left_out=request.leave_out,
     )
-    run = run_steps(machine, found.disk, record, esp=grub.esp, first=True, role=role)
+    run = run_steps(machine, found, record, esp=grub.esp, first=True, role=role)
     return Plan.on(
         target,
         kind=kind,
@@ -151,6 +172,7 @@ def whole_copy(
         loses=what_is_lost(target),
         notes=(
             *found.notes,
+            *all_notes(found.elsewhere, record.left_out),
             *grub.notes,
             *run.notes,
             *_layout_notes(machine, target),

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from rescue.model.boot import GrubPlatform
 from rescue.model.bootfiles import SETTINGS, is_menu, menu_patterns, whole_tree_patterns
-from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
@@ -26,6 +25,8 @@ from rescue.model.step import (
 from rescue.plan.bootfiles import made_on_the_mirror
 from rescue.plan.exclude import excluded, owner, relative, swap_files
 from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
+from rescue.plan.leaveout import without_waiting
+from rescue.plan.survey import Survey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Run:
 
 def run_steps(
     machine: Machine,
-    disk: Disk,
+    found: Survey,
     record: MirrorRecord,
     *,
     esp: str,
@@ -49,7 +50,7 @@ def run_steps(
     bandwidth_kib: int = 0,
     role: Role = Role.MIRROR,
 ) -> Run:
-    """Given the source's disk and the record, return what a run does.
+    """Given the surveyed source and the record, return what a run does.
 
     `first` is the run onto empty file systems: nothing is there to be pruned. `paths` are the
     only ones to look at, on the whole tree. `without` are mount points that are left as the
@@ -86,7 +87,7 @@ def run_steps(
         for each in looked_at
     ]
     steps += files
-    steps += _boot_steps(machine, disk, record, esp=esp, distributor=distributor, role=role)
+    steps += _boot_steps(machine, found, record, esp=esp, distributor=distributor, role=role)
     if not first:
         steps += [
             PruneTree(mount_point=each.mount_point, late=each.late, keep=each.keep)
@@ -103,14 +104,27 @@ def run_steps(
 
 
 def _boot_steps(
-    machine: Machine, disk: Disk, record: MirrorRecord, *, esp: str, distributor: str, role: Role
+    machine: Machine,
+    found: Survey,
+    record: MirrorRecord,
+    *,
+    esp: str,
+    distributor: str,
+    role: Role,
 ) -> list[Step]:
     """Return the steps after which the disk boots what was copied, the menus last."""
-    resume = resume_uuid(machine, disk, record.swaps)
+    resume = resume_uuid(machine, found.disk, record.swaps)
     menus = tuple(linked for linked in machine.linked_files if is_menu(linked.name))
     settings = tuple(linked for linked in machine.linked_files if linked not in menus)
     return [
-        WriteBootFiles(patterns=SETTINGS, resume_uuid=resume, role=role, linked=settings),
+        WriteBootFiles(
+            patterns=SETTINGS,
+            resume_uuid=resume,
+            role=role,
+            linked=settings,
+            nofail=without_waiting(found.elsewhere),
+            nofail_mappings=found.mappings,
+        ),
         BuildInitramfs(),
         *(_install(each, distributor, esp) for each in record.platforms),
         WriteBootFiles(

@@ -6,6 +6,7 @@ from rescue.codec import from_json
 from rescue.errors import RescueError
 from rescue.model.boot import BootTimes
 from rescue.model.finding import Finding, Severity
+from rescue.model.mount import may_be_absent
 from rescue.model.proof import (
     Ending,
     Evidence,
@@ -196,7 +197,7 @@ def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 def _may_be_absent(line: FstabLine) -> bool:
     """Whether a line is of the network, or of another disk that need not be there."""
-    return line.fstype in _NETWORK or not {"_netdev", "nofail"}.isdisjoint(line.options)
+    return line.fstype in _NETWORK or "_netdev" in line.options or may_be_absent(line.options)
 
 
 def _layer_findings(report: ProbeReport) -> list[Finding]:

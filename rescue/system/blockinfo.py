@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rescue.errors import RescueError
+from rescue.model.lexicon import unoctal
 from rescue.model.mount import FstabEntry, Mount, Swap
 from rescue.system.run import run
 
@@ -192,7 +193,7 @@ def parse_swaps(text: str) -> tuple[Swap, ...]:
     """Given the text of /proc/swaps (man 5 proc), return the areas with the kernel's size."""
     rows = (line.split() for line in text.splitlines()[1:])
     return tuple(
-        Swap(path=_octal(row[0]), is_file=row[1] == "file", size=int(row[2]) * 1024)
+        Swap(path=unoctal(row[0]), is_file=row[1] == "file", size=int(row[2]) * 1024)
         for row in rows
         if len(row) >= 3
     )
@@ -205,16 +206,6 @@ def _with_file_size(swap: Swap) -> Swap:
     except OSError:
         return swap
     return Swap(path=swap.path, is_file=swap.is_file, size=size)
-
-
-def _octal(text: str) -> str:
-    """Undo the octal escapes of the kernel's seq_file (blank, tab, newline, backslash)."""
-    data = re.sub(
-        rb"\\([0-7]{3})",
-        lambda found: bytes([int(found[1], 8) & 0xFF]),
-        text.encode("utf-8", "surrogateescape"),
-    )
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _unquoted(spec: str) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rescue.model.device import Device, DeviceKind
 from rescue.model.identity import DiskId
 from rescue.system.blockinfo import Signature, decode, parse_signature
 from rescue.units import Bytes, Sectors
@@ -20,6 +21,26 @@ NOT_DISKS = frozenset(
     {"loop", "ramdisk", "zram", "fd", "sr", "device-mapper", "md", "mdp", "bcache", "drbd", "zvol"}
 )
 """Drivers (by their names in /proc/devices) whose devices are layers or memory, not disks."""
+
+_KINDS = {
+    "bcache": DeviceKind.CACHE,
+    "device-mapper": DeviceKind.MAPPED,
+    "drbd": DeviceKind.DRBD,
+    "fd": DeviceKind.FLOPPY,
+    "loop": DeviceKind.LOOP,
+    "md": DeviceKind.ARRAY,
+    "mdp": DeviceKind.ARRAY,
+    "ramdisk": DeviceKind.MEMORY,
+    "sr": DeviceKind.OPTICAL,
+    "zram": DeviceKind.MEMORY,
+    "zvol": DeviceKind.ZVOL,
+}
+_MAPPED_KINDS = {
+    "LVM": DeviceKind.VOLUME,
+    "CRYPT": DeviceKind.CRYPT,
+    "mpath": DeviceKind.MULTIPATH,
+}
+"""By the beginning of the UUID that its maker gives a mapped device (LVM-..., CRYPT-LUKS2-...)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +75,14 @@ class LayerNode:
     major_minor: str
     signature: Signature | None
     holders: "tuple[LayerNode, ...]" = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherNode:
+    """A block device that is neither a disk nor a partition of one."""
+
+    major_minor: str
+    device: Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +141,54 @@ def disks_of(raw: Sequence[RawDevice], drivers: Mapping[int, str]) -> tuple[Disk
     """
     found = (device for device in raw if _is_disk(device, drivers))
     return tuple(sorted((_disk(device, raw) for device in found), key=lambda disk: disk.path))
+
+
+def others_of(raw: Sequence[RawDevice], drivers: Mapping[int, str]) -> tuple[OtherNode, ...]:
+    """Given the same, return what is neither a disk nor a partition of one, sorted by path.
+
+    Loop devices without a file are left out, and so are the hidden paths of multipath NVMe.
+    """
+    disks = {device.sys_path for device in raw if _is_disk(device, drivers)}
+    found = (
+        OtherNode(
+            major_minor=major_minor(device),
+            device=Device(
+                path=_path(device), kind=_kind(device, drivers), made_of=_made_of(device, raw)
+            ),
+        )
+        for device in raw
+        if device.sys_path not in disks
+        and not (device.parent in disks and _number(device, "partition"))
+        and device.attributes.get("hidden", "0") != "1"
+        and (drivers.get(device.major) != "loop" or _number(device, "size"))
+    )
+    return tuple(sorted(found, key=lambda other: other.device.path))
+
+
+def _kind(device: RawDevice, drivers: Mapping[int, str]) -> DeviceKind:
+    if device.properties.get("ID_CDROM") == "1":
+        return DeviceKind.OPTICAL
+    if _number(device, "partition"):
+        return DeviceKind.PARTITION
+    kind = _KINDS.get(drivers.get(device.major, ""), DeviceKind.OTHER)
+    maker = device.attributes.get("dm/uuid", "").partition("-")[0]
+    return _MAPPED_KINDS.get(maker, kind) if kind is DeviceKind.MAPPED else kind
+
+
+def _made_of(device: RawDevice, raw: Sequence[RawDevice]) -> tuple[str, ...]:
+    """Return the paths of the devices right below one: those it holds, or the one it lies in."""
+    below = (
+        other
+        for other in raw
+        if device.sys_name in other.holders or other.sys_path == device.parent
+    )
+    return tuple(sorted(_path(other) for other in below))
+
+
+def _path(device: RawDevice) -> str:
+    """Return the name of a device that people use."""
+    name = device.attributes.get("dm/name", "")
+    return f"/dev/mapper/{name}" if name else device.node
 
 
 def _is_disk(device: RawDevice, drivers: Mapping[int, str]) -> bool:
@@ -176,11 +253,10 @@ def _holders(device: RawDevice, raw: Sequence[RawDevice]) -> tuple[LayerNode, ..
 
 
 def _layer(device: RawDevice, raw: Sequence[RawDevice]) -> LayerNode:
-    name = device.attributes.get("dm/name", "")
     # md0p1 lies in md0 as a partition, and is no holder of what md0 is made of.
     inside = (_layer(other, raw) for other in raw if other.parent == device.sys_path)
     return LayerNode(
-        path=f"/dev/mapper/{name}" if name else device.node,
+        path=_path(device),
         major_minor=major_minor(device),
         signature=_signature(device),
         holders=(*_holders(device, raw), *inside),

@@ -9,9 +9,11 @@ from rescue.errors import RefusedError
 from rescue.model.identity import DiskId
 from rescue.system.nodes import (
     DiskNode,
+    OtherNode,
     RawDevice,
     disks_of,
     identity,
+    others_of,
     parse_block_drivers,
 )
 from rescue.system.run import run, which
@@ -29,14 +31,21 @@ _ATTRIBUTES = (
     "queue/logical_block_size",
     "queue/physical_block_size",
     "dm/name",
+    "dm/uuid",
 )
 
 
 def list_disks() -> tuple[DiskNode, ...]:
     """Return the whole disks that can matter, with partitions and layers, sorted by path."""
+    return list_devices()[0]
+
+
+def list_devices() -> tuple[tuple[DiskNode, ...], tuple[OtherNode, ...]]:
+    """Return the whole disks, and the block devices that are neither disk nor partition of one."""
     devices = pyudev.Context().list_devices(subsystem="block")
     raw = [_raw(device) for device in devices if device.device_node]
-    return disks_of(raw, parse_block_drivers(Path("/proc/devices").read_text("ascii")))
+    drivers = parse_block_drivers(Path("/proc/devices").read_text("ascii"))
+    return disks_of(raw, drivers), others_of(raw, drivers)
 
 
 def disk_id(path: str) -> DiskId:

@@ -1,12 +1,12 @@
 """The mirror's own /etc/fstab: each line leads to the mirror's own disk and to a directory."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from rescue.model.disk import Partition
 from rescue.model.filesystem import SwapArea
 from rescue.model.finding import Finding, Severity
+from rescue.model.fstab import parse_fstab
 from rescue.model.mount import FstabEntry
 from rescue.model.record import FilesystemPair
 from rescue.verify.chain import Link, Mirror, broken, note, ok
@@ -16,22 +16,6 @@ FSTAB = "/etc/fstab"
 _SWAP_MAGIC = b"SWAPSPACE2"
 _PAGE = 4096
 _SAME_DRIVER = ({"ext2", "ext3", "ext4"}, {"vfat", "msdos"})
-
-
-def parse_fstab(text: str) -> tuple[FstabEntry, ...]:
-    r"""Given the text of an fstab (man 5 fstab), return its lines; '\040' in a field is a space."""
-    entries = []
-    for line in text.splitlines():
-        fields = [
-            re.sub(r"\\([0-7]{3})", lambda m: chr(int(m.group(1), 8)), word)
-            for word in line.split()
-        ]
-        if len(fields) >= 3 and not fields[0].startswith("#"):
-            options = tuple(fields[3].split(",")) if len(fields) > 3 else ()
-            spec, target, fstype = fields[:3]
-            target = target if target == "/" else target.rstrip("/")
-            entries.append(FstabEntry(spec=spec, target=target, fstype=fstype, options=options))
-    return tuple(entries)
 
 
 def check_fstab(mirror: Mirror) -> Iterator[Finding]:

@@ -117,11 +117,13 @@ USED = {
     "LVM carries a file system of the system": Case(
         given="wipefs -qa /dev/vdb && pvcreate -qy /dev/vdb && vgcreate -qy data /dev/vdb && "
         "lvcreate -qy -L 200M -n srv data && mkfs.ext4 -q /dev/data/srv && "
-        "mount -o ro /dev/data/srv /mnt",
+        "cp /etc/fstab /root/ && echo '/dev/data/srv /mnt ext4 defaults 0 2' >> /etc/fstab && "
+        "mount -o ro /mnt",
         command="rescue prepare /dev/vdc --yes --expect-serial SPARE001",
-        says="/mnt is on /dev/mapper/data-srv: not on a plain partition",
+        says="/mnt is on /dev/mapper/data-srv (LVM volume on /dev/vdb), another disk",
         code=11,
-        after="umount /mnt && vgremove -qfy data && pvremove -qy /dev/vdb",
+        after="umount /mnt && cp /root/fstab /etc/fstab && vgremove -qfy data && "
+        "pvremove -qy /dev/vdb",
     ),
     "RAID": Case(
         given="wipefs -qa /dev/vdb && "

@@ -11,6 +11,7 @@ from rescue.model.event import Event
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.plan.run import run_steps
+from rescue.plan.survey import survey
 from tests.builders import server
 from tests.fabricated_mirror import bzimage, cpio, initramfs_files
 from tests.image.loopdisks import Twins, in_child
@@ -71,7 +72,8 @@ def night(pair: Twins, *, first: bool = False, checksum: bool = False) -> Plan:
     """Return the run as it is planned for the source as it is now."""
     machine = replace(server(), swaps=(), linked_files=linked_files(pair.root))
     assert machine.root_disk is not None
-    run = run_steps(machine, machine.root_disk, pair.record, esp="", first=first, checksum=checksum)
+    found = survey(machine, machine.root_disk)
+    run = run_steps(machine, found, pair.record, esp="", first=first, checksum=checksum)
     return pair.plan(first=first, steps=run.steps)
 
 

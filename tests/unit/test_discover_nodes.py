@@ -2,7 +2,15 @@
 
 from collections.abc import Mapping
 
-from rescue.system.nodes import RawDevice, disks_of, identity, parse_block_drivers, transport
+from rescue.model.device import DeviceKind
+from rescue.system.nodes import (
+    RawDevice,
+    disks_of,
+    identity,
+    others_of,
+    parse_block_drivers,
+    transport,
+)
 
 DEVICES = """Character devices:
   1 mem
@@ -164,6 +172,32 @@ def test_partitions_of_an_array_are_layers_above_its_members() -> None:
     sda, array = disk("sda", 8, holders=("md127",)), disk("md127", 9)
     (found,) = disks_of([sda, array, part(array, "md127p1", 1)], DRIVERS)
     assert [upper.path for upper in found.holders[0].holders] == ["/dev/md127p1"]
+
+
+def test_every_other_device_is_known_by_its_kind_and_by_what_is_below_it() -> None:
+    sda, sdb = disk("sda", 8, holders=("md127",)), disk("sdb", 8, minor=16, holders=("dm-1",))
+    first = part(sda, "sda3", 3, holders=("dm-0",))
+    mapped = {"dm/name": "vault", "dm/uuid": "CRYPT-LUKS2-0123-vault"}
+    crypt = disk("dm-0", 253, holders=("dm-1",), attributes=mapped)
+    volume = {"dm/name": "srv_vg-data", "dm/uuid": "LVM-abc"}
+    lv = disk("dm-1", 253, minor=1, attributes=volume)
+    by_hand = disk("dm-2", 253, minor=2, attributes={"dm/name": "pulled"})
+    array = disk("md127", 9)
+    raw = [sda, first, sdb, crypt, lv, by_hand, array, part(array, "md127p1", 1)]
+    raw += [disk("loop0", 7), disk("loop1", 7, size=0), disk("zram0", 252), disk("fd0", 2)]
+    raw += [disk("sr0", 11, size=0), disk("hdc", 22, properties={"ID_CDROM": "1"})]
+    assert [(o.device.path, o.device.kind, o.device.made_of) for o in others_of(raw, DRIVERS)] == [
+        ("/dev/fd0", DeviceKind.FLOPPY, ()),
+        ("/dev/hdc", DeviceKind.OPTICAL, ()),
+        ("/dev/loop0", DeviceKind.LOOP, ()),
+        ("/dev/mapper/pulled", DeviceKind.MAPPED, ()),
+        ("/dev/mapper/srv_vg-data", DeviceKind.VOLUME, ("/dev/mapper/vault", "/dev/sdb")),
+        ("/dev/mapper/vault", DeviceKind.CRYPT, ("/dev/sda3",)),
+        ("/dev/md127", DeviceKind.ARRAY, ("/dev/sda",)),
+        ("/dev/md127p1", DeviceKind.PARTITION, ("/dev/md127",)),
+        ("/dev/sr0", DeviceKind.OPTICAL, ()),
+        ("/dev/zram0", DeviceKind.MEMORY, ()),
+    ]
 
 
 def test_serial_and_wwn_as_lsblk_shows_them() -> None:

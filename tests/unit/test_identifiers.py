@@ -209,3 +209,13 @@ def test_a_record_with_its_map_comes_back_from_json() -> None:
     assert again == record
     text = "root=UUID=50bce000-0000-4000-8000-000000000004"
     assert again.identifiers.translate(text) == record.identifiers.translate(text) != text
+
+
+@pytest.mark.parametrize("spelled", ["LABEL=Hör", r"LABEL=H\303\266r", r'LABEL="H\303\266r"'])
+def test_a_label_in_fstab_is_known_in_octal_too(spelled: str) -> None:
+    names = DevicePair(
+        old=DeviceNames(uuid="old-uuid", label="Hör"), new=DeviceNames(uuid="new", label="Hor-1")
+    )
+    line = f"{spelled} /srv/H\\303\\266r ext4 defaults 0 2"
+    fresh = IdentifierMap(pairs=(names,)).translate_fstab(line)
+    assert fresh.replace('"', "").startswith("LABEL=Hor-1 /srv/H\\303\\266r ")

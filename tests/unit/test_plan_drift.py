@@ -19,12 +19,14 @@ from tests.builders import (
     Enrolled,
     enrolled,
     ext4,
+    layered,
     part,
     prepared,
     refused,
     request,
     server,
     uuid,
+    volume,
     with_disk,
     with_partition,
     written,
@@ -276,8 +278,8 @@ def without_line(machine: Machine, target: str) -> Machine:
 
 
 def test_what_no_mirror_can_have_does_not_name_a_command_that_would_not_help() -> None:
-    change = mounted("/dev/mapper/vg-srv", "/srv")
-    (refusal,) = refused(answer(change(enrolled().machine)))  # type: ignore[arg-type]
+    machine = layered(enrolled().machine, volume("/dev/mapper/vg-srv", "/dev/vda1"))
+    (refusal,) = refused(answer(mounted("/dev/mapper/vg-srv", "/srv")(machine)))  # type: ignore[arg-type]
     assert refusal.code is ExitCode.DRIFTED
     assert refusal.reason.startswith("new here: /srv is on /dev/mapper/vg-srv")
     assert "prepare" not in refusal.hint

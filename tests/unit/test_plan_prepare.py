@@ -8,6 +8,7 @@ from rescue.codec import from_json, to_json
 from rescue.commands.prepare import fresh_identifiers
 from rescue.errors import ExitCode
 from rescue.model.boot import BootState, Firmware, GrubPlatform
+from rescue.model.device import DeviceKind
 from rescue.model.disk import Disk, PartitionKind, PartitionTable, TableKind
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.finding import Refusal
@@ -32,12 +33,14 @@ from tests.builders import (
     SIZE,
     bare_disk,
     ext4,
+    layered,
     part,
     prepared,
     refused,
     request,
     server,
     uuid,
+    volume,
     with_disk,
     with_partition,
 )
@@ -325,16 +328,24 @@ def test_a_root_on_lvm_is_named_as_such() -> None:
 
 @pytest.mark.parametrize(
     ("device", "fstype"),
-    [("/dev/mapper/vg-srv", "ext4"), ("/dev/md0", "xfs"), ("/dev/dm-3", "ext4"), ("tank", "zfs")],
+    [("/dev/mapper/vg-srv", "ext4"), ("/dev/md0", "xfs"), ("tank/srv", "zfs")],
 )
-def test_a_mount_on_a_layer_is_named(device: str, fstype: str) -> None:
-    refusal = only(add_mount(server(), device, "/srv", fstype))
+def test_a_mount_on_a_layer_of_the_system_s_disk_is_named(device: str, fstype: str) -> None:
+    machine = add_partition(server(), 7, Foreign(kind="zfs_member", label="tank"))
+    machine = layered(machine, volume(device, "/dev/vda7"))
+    refusal = only(add_mount(machine, device, "/srv", fstype))
     assert (refusal.code, "/srv" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
 
 
 @pytest.mark.parametrize("device", ["/dev/loop3", "/dev/sr0", "nas:/export", "tmpfs", "overlay"])
 def test_what_is_on_no_disk_does_not_disturb(device: str) -> None:
-    prepared(add_mount(server(), device, "/srv", "squashfs"))
+    machine = layered(
+        server(),
+        volume("/dev/loop3", kind=DeviceKind.LOOP),
+        volume("/dev/sr0", kind=DeviceKind.OPTICAL),
+    )
+    plan = prepared(add_mount(machine, device, "/srv", "squashfs"))
+    assert not [note for note in plan.notes if "/srv" in note]
 
 
 def test_a_btrfs_subvolume_is_named() -> None:
@@ -405,10 +416,10 @@ def second_disk(**changes: object) -> Disk:
 
 def test_a_file_system_on_another_disk_is_not_forgotten() -> None:
     machine = with_disk(server(), second_disk())
-    refusal = only(add_mount(machine, "/dev/vdc1", "/srv"))
-    assert (refusal.code, "/srv" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
     listed = add_line(machine, "/dev/vdc1", "/srv", "defaults")
-    assert only(listed).code is ExitCode.UNSUPPORTED
+    refusal = only(listed)
+    assert (refusal.code, "/srv" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
+    assert "--leave-out /srv" in refusal.hint
 
 
 def test_disks_that_come_and_go_are_only_said() -> None:
@@ -419,10 +430,15 @@ def test_disks_that_come_and_go_are_only_said() -> None:
 
 
 def test_swap_on_a_layer() -> None:
-    swap = Swap(path="/dev/dm-1", is_file=False, size=4096)
-    refusal = only(replace(server(), swaps=(swap,)))
-    assert (refusal.code, "/dev/dm-1" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
-    prepared(replace(server(), swaps=(replace(swap, path="/dev/zram0"),)))
+    swap = Swap(path="/dev/mapper/s", is_file=False, size=4096)
+    machine = layered(
+        server(),
+        volume("/dev/mapper/s", "/dev/vda1"),
+        volume("/dev/zram0", kind=DeviceKind.MEMORY),
+    )
+    refusal = only(replace(machine, swaps=(swap,)))
+    assert (refusal.code, "/dev/mapper/s" in refusal.reason) == (ExitCode.UNSUPPORTED, True)
+    prepared(replace(machine, swaps=(replace(swap, path="/dev/zram0"),)))
 
 
 def test_fstab_that_names_what_does_not_exist() -> None:

@@ -22,11 +22,13 @@ from tests.builders import (
     bare_disk,
     enrolled,
     ext4,
+    layered,
     part,
     prepared,
     refused,
     request,
     server,
+    volume,
     with_disk,
     with_partition,
     written,
@@ -281,6 +283,7 @@ def test_all_reasons_come_at_once_and_the_guard_s_before_the_layout_s() -> None:
         missing_tools=(("rsync", "rsync"),),
     )
     stray = Mount(device="/dev/mapper/vg-data", target="/data", fstype="ext4")
+    machine = layered(machine, volume("/dev/mapper/vg-data", "/dev/vda1"))
     found = reasons(replace(machine, mounts=(*machine.mounts, stray)))
     assert [each.code for each in found] == [
         ExitCode.USAGE,

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from rescue.model.disk import TableKind
 from rescue.model.finding import Finding, Severity, first_broken
+from rescue.model.fstab import parse_fstab
 from rescue.model.grubcfg import parse_menu
 from rescue.system.tree import Tree, without_comments
 from rescue.ui.findings import finding_lines
-from rescue.verify.fstab import parse_fstab
 from rescue.verify.owndisk import OwnDisk, is_kernel_name
 from rescue.verify.table import check_table
 from tests.fabricated_mirror import DATA, KERNELS, make_disk, make_record, mirror_uuid, partuuid
@@ -91,6 +91,11 @@ def test_a_search_counts_for_its_entry_alone() -> None:
 def test_fstab_fields_are_unescaped() -> None:
     (entry,) = parse_fstab("# no\nLABEL=a /mnt/my\\040data/ ext4 ro,nofail 0 2\nbroken\n")
     assert (entry.target, entry.options) == ("/mnt/my data", ("ro", "nofail"))
+
+
+def test_octal_in_fstab_is_of_bytes_and_not_of_letters() -> None:
+    (entry,) = parse_fstab("LABEL=a /srv/H\\303\\266r ext4 defaults 0 2\n")
+    assert entry.target == "/srv/Hör"
 
 
 @pytest.mark.parametrize(
