@@ -17,7 +17,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.identity import DiskId
 from rescue.model.plan import Plan
 from rescue.model.record import FilesystemPair, MirrorRecord
-from rescue.system import blockdev, mountns, udev
+from rescue.system import automount, blockdev, mountns, udev
 from rescue.system.run import CommandError
 
 WORK = Path("/run/rescue/work")
@@ -193,6 +193,8 @@ class Workspace:
 
     def _mount_source(self, index: int, pair: FilesystemPair) -> None:
         place = self._site.source_root / pair.mount_point.lstrip("/")
+        # What is mounted on demand may have been unmounted since it was planned.
+        automount.open_path(place)
         seen = mountns.mounted_at(place)
         if seen.uuid.lower() != pair.source_uuid.lower():
             raise RefusedError(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rescue.discover.automounts import open_automounts
 from rescue.discover.boot import read_boot, read_text
 from rescue.discover.disks import Usage, read_disk
 from rescue.discover.linked import linked_files
@@ -23,7 +24,7 @@ from rescue.system.run import which
 
 
 def discover() -> Machine:
-    """Look at the running system, changing nothing.
+    """Look at the running system, changing nothing; what is mounted on demand is mounted by it.
 
     Without root the disks' contents are what udev remembers, without the file systems' options.
     Raises CommandError where a tool of util-linux fails, UsageError where the record on the
@@ -31,7 +32,8 @@ def discover() -> Machine:
     """
     nodes, others = udev.list_devices()
     names = Names(numbers=_numbers(nodes, others))
-    mounts = tuple(_measured(names.of_mount(mount)) for mount in blockinfo.mounts())
+    opened = open_automounts(nodes, names)
+    mounts = tuple(_measured(mount) for mount in opened.mounts)
     swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
     usage = Usage(mounts=mounts, swaps=swaps)
     disks = tuple(read_disk(node, usage) for node in nodes)
@@ -50,15 +52,16 @@ def discover() -> Machine:
         handover=load_handover(Path("/")),
         linked_files=linked_files(),
         devices=tuple(other.device for other in others),
+        unanswered=opened.unanswered,
     )
 
 
 def _measured(mount: Mount) -> Mount:
     """Return a mount with what its files take, and with the subvolumes that it holds.
 
-    The network's are not asked, they may not answer.
+    The network's are not asked, they may not answer, nor what is no disk and only calls itself one.
     """
-    used = blockinfo.used(mount.target) if mount.device.startswith("/dev/") else 0
+    used = blockinfo.used(mount.target) if mount.is_block else 0
     return replace(mount, used=used, subvolumes=subvolumes_of(mount))
 
 

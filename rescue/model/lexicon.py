@@ -49,11 +49,15 @@ def hexed(text: str) -> str:
 
 
 def unit_name(path: str) -> str:
-    """Return a path as systemd names its unit, without the suffix (man 1 systemd-escape)."""
-    return "".join(
-        "-" if char == "/" else char if re.fullmatch(r"[0-9A-Za-z:_.]", char) else _bytes(char)
-        for char in path.strip("/")
+    """Return a path as systemd names its unit, without suffix (man 1 systemd-escape, --path)."""
+    words = [word for word in path.split("/") if word]
+    if not words:
+        return "-"
+    name = "-".join(
+        "".join(c if re.fullmatch(r"[0-9A-Za-z:_.]", c) else _bytes(c) for c in word)
+        for word in words
     )
+    return f"\\x2e{name[1:]}" if name.startswith(".") else name
 
 
 def _bytes(char: str) -> str:

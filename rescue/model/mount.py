@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+ANSWER_SECONDS = 120.0
+"""How long what is mounted on demand may take; systemd gives up on a device after 90 seconds."""
+
 _ON_DEMAND = frozenset({"noauto", "nofail", "x-systemd.automount"})
 _OWN_NUMBERS = frozenset({"btrfs", "bcachefs", "zfs"})
 

@@ -48,7 +48,7 @@ def drift_refusals(
                     but_first=_UNDO,
                 )
             )
-        elif pair.mount_point not in skipped:
+        elif pair.mount_point not in skipped and pair.mount_point not in machine.unanswered:
             refusals += _mount_refusals(machine, found.disk, record, pair)
             refusals += _size_refusals(machine, record, pair, mirror)
     refusals += [

@@ -9,7 +9,7 @@ from rescue.model.elsewhere import Side, Stack, stack, stack_of, stack_of_line
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
-from rescue.model.mount import FstabEntry, Mount
+from rescue.model.mount import ANSWER_SECONDS, FstabEntry, Mount
 from rescue.plan.contents import describe, some_of
 
 _SUBVOLUME = re.compile(r"subvol(id)?=")
@@ -172,7 +172,8 @@ def _gone(entry: FstabEntry) -> Refusal:
 def _unanswered(target: str) -> Refusal:
     return Refusal(
         code=ExitCode.DRIFTED,
-        reason=f"{target} is mounted on demand, and nothing was mounted when it was opened",
+        reason=f"{target} is mounted on demand, and nothing was mounted there within "
+        f"{ANSWER_SECONDS:.0f} s of opening it",
         hint=f"find out why: 'ls {target}' and 'systemctl status \"$(systemd-escape --path "
         f"--suffix=mount {target})\"'",
     )

@@ -159,14 +159,15 @@ def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Expect each recorded file system, by the mirror's own UUID, and each line of the fstab."""
     if not report.heard >= {"mounts", "fstab"}:
         return []
-    seen = {mount.target: mount for mount in report.mounts}
+    # The probe has opened what is mounted on demand: what is still to be mounted did not answer.
+    seen = {mount.target: mount for mount in report.mounts if mount.fstype != "autofs"}
     found = []
     for pair in plan.record.filesystems:
         mount = seen.get(pair.mount_point)
         line = next((each for each in report.fstab if each.target == pair.mount_point), None)
         if mount is None:
             by = f" (fstab names {line.source})" if line else " (no line in the fstab)"
-            if line is None or "noauto" not in line.options:
+            if line is None or _is_mounted_in_time(line):
                 found.append(_error(Phase.USERSPACE, f"{pair.mount_point} is not mounted{by}"))
         elif mount.uuid.lower() != pair.mirror_uuid.lower():
             said = f"{pair.mount_point} is {mount.uuid or '?'}, and not {pair.mirror_uuid}"
@@ -193,6 +194,11 @@ def _mount_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
         points = ", ".join(pair.mount_point for pair in plan.record.filesystems)
         found.append(_ok(Phase.USERSPACE, f"mounted from the mirror: {points}"))
     return found
+
+
+def _is_mounted_in_time(line: FstabLine) -> bool:
+    """Whether what a line names is there by now: mounted by the boot, or opened on demand."""
+    return "noauto" not in line.options or "x-systemd.automount" in line.options
 
 
 def _may_be_absent(line: FstabLine) -> bool:

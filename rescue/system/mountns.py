@@ -72,6 +72,7 @@ class Outside:
 def enter_private() -> None:
     """Take this process into a mount namespace of its own, whose mounts go nowhere.
 
+    What the machine mounts is seen in it: without that nothing could be mounted on demand.
     Raises RescueError where the kernel refuses (not root). Children that are started from now
     on live in it; there is no way back for this process.
     """
@@ -82,7 +83,7 @@ def enter_private() -> None:
             f"no private mount namespace: {os.strerror(ctypes.get_errno())}",
             hint="run rescue as root",
         )
-    run(["mount", "--make-rprivate", "/"])
+    run(["mount", "--make-rslave", "/"])
 
 
 def mount_argv(device: str, target: Path, kind: FsKind, access: Access) -> list[str]:
@@ -118,8 +119,12 @@ def vanishing_folder(target: Path, *, size: str) -> Iterator[Path]:
 
 
 def bind_argv(source: Path, target: Path) -> list[str]:
-    """Return the command that shows one file system at a second place, without what is on it."""
-    return ["mount", "--bind", str(source), str(target)]
+    """Return the command that shows one file system at a second place, without what is on it.
+
+    It stays so: what the machine mounts on it meanwhile is not seen at the second place. A folder
+    that is covered would look empty.
+    """
+    return ["mount", "--bind", "--make-private", str(source), str(target)]
 
 
 def read_only_bind_argv(target: Path) -> list[str]:

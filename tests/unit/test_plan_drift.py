@@ -321,3 +321,17 @@ def test_a_file_system_on_demand_that_the_mirror_has_empty_is_not_new() -> None:
 
 def _mirror(plan: Plan) -> Disk:
     return written(plan, "/dev/vdb")
+
+
+@pytest.mark.parametrize("options_", [("noauto", "x-systemd.automount"), ("x-systemd.automount",)])
+@pytest.mark.parametrize("target", ["/boot/efi", "/home"])
+def test_what_is_mounted_on_demand_and_does_not_answer_is_named(
+    target: str, options_: tuple[str, ...]
+) -> None:
+    there = enrolled()
+    machine = options(target, *options_)(unmounted(target)(there.machine))
+    (refusal,) = refused(answer(replace(machine, unanswered=(target,))))  # type: ignore[arg-type]
+    assert refusal.code is ExitCode.DRIFTED
+    assert f"{target} is mounted on demand" in refusal.reason
+    assert "120 s" in refusal.reason
+    assert "prepare" not in refusal.hint

@@ -313,3 +313,27 @@ def test_a_guest_that_was_lost_before_it_spoke_is_seen_again_in_emulation(
     evidence: Evidence, again: bool
 ) -> None:
     assert may_be_the_accelerator(evidence) is again
+
+
+def on_demand(*mounts: MountSeen) -> ProbeReport:
+    """/boot is mounted when it is opened, as its line says."""
+    lines = (
+        replace(line, options=("noauto", "x-systemd.automount")) if line.target == "/boot" else line
+        for line in GOOD.fstab
+    )
+    trap = MountSeen(target="/boot", uuid="", fstype="autofs", read_only=False)
+    others = tuple(mount for mount in MOUNTS if mount.target != "/boot")
+    return replace(GOOD, mounts=(*others, trap, *mounts), fstab=tuple(lines))
+
+
+def test_what_is_mounted_on_demand_counts_when_it_answered() -> None:
+    boot = next(mount for mount in MOUNTS if mount.target == "/boot")
+    assert cause(seen(on_demand(boot))) == ""
+    assert "/boot is not mounted" in cause(seen(on_demand()))
+
+
+def test_a_line_of_another_disk_that_is_mounted_on_demand_may_be_absent() -> None:
+    line = FstabLine(
+        target="/data", source="LABEL=data", fstype="ext4", options=("x-systemd.automount",)
+    )
+    assert cause(seen(replace(GOOD, fstab=(*GOOD.fstab, line)))) == ""

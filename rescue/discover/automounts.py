@@ -1,0 +1,53 @@
+"""What is mounted on demand from the system's own disk: opened, so that it is there to be seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rescue.discover.names import Names
+from rescue.model.mount import Mount
+from rescue.system import automount, blockinfo
+from rescue.system.nodes import DiskNode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What is mounted after all was opened, and the mount points where nothing was mounted then."""
+
+    mounts: tuple[Mount, ...]
+    unanswered: tuple[str, ...]
+
+
+def open_automounts(nodes: Sequence[DiskNode], names: Names) -> Opened:
+    """Open what is mounted on demand from the disk of the running root, and nothing else.
+
+    A disk for data need not be woken up, and the network may never answer.
+    """
+    mounts = _mounts(names)
+    own = _root_disk(nodes, mounts)
+    asked = [
+        target
+        for target in automount.waiting(mounts)
+        if own is not None and _is_on(own, names.of_path(automount.device_of(target)))
+    ]
+    for target in asked:
+        automount.open_path(Path(target))
+    mounts = _mounts(names) if asked else mounts
+    still = automount.waiting(mounts)
+    return Opened(
+        mounts=tuple(mount for mount in mounts if mount.fstype != automount.AUTOFS),
+        unanswered=tuple(target for target in asked if target in still),
+    )
+
+
+def _mounts(names: Names) -> tuple[Mount, ...]:
+    return tuple(names.of_mount(mount) for mount in blockinfo.mounts())
+
+
+def _root_disk(nodes: Sequence[DiskNode], mounts: Sequence[Mount]) -> DiskNode | None:
+    root = next((mount.device for mount in reversed(mounts) if mount.target == "/"), "")
+    return next((node for node in nodes if _is_on(node, root)), None)
+
+
+def _is_on(node: DiskNode, device: str) -> bool:
+    return device in (node.path, *(part.path for part in node.partitions))
