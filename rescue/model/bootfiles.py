@@ -6,6 +6,13 @@ The run writes them on the mirror, translated, and the audit looks into each of 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+UNIT_FOLDERS = (
+    "/etc/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+)
+"""Where units lie, the first one counts (man 5 systemd.unit)."""
+
 SETTINGS = (
     "/etc/fstab",
     "/etc/crypttab",
@@ -19,12 +26,12 @@ SETTINGS = (
     "/etc/initramfs-tools/conf.d/**",
     "/etc/dracut.conf",
     "/etc/dracut.conf.d/**",
-    "/etc/systemd/system/*.mount",
-    "/etc/systemd/system/*.swap",
-    "/etc/systemd/system/*.automount",
-    "/etc/systemd/system/*.mount.d/*.conf",
-    "/etc/systemd/system/*.swap.d/*.conf",
-    "/etc/systemd/system/*.automount.d/*.conf",
+    *(
+        f"{folder}/*.{kind}{more}"
+        for folder in UNIT_FOLDERS
+        for kind in ("mount", "swap", "automount")
+        for more in ("", ".d/*.conf")
+    ),
     "/etc/hdparm.conf",
     "/etc/smartd.conf",
     "/var/cache/debconf/config.dat",

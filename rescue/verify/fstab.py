@@ -10,6 +10,7 @@ from rescue.model.fstab import parse_fstab
 from rescue.model.mount import FstabEntry
 from rescue.model.record import FilesystemPair
 from rescue.verify.chain import Link, Mirror, broken, note, ok
+from rescue.verify.mountunits import check_without_line
 from rescue.verify.owndisk import is_kernel_name
 
 FSTAB = "/etc/fstab"
@@ -71,9 +72,8 @@ def _check_pair(
     mirror: Mirror, pair: FilesystemPair, entries: tuple[FstabEntry, ...]
 ) -> Iterator[Finding]:
     point = pair.mount_point
-    unit = f"/etc/systemd/system/{point.strip('/').replace('/', '-') or '-'}.mount"
-    if not any(entry.target == point for entry in entries) and not mirror.tree.is_file(unit):
-        yield broken(Link.FSTAB, f"no line mounts {point}", file=FSTAB)
+    if not any(entry.target == point for entry in entries):
+        yield from check_without_line(mirror, pair, fstab=FSTAB)
     if not mirror.tree.is_dir(point):
         yield broken(Link.FSTAB, "the directory to mount on is missing", file=point)
 

@@ -485,6 +485,79 @@ def test_one_fault_gives_exactly_the_finding_that_names_it(
     assert fault.says in found[0].message
 
 
+HOME_GUID = "933AC7E1-2EB4-4F13-B844-0E14E2AEF915"
+
+
+def with_point(mirror: FabricatedMirror, point: str) -> FabricatedMirror:
+    """Return the mirror with its /home mounted elsewhere, and no line of fstab for it."""
+    pairs = tuple(
+        replace(pair, mount_point=point) if pair.mount_point == "/home" else pair
+        for pair in mirror.record.filesystems
+    )
+    mirror.edit(FSTAB, f"PARTUUID={partuuid(5)}", "#")
+    (mirror.tree / point.lstrip("/")).mkdir(parents=True, exist_ok=True)
+    return replace(mirror, record=replace(mirror.record, filesystems=pairs))
+
+
+def of_type(mirror: FabricatedMirror, type_: str, attrs: str = "") -> FabricatedMirror:
+    assert mirror.disk.table is not None
+    parts = tuple(
+        replace(part, type=type_, attrs=attrs) if part.number == 5 else part
+        for part in mirror.disk.table.partitions
+    )
+    table = replace(mirror.disk.table, partitions=parts)
+    return replace(mirror, disk=replace(mirror.disk, table=table))
+
+
+@pytest.mark.parametrize(
+    ("point", "unit"),
+    [
+        ("/srv/my-data", "srv-my\\x2ddata.mount"),
+        ("/srv/Hör", "srv-H\\xc3\\xb6r.mount"),
+        ("/.hidden", "\\x2ehidden.mount"),
+        ("/home", "home.mount"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["/etc", "/usr/lib", "/usr/local/lib"])
+def test_a_unit_mounts_what_no_line_of_fstab_does(
+    mirror: FabricatedMirror, point: str, unit: str, folder: str
+) -> None:
+    mirror = with_point(mirror, point)
+    assert any(f"no line mounts {point}" in one.message for one in errors(mirror))
+    path = f"{folder}/systemd/system/{unit}"
+    mirror.write(path, f"[Mount]\nWhat=/dev/disk/by-uuid/{mirror_uuid(5)}\nWhere={point}\n")
+    assert errors(mirror) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        (f"/dev/disk/by-uuid/{mirror_uuid(3)}", "is partition 3, not 5"),
+        ("/dev/vda5", "is a name of the kernel's"),
+        (f"UUID={STRANGER}", "is not on the mirror's own disk"),
+    ],
+)
+def test_a_unit_that_mounts_something_else_is_found(
+    mirror: FabricatedMirror, what: str, says: str
+) -> None:
+    mirror = with_point(mirror, "/srv/my-data")
+    unit = "/usr/lib/systemd/system/srv-my\\x2ddata.mount"
+    mirror.write(unit, f"[Mount]\nWhat={what}\n")
+    assert [one.file for one in errors(mirror) if says in one.message] == [unit]
+    own = f"[Mount]\nWhat=UUID={mirror_uuid(5)}\n"
+    mirror.write(f"/etc/systemd/system/{unit.rpartition('/')[2]}.d/own.conf", own)
+    assert not [one for one in errors(mirror) if one.link == "fstab"]
+
+
+def test_a_partition_is_mounted_by_its_type(mirror: FabricatedMirror) -> None:
+    mirror = with_point(mirror, "/home")
+    assert errors(mirror)
+    assert errors(of_type(mirror, HOME_GUID)) == []
+    assert errors(of_type(mirror, HOME_GUID, "GUID:60")) == []
+    assert errors(of_type(mirror, HOME_GUID, "RequiredPartition GUID:60,63"))
+    assert errors(of_type(mirror, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"))
+
+
 def test_the_source_in_fstab_is_named_by_two_links(mirror: FabricatedMirror) -> None:
     mirror.edit(FSTAB, SWAP_LINE, f"UUID={source_uuid(6)} none")
     assert [(one.link, one.file) for one in errors(mirror)] == [
