@@ -12,9 +12,13 @@ from rescue.system.nodes import DiskNode
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """What is mounted after all was opened, and the mount points where nothing was mounted then."""
+    """What is mounted after all was opened, and the mount points where nothing was mounted then.
+
+    `own` are those of the mounts that lie on the disk of the running root.
+    """
 
     mounts: tuple[Mount, ...]
+    own: frozenset[Mount]
     unanswered: tuple[str, ...]
 
 
@@ -36,6 +40,7 @@ def open_automounts(nodes: Sequence[DiskNode], names: Names) -> Opened:
     still = automount.waiting(mounts)
     return Opened(
         mounts=tuple(mount for mount in mounts if mount.fstype != automount.AUTOFS),
+        own=frozenset(m for m in mounts if own is not None and _is_on(own, m.device)),
         unanswered=tuple(target for target in asked if target in still),
     )
 

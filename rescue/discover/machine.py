@@ -33,7 +33,7 @@ def discover() -> Machine:
     nodes, others = udev.list_devices()
     names = Names(numbers=_numbers(nodes, others))
     opened = open_automounts(nodes, names)
-    mounts = tuple(_measured(mount) for mount in opened.mounts)
+    mounts = tuple(_measured(m) if m in opened.own else m for m in opened.mounts)
     swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
     usage = Usage(mounts=mounts, swaps=swaps)
     disks = tuple(read_disk(node, usage) for node in nodes)
@@ -59,10 +59,9 @@ def discover() -> Machine:
 def _measured(mount: Mount) -> Mount:
     """Return a mount with what its files take, and with the subvolumes that it holds.
 
-    The network's are not asked, they may not answer, nor what is no disk and only calls itself one.
+    Only those of the system's own disk are asked: no other matters, and it may not answer.
     """
-    used = blockinfo.used(mount.target) if mount.is_block else 0
-    return replace(mount, used=used, subvolumes=subvolumes_of(mount))
+    return replace(mount, used=blockinfo.used(mount.target), subvolumes=subvolumes_of(mount))
 
 
 def subvolumes_of(mount: Mount) -> tuple[str, ...] | None:

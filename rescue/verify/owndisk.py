@@ -25,8 +25,11 @@ def content_label(part: Partition) -> str:
 
 
 def is_kernel_name(spec: str) -> bool:
-    """Whether a spec is a name the kernel gave ('/dev/vda1'): another one tomorrow."""
-    return spec.startswith("/dev/") and not spec.startswith(("/dev/disk/", "/dev/mapper/"))
+    """Whether a spec is a name the kernel gave ('/dev/vda1'): another one tomorrow.
+
+    What lies in a folder below /dev was named by somebody else ('/dev/mapper/x', '/dev/vg/lv').
+    """
+    return spec.startswith("/dev/") and "/" not in spec.removeprefix("/dev/")
 
 
 def _unescaped(text: str) -> str:
