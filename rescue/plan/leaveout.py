@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from rescue.errors import ExitCode
 from rescue.model.elsewhere import Elsewhere
 from rescue.model.finding import Refusal
+from rescue.plan.contents import some_of
+
+_MANY = 5
 
 
 def missing(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[Elsewhere, ...]:
@@ -56,8 +59,19 @@ def vital_refusals(found: Sequence[Elsewhere]) -> list[Refusal]:
 
 
 def all_notes(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[str, ...]:
-    """Say of each thing that it is left out, and what becomes of its line in the mirror's fstab."""
-    return tuple(_note(each, agreed) for each in found if not each.vital)
+    """Say of each thing that it is left out, and what becomes of its line in the mirror's fstab.
+
+    Many that nobody waits for are said in one sentence: a host of containers has hundreds.
+    """
+    said = [each for each in found if not each.vital]
+    idle = [each for each in said if each.is_there and not each.waits]
+    if len(idle) <= _MANY:
+        return tuple(_note(each, agreed) for each in said)
+    names = some_of([_what(each) for each in idle])
+    return (
+        *(_note(each, agreed) for each in said if each not in idle),
+        f"{len(idle)} are on other disks and not mirrored: {names}",
+    )
 
 
 def new_notes(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[str, ...]:

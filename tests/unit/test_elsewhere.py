@@ -221,6 +221,15 @@ def test_a_night_does_not_end_for_a_new_data_disk_but_says_what_is_missing() -> 
     assert settings(quiet).nofail == ("/data",)
 
 
+def test_hundreds_of_volumes_are_one_note() -> None:
+    machine = zfs(server())
+    mounts = (replace(machine.mounts[-1], target=f"/tank/{n:03}") for n in range(300))
+    plan = prepared(replace(machine, mounts=(*machine.mounts, *mounts)))
+    (note,) = [note for note in plan.notes if "/tank" in note]
+    assert note.startswith("301 are on other disks")
+    assert note.endswith("and 296 more")
+
+
 def test_the_command_that_prepares_again_does_not_ask_again() -> None:
     record = replace(enrolled().record, left_out=("/data", "/srv/my data"))
     assert again(record).endswith("--erase MIR0001 --leave-out /data --leave-out '/srv/my data'")
