@@ -49,3 +49,13 @@ def test_the_nights_page_is_one_page() -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+def test_the_package_names_no_mailbox_that_could_be_somebody_elses() -> None:
+    """RFC 2606: what ends in '.invalid' never is an address; 'make deb' takes DEBEMAIL instead."""
+    control = (ROOT / "scripts/debian/control").read_text(encoding="utf-8")
+    changelog = (ROOT / "scripts/debian/changelog").read_text(encoding="utf-8")
+    (maintainer,) = re.findall(r"^Maintainer: (.*)$", control, re.MULTILINE)
+    assert set(re.findall(r"^ -- (.*>)  ", changelog, re.MULTILINE)) == {maintainer}
+    assert re.fullmatch(r"The rescue developers <\S+@\S+\.invalid>", maintainer)
+    assert "The rescue developers" in (ROOT / "LICENSE").read_text(encoding="utf-8")
