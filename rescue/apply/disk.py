@@ -1,9 +1,10 @@
 """Steps on the bare disk: wipe, partition table, file systems, swap. Each checks the disk first."""
 
 from rescue.apply.work import Work
+from rescue.apply.workspace import locate
 from rescue.errors import RefusedError, RescueError
 from rescue.model.disk import PartitionKind
-from rescue.model.step import MakeFilesystem, MakeSwap, WipeSignatures, WriteTable
+from rescue.model.step import MakeFilesystem, MakeSwap, TuneFilesystem, WipeSignatures, WriteTable
 from rescue.system import blockdev, blockinfo, mkfs, ptable, udev
 from rescue.system.run import run
 from rescue.units import MIB
@@ -49,8 +50,19 @@ def make_filesystem(step: MakeFilesystem, work: Work) -> str:
     work.check_disk()
     device = blockdev.partition_path(work.device, step.partition)
     run(mkfs.mkfs_argv(step.filesystem, device), timeout=_MKFS_TIMEOUT)
+    if settings := step.filesystem.options.ext:
+        run(mkfs.tune_argv(settings, device))
     _expect_uuid(device, step.filesystem.uuid)
     return f"UUID {step.filesystem.uuid}"
+
+
+def tune_filesystem(step: TuneFilesystem, work: Work) -> str:
+    """Set what tune2fs sets, on the mirror's file system of that mount point."""
+    work.check_disk()
+    pair = next(each for each in work.record.filesystems if each.mount_point == step.mount_point)
+    device = (work.site.locate or locate)(pair, work.device)
+    run(mkfs.tune_argv(step.settings, device))
+    return f"{step.settings.reserved:g} % reserved, errors={step.settings.errors}"
 
 
 def make_swap(step: MakeSwap, work: Work) -> str:

@@ -34,6 +34,7 @@ from rescue.model.step import (
     Step,
     SyncTree,
     TakeContent,
+    TuneFilesystem,
     WipeSignatures,
     WriteBootFiles,
     WriteTable,
@@ -42,7 +43,7 @@ from rescue.model.title import title
 from rescue.state import load_marker
 from rescue.system.files import room_on, sync_filesystem
 
-DiskStep = WipeSignatures | WriteTable | MakeFilesystem | MakeSwap
+DiskStep = WipeSignatures | WriteTable | MakeFilesystem | TuneFilesystem | MakeSwap
 TreeStep = (
     SyncTree
     | TakeContent
@@ -203,6 +204,8 @@ def _on_disk(step: DiskStep, work: Work) -> str:
             return disk.write_table(step, work)
         case MakeFilesystem():
             return disk.make_filesystem(step, work)
+        case TuneFilesystem():
+            return disk.tune_filesystem(step, work)
         case MakeSwap():
             return disk.make_swap(step, work)
         case _:

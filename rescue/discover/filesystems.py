@@ -4,9 +4,9 @@ Each kind's own tool reads the superblock; it works on mounted file systems and 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from rescue.model.filesystem import FsKind, FsOptions
+from rescue.model.filesystem import ExtSettings, FsKind, FsOptions
 from rescue.system.run import CommandError, run
 
 _EXT_STATE = frozenset(
@@ -90,6 +90,7 @@ def parse_dumpe2fs(text: str) -> FsOptions:
         inode_size=_count(said.get("Inode size", "")),
         inode_count=_count(said.get("Inode count", "")),
         features=tuple(sorted(word for word in features if word not in _EXT_STATE)),
+        ext=_ext_settings(said),
     )
 
 
@@ -120,6 +121,24 @@ def parse_dump_super(text: str) -> FsOptions:
     lacks = {f"^{name}" for name in _BTRFS_DEFAULTS if name not in has}
     return FsOptions(
         block_size=_count(said.get("sectorsize", "")), features=tuple(sorted(has | lacks))
+    )
+
+
+_ERRORS = {"Continue": "continue", "Remount read-only": "remount-ro", "Panic": "panic"}
+_QUOTAS = {"User": "usrquota", "Group": "grpquota", "Project": "prjquota"}
+
+
+def _ext_settings(said: Mapping[str, str]) -> ExtSettings | None:
+    blocks, kept = _count(said.get("Block count", "")), said.get("Reserved block count", "")
+    errors = _ERRORS.get(said.get("Errors behavior", ""), "")
+    if not blocks or not kept.isdecimal() or not errors:
+        return None
+    words = said.get("Default mount options", "").split()
+    return ExtSettings(
+        reserved=round(100 * int(kept) / blocks, 2),
+        errors=errors,
+        mount_defaults=tuple(sorted(word for word in words if word != "(none)")),
+        quotas=tuple(name for who, name in _QUOTAS.items() if f"{who} quota inode" in said),
     )
 
 

@@ -21,12 +21,29 @@ class FsKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtSettings:
+    """What tune2fs sets in the superblock of ext2/3/4, and a mount goes by (man 8 tune2fs).
+
+    `reserved` are the blocks kept back for root, in per cent with two decimals; `errors` is what
+    the kernel does when it finds damage: 'continue', 'remount-ro' or 'panic'; `mount_defaults` are
+    the default mount options, sorted; `quotas` are those that live in hidden files: 'usrquota',
+    'grpquota', 'prjquota'.
+    """
+
+    reserved: float
+    errors: str
+    mount_defaults: tuple[str, ...] = ()
+    quotas: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class FsOptions:
     """What mkfs is told beyond identity, read from the source's superblock.
 
     `features` are the names of the kind's own tools: ext (dumpe2fs -h, without those that only
     describe a state), xfs ('crc', 'reflink=0', ... as xfs_info prints them) and btrfs. Zero
-    means: left to the tool. `fat_bits` is 12, 16 or 32 for vfat.
+    means: left to the tool. `fat_bits` is 12, 16 or 32 for vfat; `ext` is None for every other
+    kind, and where nobody could read it.
     """
 
     block_size: int = 0
@@ -34,6 +51,7 @@ class FsOptions:
     inode_count: int = 0
     features: tuple[str, ...] = ()
     fat_bits: int = 0
+    ext: ExtSettings | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

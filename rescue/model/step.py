@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rescue.model.boot import GrubPlatform
 from rescue.model.bootfiles import LinkedFile
 from rescue.model.disk import PartitionTable
-from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.filesystem import ExtSettings, FileSystem, SwapArea
 from rescue.model.role import Role
 
 
@@ -35,6 +35,14 @@ class MakeFilesystem:
     partition: int
     filesystem: FileSystem
     mount_point: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneFilesystem:
+    """Give the mirror's ext2/3/4 of one mount point the settings that the source's has by now."""
+
+    mount_point: str
+    settings: ExtSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +158,7 @@ Step = (
     WipeSignatures
     | WriteTable
     | MakeFilesystem
+    | TuneFilesystem
     | MakeSwap
     | SyncTree
     | TakeContent

@@ -14,6 +14,7 @@ from rescue.model.step import (
     Step,
     SyncTree,
     TakeContent,
+    TuneFilesystem,
     WipeSignatures,
     WriteBootFiles,
     WriteTable,
@@ -31,6 +32,8 @@ def title(step: Step) -> str:
         case MakeFilesystem():
             where = f" for {step.mount_point}" if step.mount_point else ""
             return f"make {step.filesystem.kind} on partition {step.partition}{where}"
+        case TuneFilesystem():
+            return f"set reserved blocks, errors and mount options of {step.mount_point}"
         case MakeSwap():
             return f"make swap on partition {step.partition}"
         case SyncTree():

@@ -33,6 +33,7 @@ from rescue.plan.refuse import (
     what_is_lost,
 )
 from rescue.plan.run import run_steps
+from rescue.plan.settings import tune_steps
 from rescue.plan.survey import survey
 
 _BRING_BACK = "bring it back first: 'rescue restore'"
@@ -158,7 +159,7 @@ def _again(
         target,
         kind=PlanKind.FAILBACK,
         record=record,
-        steps=run.steps,
+        steps=(*tune_steps(source, target, record), *run.steps),
         names=names_of(machine, target),
         notes=(
             *run.notes,

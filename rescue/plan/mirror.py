@@ -21,6 +21,7 @@ from rescue.plan.obstacles import root_obstacles
 from rescue.plan.recognise import as_seen, names_of
 from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
 from rescue.plan.run import run_steps
+from rescue.plan.settings import tune_steps
 from rescue.plan.survey import survey
 
 
@@ -71,7 +72,7 @@ def plan_mirror(
         mirror,
         kind=PlanKind.MIRROR,
         record=record,
-        steps=run.steps,
+        steps=(*tune_steps(source, mirror, record), *run.steps),
         names=(record.mirror.table_uuid, *names_of(machine, mirror)),
         notes=(
             *known.notes,

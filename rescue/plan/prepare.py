@@ -31,6 +31,7 @@ from rescue.plan.refuse import (
     what_is_lost,
 )
 from rescue.plan.run import run_steps
+from rescue.plan.settings import quota_notes
 from rescue.plan.survey import Survey, survey
 from rescue.plan.table import mirror_table
 
@@ -177,6 +178,7 @@ def whole_copy(
             *run.notes,
             *_layout_notes(machine, target),
             *_same_serial_notes(request, target, record.name),
+            *quota_notes(machine, found),
         ),
     )
 

@@ -2,11 +2,24 @@
 
 from typing import assert_never
 
-from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.filesystem import ExtSettings, FileSystem, FsKind, SwapArea
 
 _XFS_METADATA = ("crc", "finobt", "inobtcount", "reflink", "rmapbt", "bigtime")
 _XFS_INODE = ("projid32bit", "sparse", "nrext64")
 _XFS_NAMING = ("ftype",)
+
+_JOURNAL = "journal_data"
+_MOUNT_DEFAULTS = (
+    "debug",
+    "bsdgroups",
+    "user_xattr",
+    "acl",
+    "uid16",
+    "nobarrier",
+    "block_validity",
+    "discard",
+    "nodelalloc",
+)
 
 _BTRFS_RUNTIME = ("free-space-tree",)
 """Debian 12's mkfs.btrfs (6.2) knows it as a runtime feature; newer ones take both ways."""
@@ -25,6 +38,19 @@ def mkfs_argv(filesystem: FileSystem, device: str) -> list[str]:
             return _vfat(filesystem, device)
         case _:
             assert_never(filesystem.kind)
+
+
+def tune_argv(settings: ExtSettings, device: str) -> list[str]:
+    """Return the command that gives an unmounted ext2/3/4 these settings (man 8 tune2fs).
+
+    Its quotas are made with it, or not at all.
+    """
+    journal = [name for name in settings.mount_defaults if name.startswith(_JOURNAL)]
+    plain = [name for name in settings.mount_defaults if not name.startswith(_JOURNAL)]
+    # One of three: '^' before any of them takes the choice back.
+    cleared = [f"^{name}" for name in (_JOURNAL, *_MOUNT_DEFAULTS) if name not in plain]
+    words = ",".join([*cleared, *plain, *journal])
+    return ["tune2fs", "-m", str(settings.reserved), "-e", settings.errors, "-o", words, device]
 
 
 def mkswap_argv(swap: SwapArea, device: str) -> list[str]:
@@ -62,7 +88,10 @@ def _ext(filesystem: FileSystem, device: str) -> list[str]:
         argv += ["-O", ",".join(("none", *options.features))]
     # Tables written now, not by a kernel thread after the first mount; a new file system needs
     # no discard, and a disk that was in use may take minutes for it.
-    return [*argv, "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard", device]
+    extended = "lazy_itable_init=0,lazy_journal_init=0,nodiscard"
+    if options.ext and options.ext.quotas:
+        extended += f",quotatype={':'.join(options.ext.quotas)}"
+    return [*argv, "-E", extended, device]
 
 
 def _xfs(filesystem: FileSystem, device: str) -> list[str]:

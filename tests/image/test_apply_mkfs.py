@@ -8,7 +8,7 @@ import pytest
 from rescue.discover.filesystems import read_options
 from rescue.model.filesystem import FileSystem, FsKind, FsOptions, SwapArea
 from rescue.system import blockinfo
-from rescue.system.mkfs import mkfs_argv, mkswap_argv, wipe_argv
+from rescue.system.mkfs import mkfs_argv, mkswap_argv, tune_argv, wipe_argv
 
 UUID = "5d3f3c0e-7a46-4a3c-a0a5-0d4c1e5c8c11"
 
@@ -71,6 +71,31 @@ def test_twin_of_a_default_file_system_has_the_same_options(tmp_path: Path, kind
     options, _ = read_options(kind, first, version="")
     sh(*mkfs_argv(FileSystem(kind=kind, uuid=UUID, options=options), second))
     assert read_options(kind, second, version="")[0] == options
+
+
+@pytest.mark.parametrize(
+    "tuned",
+    [
+        ["-m", "0", "-e", "remount-ro", "-o", "^acl,journal_data_writeback,nodelalloc"],
+        ["-m", "1.5", "-e", "panic", "-o", "^acl,^user_xattr"],
+        ["-m", "5", "-e", "continue", "-o", "journal_data_ordered,discard"],
+    ],
+)
+def test_settings_beside_the_files_are_as_on_the_source(tmp_path: Path, tuned: list[str]) -> None:
+    first, second = image(tmp_path, "a.img", 64), image(tmp_path, "b.img", 64)
+    quotas = "quotatype=usrquota:prjquota"
+    sh("mke2fs", "-q", "-t", "ext4", "-O", "quota,project", "-E", quotas, first)
+    sh("tune2fs", *tuned, first)
+    options, _ = read_options(FsKind.EXT4, first, version="")
+    assert options.ext is not None
+    assert options.ext.quotas == ("usrquota", "prjquota")
+    sh(*mkfs_argv(FileSystem(kind=FsKind.EXT4, uuid=UUID, options=options), second))
+    sh(*tune_argv(options.ext, second))
+    assert read_options(FsKind.EXT4, second, version="")[0] == options
+    # And back again, as a run does it.
+    sh("tune2fs", "-m", "3", "-e", "panic", "-o", "journal_data,debug", second)
+    sh(*tune_argv(options.ext, second))
+    assert read_options(FsKind.EXT4, second, version="")[0] == options
 
 
 def test_swap_and_wipe(tmp_path: Path) -> None:

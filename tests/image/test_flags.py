@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.filesystem import FsKind
-from rescue.model.step import CarryFlags
+from rescue.discover.filesystems import read_options
+from rescue.model.filesystem import ExtSettings, FsKind
+from rescue.model.step import CarryFlags, TuneFilesystem
 from rescue.plan.distrust import without_deletions
 from rescue.system import inodeflags
 from tests.image.loopdisks import Twins, sh, tree_of, twins
@@ -147,6 +148,19 @@ def test_no_copy_on_write_is_given_to_the_folder_before_anything_is_in_it(tmp_pa
         lone.write_bytes(b"content")
         (said,) = night(pair)
         assert "/var/odd/lone (C)" in said
+
+
+def test_what_tune2fs_sets_is_set_on_the_mirror(tmp_path: Path) -> None:
+    with twins(tmp_path) as pair:
+        settings = ExtSettings(reserved=0.0, errors="remount-ro", mount_defaults=("acl",))
+        plan = pair.plan(first=True)
+        tune = TuneFilesystem(mount_point="/boot", settings=settings)
+        run(pair, replace(plan, steps=(tune, *plan.steps)))
+        seen, _ = read_options(FsKind.EXT4, pair.devices["/boot"], version="")
+        assert seen.ext == settings
+        other, _ = read_options(FsKind.EXT4, pair.devices["/"], version="")
+        assert other.ext is not None
+        assert other.ext.reserved == 5.0
 
 
 def test_flags_are_named_as_chattr_names_them(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What lies beside the files: followed where it can be, and named where it is not copied."""
+
+from dataclasses import replace
+
+from rescue.model.disk import Disk
+from rescue.model.filesystem import ExtSettings, FileSystem
+from rescue.model.plan import MirrorRequest, Plan
+from rescue.model.step import SyncTree, TuneFilesystem
+from rescue.plan.mirror import plan_mirror
+from tests.builders import enrolled, prepared, server, with_disk, with_partition
+
+ROOMY = ExtSettings(reserved=0.0, errors="continue")
+USUAL = ExtSettings(reserved=5.0, errors="continue")
+
+
+def with_settings(disk: Disk, number: int, settings: ExtSettings) -> Disk:
+    part = next(part for part in disk.partitions if part.number == number)
+    assert isinstance(part.content, FileSystem)
+    options = replace(part.content.options, ext=settings)
+    return with_partition(disk, replace(part, content=replace(part.content, options=options)))
+
+
+def tuned(here: ExtSettings, there: ExtSettings) -> list[TuneFilesystem]:
+    known = enrolled()
+    pair = known.record.root
+    source, mirror = known.machine.root_disk, known.machine.disk_at("/dev/vdb")
+    assert source
+    assert mirror
+    machine = with_disk(known.machine, with_settings(source, pair.partition, here))
+    machine = with_disk(machine, with_settings(mirror, pair.partition, there))
+    plan = plan_mirror(machine, known.record, known.record, MirrorRequest())
+    assert isinstance(plan, Plan), plan
+    first = next(at for at, step in enumerate(plan.steps) if isinstance(step, SyncTree))
+    found = [step for step in plan.steps[:first] if isinstance(step, TuneFilesystem)]
+    assert len(found) == sum(isinstance(step, TuneFilesystem) for step in plan.steps)
+    return found
+
+
+def test_a_setting_that_changed_is_followed_before_anything_is_mounted() -> None:
+    assert tuned(ROOMY, USUAL) == [TuneFilesystem(mount_point="/", settings=ROOMY)]
+    assert tuned(USUAL, USUAL) == []
+    hidden = replace(USUAL, quotas=("usrquota",))
+    assert tuned(hidden, USUAL) == [], "quotas are made with the file system"
+
+
+def test_limits_that_lie_outside_the_files_are_named() -> None:
+    machine = server()
+    assert not any("quota" in note for note in prepared(machine).notes)
+    source = machine.root_disk
+    assert source
+    mount = machine.mount_at("/home")
+    assert mount
+    part = next(p for p in source.partitions if p.path == mount.device)
+    hidden = replace(USUAL, quotas=("usrquota", "prjquota"))
+    noted = prepared(with_disk(machine, with_settings(source, part.number, hidden))).notes
+    assert any("/home has quotas (user, project)" in note for note in noted)
