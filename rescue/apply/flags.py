@@ -14,7 +14,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.step import CarryFlags
 from rescue.state import OWN_FOLDER
 from rescue.system import inodeflags
-from rescue.system.inodeflags import LOCKING, NO_COPY_ON_WRITE, flags_of, set_flags
+from rescue.system.inodeflags import LOCKING, WHEN_WRITTEN, flags_of, set_flags
 
 _MOST_NAMED = 5
 
@@ -22,8 +22,8 @@ _MOST_NAMED = 5
 def unlock(workspace: Workspace, mount_point: str) -> dict[str, int]:
     """Make one of the mirror's file systems writable; return what had flags, by path.
 
-    Folders of the source that are not copied on write are made so before anything is in them: a
-    file takes it from its folder, and cannot get it any more when it has content.
+    Folders of a btrfs that are not copied on write, or compressed, are made so before anything is
+    in them: a file takes it from its folder, and it is too late when it has content.
     """
     if not inodeflags.has_flags(workspace.kind_of(mount_point)):
         return {}
@@ -32,7 +32,7 @@ def unlock(workspace: Workspace, mount_point: str) -> dict[str, int]:
     for path, flags in found.items():
         # New files take most flags from their folder: it gets its own when all of them are there.
         folder = (root / path).is_dir()
-        set_flags(root / path, flags & (NO_COPY_ON_WRITE if folder else ~LOCKING))
+        set_flags(root / path, flags & (WHEN_WRITTEN if folder else ~LOCKING))
     if workspace.kind_of(mount_point) is FsKind.BTRFS:
         _prepare_folders(workspace.source(mount_point), root)
     return found
@@ -91,11 +91,11 @@ class Unlocked:
 
 def _prepare_folders(source: Path, root: Path) -> None:
     for path, flags in inodeflags.flagged(source):
-        if flags & NO_COPY_ON_WRITE and (source / path).is_dir() and not _is_own(path):
+        if flags & WHEN_WRITTEN and (source / path).is_dir() and not _is_own(path):
             made = root / path
             if _reached_by_folders(root, path):
                 made.mkdir(parents=True, exist_ok=True)
-                set_flags(made, (flags_of(made) or 0) | NO_COPY_ON_WRITE)
+                set_flags(made, ((flags_of(made) or 0) & ~WHEN_WRITTEN) | (flags & WHEN_WRITTEN))
 
 
 def _reached_by_folders(root: Path, path: str) -> bool:

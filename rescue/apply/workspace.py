@@ -191,10 +191,15 @@ class Workspace:
                 return index
         raise RescueError(f"{mount_point} is not among the file systems of this mirror")
 
-    def _mount_source(self, index: int, pair: FilesystemPair) -> None:
+    def _place(self, pair: FilesystemPair) -> Path:
+        """Return where the source's file system is mounted for everybody."""
         place = self._site.source_root / pair.mount_point.lstrip("/")
         # What is mounted on demand may have been unmounted since it was planned.
         automount.open_path(place)
+        return place
+
+    def _mount_source(self, index: int, pair: FilesystemPair) -> None:
+        place = self._place(pair)
         seen = mountns.mounted_at(place)
         if seen.uuid.lower() != pair.source_uuid.lower():
             raise RefusedError(
@@ -216,7 +221,11 @@ class Workspace:
         access = mountns.Access.READ_WRITE
         if self._grant is None:
             access = mountns.Access.READ if self._with_source else mountns.Access.LOOK
-        mountns.mount(mountns.mount_argv(device, target, pair.kind, access))
+        compression = ""
+        if access is mountns.Access.READ_WRITE and pair.mount_point in self._copied:
+            compression = mountns.compression_at(self._place(pair))
+        argv = mountns.mount_argv(device, target, pair.kind, access, compression=compression)
+        mountns.mount(argv)
         mountns.expect(target, uuid=pair.mirror_uuid, below=WORK)
 
     def _make_tree(self) -> None:

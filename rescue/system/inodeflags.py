@@ -16,17 +16,18 @@ from rescue.model.filesystem import FsKind
 _GET, _SET = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h
 
 IMMUTABLE, APPEND_ONLY, NO_COPY_ON_WRITE = 0x10, 0x20, 0x800000
+COMPRESSED, NOT_COMPRESSED = 0x4, 0x400
 
 LETTERS = {
     "s": 0x1,
     "u": 0x2,
-    "c": 0x4,
+    "c": COMPRESSED,
     "S": 0x8,
     "i": IMMUTABLE,
     "a": APPEND_ONLY,
     "d": 0x40,
     "A": 0x80,
-    "m": 0x400,
+    "m": NOT_COMPRESSED,
     "j": 0x4000,
     "t": 0x8000,
     "D": 0x10000,
@@ -39,6 +40,8 @@ encryption, verity, case folding) is none of them, nor is DAX, which is about th
 
 _CARRIED = sum(LETTERS.values())
 LOCKING = IMMUTABLE | APPEND_ONLY
+WHEN_WRITTEN = NO_COPY_ON_WRITE | COMPRESSED | NOT_COMPRESSED
+"""Those that btrfs goes by when content is written: they are of no use to a file that has it."""
 
 
 def has_flags(kind: FsKind) -> bool:

@@ -86,13 +86,25 @@ def enter_private() -> None:
     run(["mount", "--make-rslave", "/"])
 
 
-def mount_argv(device: str, target: Path, kind: FsKind, access: Access) -> list[str]:
+def mount_argv(
+    device: str, target: Path, kind: FsKind, access: Access, *, compression: str = ""
+) -> list[str]:
     """Return the command that mounts a mirror's file system (man 8 mount).
 
-    Device nodes are copied and never opened, so nodev and nosuid cost nothing.
+    Device nodes are copied and never opened, so nodev and nosuid cost nothing. `compression` is
+    the source's own option, where what is written takes as much room as there ('compress=zstd:3').
     """
     how = _LOOK[kind] if access is Access.LOOK else access.value
-    return ["mount", "-t", kind.value, "-o", f"{_SAFE},{how}", device, str(target)]
+    more = f",{compression}" if compression else ""
+    return ["mount", "-t", kind.value, "-o", f"{_SAFE},{how}{more}", device, str(target)]
+
+
+def compression_at(target: Path) -> str:
+    """Return the option by which what is mounted there compresses files (man 5 btrfs), or ''."""
+    path = os.path.realpath(target)
+    found = next((m for m in reversed(blockinfo.mounts()) if m.target == path), None)
+    options = found.options if found is not None and found.fstype == FsKind.BTRFS else ()
+    return next((each for each in options if each.startswith("compress")), "")
 
 
 def tmpfs_argv(target: Path, *, size: str, mode: str) -> list[str]:

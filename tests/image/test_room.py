@@ -13,14 +13,15 @@ from rescue.apply.engine import apply_plan
 from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.model.event import Notice
+from rescue.model.filesystem import FsKind
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
-from rescue.model.step import BuildInitramfs, WriteBootFiles
+from rescue.model.step import BuildInitramfs, CarryFlags, WriteBootFiles
 from rescue.plan.distrust import without_deletions
 from rescue.plan.room import with_room
 from rescue.system.rsync import PARTIAL_DIRECTORY
 from tests.fabricated_mirror import cpio
-from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
+from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
 from tests.image.test_apply_run import OWN
 
 pytestmark = [
@@ -161,6 +162,27 @@ def test_a_file_with_holes_needs_what_it_holds(pair: Twins) -> None:
     assert in_child(lambda: list(estimate(plan, site=pair.site).short)) == []
     assert run(pair, plan) == []
     expect_equal(pair)
+
+
+@pytest.mark.parametrize("option", ["compress=zstd:3", "compress-force=zstd:1"])
+def test_what_is_compressed_here_is_compressed_there(tmp_path: Path, option: str) -> None:
+    with twins(tmp_path, FsKind.BTRFS) as pair:
+        sh("mount", "-o", f"remount,{option}", str(pair.root))
+        (pair.root / "home/text").write_bytes(b"the same again\n" * 20 * MIB)
+        run(pair, pair.plan(first=True))
+        expect_equal(pair)
+
+
+def test_a_folder_that_is_compressed_by_its_flag_is_so_there(tmp_path: Path) -> None:
+    with twins(tmp_path, FsKind.BTRFS) as pair:
+        texts = pair.root / "home/texts"
+        texts.mkdir()
+        sh("chattr", "+c", str(texts))
+        (texts / "text").write_bytes(b"the same again\n" * 20 * MIB)
+        plan = pair.plan(first=True)
+        carry = CarryFlags(mount_point="/")
+        run(pair, replace(plan, steps=(*plan.steps, carry)))
+        expect_equal(pair)
 
 
 def test_nothing_gives_way_for_a_source_that_is_failing(pair: Twins) -> None:
