@@ -6,6 +6,7 @@ from rescue.apply.room import Needs, free_for_root
 from rescue.apply.sync import job_of
 from rescue.apply.workspace import Site, Workspace
 from rescue.errors import RefusedError, RescueError
+from rescue.model.filesystem import FsKind
 from rescue.model.plan import Plan
 from rescue.model.step import SyncTree
 from rescue.system import rsync
@@ -13,19 +14,23 @@ from rescue.system.rsync import Ending, Listener
 from rescue.system.run import Result, stream
 from rescue.system.sourcetree import look_over
 
+_BTRFS = FsKind.BTRFS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
     """Files on the source, existing files that would change, and what would be deleted.
 
     `short` are the mount points where the mirror has no room for what would be written as long as
-    nothing is deleted.
+    nothing is deleted; `lacking` are those where it has none even then, with the bytes that it
+    lacks.
     """
 
     files_total: int
     changes: int
     deletions: int
     short: tuple[str, ...] = ()
+    lacking: tuple[tuple[str, int], ...] = ()
 
 
 def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
@@ -38,17 +43,28 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     expect_disk(plan, where)
     total = changes = deletions = 0
     short: list[str] = []
+    lacking: list[tuple[str, int]] = []
     with Workspace.comparing(plan, site=where) as workspace:
         for step in plan.steps:
             if isinstance(step, SyncTree) and step.paths != ():
-                needs = Needs(workspace.source(step.mount_point))
+                point = step.mount_point
+                needs = Needs(workspace.source(point), workspace.mirror(point))
                 tally = _look(step, workspace, needs)
-                if needs.bytes > free_for_root(workspace.mirror(step.mount_point)):
-                    short.append(step.mount_point)
+                free = free_for_root(workspace.mirror(point))
+                if needs.bytes > free:
+                    short.append(point)
+                if _is_counted(step, workspace) and needs.bytes > free + needs.freed:
+                    lacking.append((point, needs.bytes - free - needs.freed))
                 total += tally.files_total
                 changes += tally.changed
                 deletions += tally.deletions
-    return Estimate(files_total=total, changes=changes, deletions=deletions, short=tuple(short))
+    return Estimate(
+        files_total=total,
+        changes=changes,
+        deletions=deletions,
+        short=tuple(short),
+        lacking=tuple(lacking),
+    )
 
 
 def expect_disk(plan: Plan, site: Site) -> None:
@@ -58,6 +74,14 @@ def expect_disk(plan: Plan, site: Site) -> None:
             f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
             hint="run 'rescue disks' and begin again",
         )
+
+
+def _is_counted(step: SyncTree, workspace: Workspace) -> bool:
+    """Whether the figures say all: btrfs compresses, and what is late is deleted by another step.
+
+    Where nothing is deleted, as much as possible is carried.
+    """
+    return step.deletions and not step.late and workspace.kind_of(step.mount_point) is not _BTRFS
 
 
 def _look(step: SyncTree, workspace: Workspace, needs: Needs) -> rsync.Tally:

@@ -15,7 +15,7 @@ from rescue.apply.work import TreeWork
 from rescue.model.event import Notice
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import SyncJob
-from rescue.system.rsynclist import Outlook, Sent, outlook, parse_sent
+from rescue.system.rsynclist import Outlook, Sent, outlook, parse_deleted, parse_sent
 
 LARGE = 1024 * 1024
 """Bytes. What is smaller is neither looked for under another name, nor gives way."""
@@ -24,18 +24,26 @@ _MOST_NAMED = 5
 
 
 class Needs:
-    """Counts what a run would send, in bytes that it takes on the source: holes take nothing."""
+    """Counts what a run would send, and what it frees: deleted files, and old contents.
 
-    def __init__(self, source: Path) -> None:
-        """Take the root of what is compared."""
-        self.bytes = 0
-        self._source = source
+    In bytes on the disk: holes take nothing, and what files share counts for each of them, as
+    rsync writes it.
+    """
+
+    def __init__(self, source: Path, target: Path) -> None:
+        """Take both roots of what is compared."""
+        self.bytes = self.freed = 0
+        self._source, self._target = source, target
 
     def line(self, text: str) -> None:
         """Take one line of rsync's output."""
+        gone = parse_deleted(text)
         if sent := parse_sent(text):
             seen = _regular(self._source / sent.path)
             self.bytes += _taken(seen) if seen else 0
+            gone = sent.path if sent.there else None
+        old = _regular(self._target / gone) if gone else None
+        self.freed += _taken(old) if old else 0
 
 
 def free_for_root(root: Path) -> int:

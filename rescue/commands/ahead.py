@@ -9,7 +9,7 @@ from rescue.confirm import GuardRefusedError
 from rescue.model.plan import Plan
 from rescue.plan.brake import check_brake
 from rescue.plan.content import check_suspects, judge, with_comparison
-from rescue.plan.room import with_room
+from rescue.plan.room import check_room, with_room
 from rescue.system.digests import opened
 from rescue.ui.screen import Screen
 
@@ -37,6 +37,8 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
             ahead = estimate(plan)
     if not trust.accept_changes:
         _brake(ahead, settings)
+    if refusal := check_room(ahead.lacking):
+        raise GuardRefusedError((refusal,))
     roomy = with_room(plan, ahead.short)
     for note in roomy.notes[len(plan.notes) :]:
         screen.say(f"note: {note}")

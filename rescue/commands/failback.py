@@ -12,6 +12,7 @@ from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.runs import expect_to_boot, perform, tell_end, with_warnings
 from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
+from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode, RescueError
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan
@@ -80,7 +81,7 @@ def _plan(machine: Machine, options: FailbackOptions) -> Plan:
         fresh=fresh_identifiers(machine),
         enrolled=tuple(entry.name for entry in known),
     )
-    plan = unless_refused(plan_failback(machine, request))
+    plan = unless_refused(plan_failback(with_sharing(machine), request))
     return replace(plan, notes=(*plan.notes, *hook_notes(config.hooks(), plan.kind)))
 
 

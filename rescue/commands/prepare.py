@@ -11,6 +11,7 @@ from rescue.commands.logbook import Logbook, noted
 from rescue.commands.runs import finish, perform, with_warnings
 from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
+from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PrepareRequest
@@ -98,7 +99,7 @@ def _request(machine: Machine, options: PrepareOptions) -> PrepareRequest:
 
 
 def _plan(machine: Machine, request: PrepareRequest) -> Plan:
-    plan = unless_refused(plan_prepare(machine, request))
+    plan = unless_refused(plan_prepare(with_sharing(machine), request))
     # Read before anything is written: a configuration that cannot be meant ends it here.
     return replace(plan, notes=(*plan.notes, *hook_notes(config.hooks(), plan.kind)))
 

@@ -25,9 +25,10 @@ class Mount:
 
     `root` is the part of the file system that is seen ('/' for the whole); `device` is the
     block device's node or the name the kernel gives ('tmpfs'); `used` are the bytes that its
-    files take (man 3 statvfs), 0 where that was not asked for. `subvolumes` are those of a btrfs
-    that is mounted as a whole and that hold something, as paths below `target`; None where nobody
-    could say, and for everything else.
+    files take (man 3 statvfs), 0 where that was not asked for; `shared` are those that they would
+    take besides if no file shared its content with another one, likewise. `subvolumes` are those
+    of a btrfs that is mounted as a whole and that hold something, as paths below `target`; None
+    where nobody could say, and for everything else.
     """
 
     device: str
@@ -37,6 +38,7 @@ class Mount:
     root: str = "/"
     major_minor: str = ""
     used: int = 0
+    shared: int = 0
     subvolumes: tuple[str, ...] | None = None
 
     @property

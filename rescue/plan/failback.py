@@ -32,6 +32,7 @@ from rescue.plan.refuse import (
     tool_refusals,
     what_is_lost,
 )
+from rescue.plan.room import sharing_refusals
 from rescue.plan.run import run_steps
 from rescue.plan.settings import tune_steps
 from rescue.plan.survey import survey
@@ -100,7 +101,12 @@ def _anew(
     found = survey(machine, source, but_not=target.path if target is not None else "")
     grub = choose_platforms(machine, found)
     kinds = frozenset(member.filesystem.kind for member in found.members)
-    refusals += [*found.refusals, *grub.refusals, *tool_refusals(machine, kinds)]
+    refusals += [
+        *found.refusals,
+        *sharing_refusals(machine, found),
+        *grub.refusals,
+        *tool_refusals(machine, kinds),
+    ]
     if refusals or target is None or source.table is None:
         return in_order(refusals)
     plan = whole_copy(

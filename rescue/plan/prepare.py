@@ -30,6 +30,7 @@ from rescue.plan.refuse import (
     tool_refusals,
     what_is_lost,
 )
+from rescue.plan.room import sharing_notes, sharing_refusals
 from rescue.plan.run import run_steps
 from rescue.plan.settings import quota_notes
 from rescue.plan.survey import Survey, survey
@@ -57,7 +58,12 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
     found = survey(machine, source, but_not=target.path if target is not None else "")
     grub = choose_platforms(machine, found)
     kinds = frozenset(member.filesystem.kind for member in found.members)
-    refusals += [*found.refusals, *grub.refusals, *tool_refusals(machine, kinds)]
+    refusals += [
+        *found.refusals,
+        *sharing_refusals(machine, found),
+        *grub.refusals,
+        *tool_refusals(machine, kinds),
+    ]
     refusals += missing_refusals(found.elsewhere, request.leave_out)
     if refusals or target is None:
         return in_order(refusals)
@@ -179,6 +185,7 @@ def whole_copy(
             *_layout_notes(machine, target),
             *_same_serial_notes(request, target, record.name),
             *quota_notes(machine, found),
+            *sharing_notes(machine, found),
         ),
     )
 

@@ -6,19 +6,22 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
 from rescue.apply.engine import apply_plan
 from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
+from rescue.errors import ExitCode
 from rescue.model.event import Notice
 from rescue.model.filesystem import FsKind
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
-from rescue.model.step import BuildInitramfs, CarryFlags, WriteBootFiles
+from rescue.model.step import BuildInitramfs, CarryFlags, Step, SyncTree, WriteBootFiles
 from rescue.plan.distrust import without_deletions
-from rescue.plan.room import with_room
+from rescue.plan.room import check_room, with_room
+from rescue.system.extents import shared_bytes
 from rescue.system.rsync import PARTIAL_DIRECTORY
 from tests.fabricated_mirror import cpio
 from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
@@ -183,6 +186,46 @@ def test_a_folder_that_is_compressed_by_its_flag_is_so_there(tmp_path: Path) -> 
         carry = CarryFlags(mount_point="/")
         run(pair, replace(plan, steps=(*plan.steps, carry)))
         expect_equal(pair)
+
+
+@pytest.mark.parametrize("kind", [FsKind.XFS, FsKind.BTRFS])
+def test_what_files_share_is_counted(tmp_path: Path, kind: FsKind) -> None:
+    with twins(tmp_path, kind) as pair:
+        home = pair.root / "home"
+        fill(pair, big=8)
+        assert shared_bytes(pair.root) == 0
+        for name in ("second", "third"):
+            sh("cp", "--reflink=always", str(home / "big"), str(home / name))
+        os.link(home / "third", home / "linked")
+        sh("sync", "-f", str(home))
+        assert shared_bytes(pair.root) == 2 * 8 * MIB
+
+
+def test_what_cannot_fit_in_any_order_is_refused_before_the_first_byte(tmp_path: Path) -> None:
+    with twins(tmp_path, FsKind.XFS) as pair:
+        first_copy(pair, big=100)
+        for number in range(4):
+            copy = pair.root / f"home/copy{number}"
+            sh("cp", "--reflink=always", str(pair.root / "home/big"), str(copy))
+        ordinary = pair.plan()
+        plain = tuple(replace(step, late=()) for step in ordinary.steps[:1] if is_sync(step))
+        plan = pair.plan(steps=plain)
+
+        def action() -> object:
+            return estimate(plan, site=pair.site).lacking
+
+        lacking = in_child(action)
+        assert isinstance(lacking, list)
+        ((point, size),) = lacking
+        assert point == "/"
+        assert 50 * MIB < size < 400 * MIB
+        refusal = check_room(((point, size),))
+        assert refusal
+        assert refusal.code is ExitCode.DRIFTED
+
+
+def is_sync(step: Step) -> TypeGuard[SyncTree]:
+    return isinstance(step, SyncTree)
 
 
 def test_nothing_gives_way_for_a_source_that_is_failing(pair: Twins) -> None:

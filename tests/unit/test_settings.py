@@ -2,12 +2,23 @@
 
 from dataclasses import replace
 
+from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import ExtSettings, FileSystem
+from rescue.model.finding import Refusal
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.model.step import SyncTree, TuneFilesystem
 from rescue.plan.mirror import plan_mirror
-from tests.builders import enrolled, prepared, server, with_disk, with_partition
+from rescue.plan.prepare import plan_prepare
+from tests.builders import (
+    enrolled,
+    prepared,
+    refused,
+    request,
+    server,
+    with_disk,
+    with_partition,
+)
 
 ROOMY = ExtSettings(reserved=0.0, errors="continue")
 USUAL = ExtSettings(reserved=5.0, errors="continue")
@@ -54,3 +65,21 @@ def test_limits_that_lie_outside_the_files_are_named() -> None:
     hidden = replace(USUAL, quotas=("usrquota", "prjquota"))
     noted = prepared(with_disk(machine, with_settings(source, part.number, hidden))).notes
     assert any("/home has quotas (user, project)" in note for note in noted)
+
+
+def shared_on(size: int) -> Plan | tuple[Refusal, ...]:
+    machine = server()
+    mounts = tuple(
+        replace(mount, shared=size) if mount.target == "/home" else mount
+        for mount in machine.mounts
+    )
+    return plan_prepare(replace(machine, mounts=mounts), request())
+
+
+def test_what_files_share_is_named_and_refused_where_it_does_not_fit() -> None:
+    plan = shared_on(1024)
+    assert isinstance(plan, Plan)
+    assert any("/home share their content" in note for note in plan.notes)
+    (refusal,) = refused(shared_on(1 << 50))
+    assert refusal.code is ExitCode.UNSUPPORTED
+    assert "/home" in refusal.reason
