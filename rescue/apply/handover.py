@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rescue import config
 from rescue.apply.banner import show_handed_over, write_banner
+from rescue.apply.flags import Unlocked
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
@@ -48,8 +49,13 @@ def hand_over(
     record = turned(handover.record)
     with Workspace.mirror_only(grant.plan.record, grant, site=site) as workspace:
         tree = workspace.tree()
-        config.enrol(record, _twin(tree, config.CONFIG_PATH, here))
-        save_record(record, _twin(tree, STATE_DIRECTORY, here))
+        settings, records = (
+            _twin(tree, path, here) for path in (config.CONFIG_PATH, STATE_DIRECTORY)
+        )
+        written = (settings, records / f"{record.name}.json")
+        with Unlocked(tree, [str(path.relative_to(tree)) for path in written]):
+            config.enrol(record, settings)
+            save_record(record, records)
         for pair in grant.plan.record.filesystems:
             sync_filesystem(workspace.mirror(pair.mount_point))
         save_marker(here, record)

@@ -25,7 +25,7 @@ from rescue.state import (
     save_handover,
     save_marker,
 )
-from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
+from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
 
 pytestmark = [
     pytest.mark.root,
@@ -163,6 +163,21 @@ def test_other_mirrors_stay_enrolled(pair: Twins) -> None:
     assert settings.source.serial == "MIRROR-1"
     assert [entry.name for entry in settings.mirror] == ["attic", "cellar"]
     assert config.load(here).source == old
+
+
+def test_a_configuration_that_is_locked_on_the_new_disk_is_written(pair: Twins) -> None:
+    old = config.DiskEntry(table_uuid="dead", serial="DEAD-1")
+    here = pair.root / "etc/rescue/rescue.toml"
+    config.save(config.Config(version=1, source=old), here)
+    carry_out(pair, first=True)
+    with pair.mirror_seen() as new:
+        sh("chattr", "+i", str(new / "etc/rescue/rescue.toml"), str(new / "etc/rescue"))
+    change_roles(pair, handover_of(pair))
+    with pair.mirror_seen() as new:
+        written = new / "etc/rescue/rescue.toml"
+        assert [mirror.name for mirror in config.load(written).mirror] == ["cellar"]
+        for path in (written, written.parent):
+            assert "i" in sh("lsattr", "-d", str(path)).split()[0]
 
 
 def test_a_link_that_leads_out_of_the_copy_is_not_followed(pair: Twins) -> None:
