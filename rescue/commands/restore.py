@@ -13,9 +13,11 @@ from rescue.codec import to_json
 from rescue.commands.deadhomes import People, people_of
 from rescue.confirm import GuardRefusedError, grant_return, unless_refused
 from rescue.discover.deaddisk import DeadDisk, opened
+from rescue.discover.deadtable import table_behind
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RefusedError, UsageError
 from rescue.model.comparison import Comparison
+from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import Start, begin_restore, mount_refusals, plan_restore
@@ -142,8 +144,33 @@ def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest,
         raise UsageError(f"there is no image {named}", hint="name a file, a disk or a partition")
     if options.report and not Path(options.report).absolute().parent.is_dir():
         raise UsageError(f"the folder of {options.report} does not exist", hint="make it first")
+    if not named:
+        named = behind_other_sectors(machine)
     request = RestoreRequest(named=named, trees=options.trees, keep_losers=options.keep_losers)
     return request, size
+
+
+def behind_other_sectors(machine: Machine) -> str:
+    """Return the dead disk where its adapter shows sectors of another size, '' where none does.
+
+    Its table cannot be read then as disks are read, and its serial is the adapter's.
+    """
+    record = machine.running_mirror
+    if record is None or not machine.is_root or machine.with_table(record.source.table_uuid):
+        return ""
+    bare = (disk for disk in machine.disks if not disk.all_uses and _looks_bare(disk))
+    found = [
+        disk.path
+        for disk in bare
+        if (table := table_behind(disk.path, shown=disk.logical_sector)) is not None
+        and table.uuid == record.source.table_uuid
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _looks_bare(disk: Disk) -> bool:
+    """Whether a disk shows no table but one that only guards a GPT."""
+    return all(part.type == "ee" for part in disk.partitions)
 
 
 def _is_known(machine: Machine, path: str) -> bool:

@@ -10,22 +10,30 @@ from rescue.model.finding import Finding, Severity
 from rescue.model.record import FilesystemPair
 from rescue.model.restore import Origin, OriginKind, TableState
 from rescue.system.blockinfo import probe
-from rescue.system.loop import Span
+from rescue.system.loop import Span, attach, detach, sector_size
 from rescue.system.run import CommandError, run
 from rescue.system.tables import read_table
 
 LINK = "table"
+SECTORS = (512, 4096)
+"""Bytes: the logical sectors that disks have."""
+
+FILE_SECTOR = 512
 HEAD_SECTORS = 34
 """Sectors of a GPT with 128 entries at the disk's beginning, the MBR among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadTable:
-    """The table as far as it can be read, what is the matter with it, and whose layout is used."""
+    """The table as far as it can be read, what is the matter with it, and whose layout is used.
+
+    `sector` is the size in bytes of what it counts in: an adapter may show another one.
+    """
 
     state: TableState
     table: PartitionTable | None = None
     finding: Finding
+    sector: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +57,7 @@ def read_dead_table(origin: Origin) -> DeadTable:
     if origin.kind is OriginKind.PARTITION or _is_filesystem(origin):
         return DeadTable(
             state=TableState.NONE_NEEDED,
+            sector=origin.logical_sector,
             finding=_note(Severity.OK, f"{origin.path} is one file system, without a table"),
         )
     try:
@@ -56,16 +65,79 @@ def read_dead_table(origin: Origin) -> DeadTable:
     except OSError as error:
         text = f"the first sectors of {origin.path} cannot be read ({error.strerror})"
         hint = "image the disk first: 'rescue salvage'"
-        return _lost(TableState.UNREADABLE, f"{text}; {hint}")
+        return _lost(origin, TableState.UNREADABLE, f"{text}; {hint}")
+    shown = _shown_sector(origin)
     try:
-        table = read_table(origin.path)
+        table: PartitionTable | None = read_table(origin.path)
     except CommandError:
-        return _what_is_left(origin, head)
-    if table.kind is TableKind.GPT and origin.logical_sector not in _gpt_places(origin.path):
+        table = None
+    if table is None or _is_protective(table):
+        return _by_other_sectors(origin, shown) or _what_is_left(origin, head)
+    if table.kind is TableKind.GPT and shown not in _gpt_places(origin.path):
         text = "the first GPT header is damaged; the table was read by the second, at the end"
-        return DeadTable(state=TableState.PRESENT, table=table, finding=_note(Severity.NOTE, text))
-    words = f"the {table.kind.name} table {table.uuid} is there: {len(table.partitions)} partitions"
-    return DeadTable(state=TableState.PRESENT, table=table, finding=_note(Severity.OK, words))
+        return _present(table, shown, Severity.NOTE, text)
+    return _present(table, shown, Severity.OK, _words(table))
+
+
+def table_behind(path: str, *, shown: int) -> PartitionTable | None:
+    """Return the GPT of a disk that its adapter shows with sectors of another size than it has.
+
+    `shown` is that size in bytes. None where there is no such table, or the disk cannot be read.
+    """
+    for sector in SECTORS:
+        if sector != shown and (table := _read_with(path, sector)) is not None:
+            return table
+    return None
+
+
+def _shown_sector(origin: Origin) -> int:
+    """Return in what the tools count that read a table by this path: 512 bytes in a file."""
+    if origin.kind is not OriginKind.IMAGE:
+        return origin.logical_sector
+    return sector_size(origin.path) if Path(origin.path).is_block_device() else FILE_SECTOR
+
+
+def _read_with(path: str, sector: int) -> PartitionTable | None:
+    """Read a GPT through a locked loop device that shows sectors of that size."""
+    try:
+        device = attach(path, sector=sector)
+    except CommandError:
+        return None
+    try:
+        table = read_table(device)
+    except CommandError:
+        return None
+    finally:
+        detach(device)
+    return table if table.kind is TableKind.GPT else None
+
+
+def _by_other_sectors(origin: Origin, shown: int) -> DeadTable | None:
+    for sector in SECTORS:
+        if sector == shown or (table := _read_with(origin.path, sector)) is None:
+            continue
+        text = (
+            f"{_words(table)}; it counts in sectors of {sector} bytes, and the adapter shows "
+            f"{shown}: it is read by its byte offsets"
+        )
+        return _present(table, sector, Severity.NOTE, text)
+    return None
+
+
+def _is_protective(table: PartitionTable) -> bool:
+    """Whether an MBR only guards a GPT, which is elsewhere (UEFI 2.10, section 5.2.3)."""
+    kinds = {part.type for part in table.partitions}
+    return table.kind is TableKind.MBR and kinds == {"ee"}
+
+
+def _words(table: PartitionTable) -> str:
+    return f"the {table.kind.name} table {table.uuid} is there: {len(table.partitions)} partitions"
+
+
+def _present(table: PartitionTable, sector: int, severity: Severity, text: str) -> DeadTable:
+    return DeadTable(
+        state=TableState.PRESENT, table=table, sector=sector, finding=_note(severity, text)
+    )
 
 
 def candidates(
@@ -73,18 +145,26 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Yield the places where a recorded file system may lie, the likeliest first.
 
-    `layout` is the running mirror's own table: `prepare` made it the same to the sector.
+    `layout` is the running mirror's own table: `prepare` made it the same to the sector. Only
+    a GPT tells in what it counts: else other sectors are tried, too, by UUID alone.
     """
     if dead.state is TableState.NONE_NEEDED:
         yield Candidate(span=Span(), words=origin.path, expected=True)
         return
-    sector = origin.logical_sector
     seen = set()
-    for part, words, expected in _parts(dead, layout, pair):
-        span = Span(start=part.start * sector, length=part.length * sector)
-        if span not in seen and span.start + span.length <= origin.size:
+    certain = dead.table is not None and dead.table.kind is TableKind.GPT
+    others = () if certain else tuple(each for each in SECTORS if each != dead.sector)
+    for sector in (dead.sector, *others):
+        for part, words, expected in _parts(dead, layout, pair):
+            span = Span(start=part.start * sector, length=part.length * sector)
+            if span in seen or span.start + span.length > origin.size:
+                continue
             seen.add(span)
-            yield Candidate(span=span, words=words, expected=expected)
+            if sector == dead.sector:
+                yield Candidate(span=span, words=words, expected=expected)
+            else:
+                counted = f"{words}, counted in sectors of {sector} bytes"
+                yield Candidate(span=span, words=counted, expected=False)
 
 
 def _parts(
@@ -127,21 +207,27 @@ def _what_is_left(origin: Origin, head: bytes) -> DeadTable:
     layout = "the layout recorded on the mirror tells where its partitions were"
     if _gpt_places(origin.path):
         return _lost(
+            origin,
             TableState.SECOND,
             f"the partition table at the beginning is gone, the GPT's second header at the end is "
             f"there; {layout}. To bring the table back, on a copy of the disk: gdisk, 'r', 'b'",
         )
     if not head.strip(b"\0"):
         return _lost(
-            TableState.ZEROED, f"the partition table is gone: the beginning is zeros; {layout}"
+            origin,
+            TableState.ZEROED,
+            f"the partition table is gone: the beginning is zeros; {layout}",
         )
     return _lost(
-        TableState.GONE, f"no partition table can be read: the beginning was overwritten; {layout}"
+        origin,
+        TableState.GONE,
+        f"no partition table can be read: the beginning was overwritten; {layout}",
     )
 
 
-def _lost(state: TableState, text: str) -> DeadTable:
-    return DeadTable(state=state, finding=_note(Severity.NOTE, text))
+def _lost(origin: Origin, state: TableState, text: str) -> DeadTable:
+    finding = _note(Severity.NOTE, text)
+    return DeadTable(state=state, sector=origin.logical_sector, finding=finding)
 
 
 def _note(severity: Severity, text: str) -> Finding:

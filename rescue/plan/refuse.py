@@ -35,9 +35,9 @@ def find_target(machine: Machine, text: str) -> tuple[Disk | None, tuple[Refusal
     if len(found) == 1:
         return found[0], ()
     if found:
-        known = "; ".join(f"{disk.path} is {_known_as(machine, disk)}" for disk in found)
+        known = "; ".join(f"{disk.path} ({_known_as(machine, disk)})" for disk in found)
         reason = f"'{text}' names several disks: {known}"
-        return None, (_guard(reason, "name the one that is meant by what only it has"),)
+        return None, (_guard(reason, "name the one that is meant by a name of its own"),)
     if machine.holder_of(text) is not None:
         reason = f"'{text}' is a partition, and a mirror is a whole disk"
     else:
@@ -52,7 +52,7 @@ def _is_named(disk: Disk, text: str) -> bool:
 
 
 def _known_as(machine: Machine, disk: Disk) -> str:
-    return next(iter(names_of(machine, disk)), "nothing that another one is not")
+    return next(iter(names_of(machine, disk)), "no name of its own")
 
 
 def root_refusals(machine: Machine) -> list[Refusal]:

@@ -19,8 +19,11 @@ class Span:
     length: int = 0
 
 
-def attach_argv(path: str, span: Span, *, writable: bool = False) -> list[str]:
-    """Return the command that makes a loop device and prints its node."""
+def attach_argv(path: str, span: Span, *, writable: bool = False, sector: int = 0) -> list[str]:
+    """Return the command that makes a loop device and prints its node.
+
+    `sector` is the size in bytes of the logical sectors that it shows, 0 for the usual one.
+    """
     return [
         "losetup",
         "--find",
@@ -28,19 +31,26 @@ def attach_argv(path: str, span: Span, *, writable: bool = False) -> list[str]:
         *([] if writable else ["--read-only"]),
         *([f"--offset={span.start}"] if span.start else []),
         *([f"--sizelimit={span.length}"] if span.length else []),
+        *([f"--sector-size={sector}"] if sector else []),
         path,
     ]
 
 
-def attach(path: str, span: Span | None = None, *, writable: bool = False) -> str:
+def attach(path: str, span: Span | None = None, *, writable: bool = False, sector: int = 0) -> str:
     """Make a loop device over a part of `path` and return its node. Raises CommandError."""
-    return run(attach_argv(path, span or Span(), writable=writable)).stdout.strip()
+    argv = attach_argv(path, span or Span(), writable=writable, sector=sector)
+    return run(argv).stdout.strip()
 
 
 def detach(device: str) -> None:
     """Let a loop device go; one that is in use goes when it is not any more."""
     with contextlib.suppress(CommandError):
         run(["losetup", "--detach", device])
+
+
+def sector_size(device: str) -> int:
+    """Return the size in bytes of a block device's logical sectors (man 8 blockdev)."""
+    return int(run(["blockdev", "--getss", device]).stdout)
 
 
 def sectors(device: str) -> int:

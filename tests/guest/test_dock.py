@@ -14,8 +14,9 @@ DOCK = "DOCK0001"
 @pytest.mark.long
 def test_a_mirror_in_a_dock_is_known_by_what_is_on_it(lab: Lab) -> None:
     with lab.prepared_server("gpt") as server:
-        mirror = server.detach("MIRROR01")
-        copy = replace(mirror.copy(server.directory / "copy.qcow2"), serial="COPY0001")
+        prepared = server.detach("MIRROR01")
+        mirror = prepared.copy(server.directory / "mirror.qcow2")
+        copy = replace(prepared.copy(server.directory / "copy.qcow2"), serial="COPY0001")
         empty = Disk.blank(server.directory / "empty.qcow2", size=mirror.size, serial="EMPTY001")
         untouched = empty.digest()
 

@@ -21,7 +21,7 @@ MIB = MIB_SECTORS * 512
 
 def dead(table: PartitionTable | None, state: TableState = TableState.ZEROED) -> DeadTable:
     finding = Finding(severity=Severity.NOTE, link="table", message="")
-    return DeadTable(state=state, table=table, finding=finding)
+    return DeadTable(sector=512, state=state, table=table, finding=finding)
 
 
 def home(kind: TableKind = TableKind.GPT) -> FilesystemPair:
@@ -35,7 +35,8 @@ def places(
     pair: FilesystemPair | None = None,
     origin: Origin = DISK,
 ) -> list[Candidate]:
-    return list(candidates(origin, dead(table), layout, pair or home()))
+    counted = replace(dead(table), sector=origin.logical_sector)
+    return list(candidates(origin, counted, layout, pair or home()))
 
 
 def test_with_its_own_table_the_partition_of_the_number_comes_first() -> None:
