@@ -25,6 +25,8 @@ from rescue.model.record import MirrorRecord
 from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings
 from rescue.model.wizard import Candidate, Choice, Command, Here, Task
 from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
+from rescue.plan.leaveout import question
+from rescue.plan.prepare import could_do_without
 from rescue.plan.refuse import root_refusals
 from rescue.plan.wizard import command_of, page, schedule_command
 from rescue.system import udev
@@ -174,6 +176,11 @@ def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
         if confirm("Give all of it up?") is not True:
             return None
     more: tuple[str, ...] = ()
+    if task is Task.PREPARE:
+        for each in could_do_without(discover(), chosen.disk):
+            if confirm(question(each)) is not True:
+                return None
+            more += ("--leave-out", each.what)
     if task is Task.MEDIUM and shutil.which("mmdebstrap"):
         larger = confirm("Add the rescue system, a small Debian? (building it takes minutes)")
         if isinstance(larger, Instead):

@@ -13,7 +13,7 @@ from rescue.model.record import MirrorRecord
 from rescue.model.wizard import Candidate, Choice, Command, HealthOf, Task
 from rescue.plan.failback import plan_failback
 from rescue.plan.medium import is_removable, medium_refusals
-from rescue.plan.prepare import plan_prepare
+from rescue.plan.prepare import could_do_without, plan_prepare
 from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import find_target, what_is_lost
 from rescue.plan.table import sectors_needed
@@ -42,8 +42,14 @@ def mirror_choice(
     """Return the disks as `rescue prepare` sees them."""
 
     def judge(target: str, give_up: str) -> _Verdict:
+        # What is on other disks is asked about when a disk was chosen.
+        disk, _ = find_target(machine, target)
         request = PrepareRequest(
-            target=target, fresh=fresh, give_up_content_of=give_up, enrolled=tuple(records)
+            target=target,
+            fresh=fresh,
+            give_up_content_of=give_up,
+            enrolled=tuple(records),
+            leave_out=tuple(each.what for each in could_do_without(machine, disk)),
         )
         return _verdict(plan_prepare(machine, request))
 

@@ -78,14 +78,22 @@ def left_to_ask(machine: Machine, request: PrepareRequest) -> tuple[Elsewhere, .
 
     Nothing where more than that stands against the mirror.
     """
-    answer = plan_prepare(machine, request)
-    source, (target, _) = machine.root_disk, find_target(machine, request.target)
-    if not isinstance(answer, tuple) or source is None or target is None:
-        return ()
-    asked = missing(survey(machine, source, but_not=target.path).elsewhere, request.leave_out)
+    target, _ = find_target(machine, request.target)
+    asked = could_do_without(machine, target, agreed=request.leave_out)
     agreed = (*request.leave_out, *(each.what for each in asked))
     done = plan_prepare(machine, replace(request, leave_out=agreed))
     return asked if isinstance(done, Plan) else ()
+
+
+def could_do_without(
+    machine: Machine, target: Disk | None, *, agreed: tuple[str, ...] = ()
+) -> tuple[Elsewhere, ...]:
+    """Return what a mirror on that disk could be made without, if somebody agreed to it."""
+    source = machine.root_disk
+    if source is None:
+        return ()
+    but_not = target.path if target is not None else ""
+    return missing(survey(machine, source, but_not=but_not).elsewhere, agreed)
 
 
 def safe_name(text: str) -> str:

@@ -8,13 +8,25 @@ from rescue.errors import ExitCode
 from rescue.model.disk import Disk, TableKind
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.machine import Machine
+from rescue.model.mount import FstabEntry
 from rescue.model.plan import FailbackRequest, Plan, PrepareRequest
 from rescue.model.wizard import Candidate, Choice, Task
 from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
 from rescue.plan.failback import plan_failback
-from rescue.plan.prepare import plan_prepare
+from rescue.plan.prepare import could_do_without, plan_prepare
 from rescue.units import Bytes
-from tests.builders import FRESH, bare_disk, enrolled, on_mirror, server, unplugged, with_disk
+from tests.builders import (
+    FRESH,
+    bare_disk,
+    enrolled,
+    ext4,
+    on_mirror,
+    part,
+    server,
+    unplugged,
+    with_disk,
+    with_partition,
+)
 
 
 def old_disk(path: str = "/dev/sdd") -> Disk:
@@ -57,6 +69,17 @@ def test_what_speaks_against_a_disk_is_what_prepare_refuses() -> None:
         assert each.choosable is isinstance(answer, Plan)
         assert each.against == (() if isinstance(answer, Plan) else answer)
     assert [each.disk.path for each in choice.choosable] == ["/dev/sdd"]
+
+
+def test_data_on_another_disk_that_the_boot_waits_for_keeps_no_disk_from_being_chosen() -> None:
+    data = part(1, 1, 100, ext4(8), device="/dev/vdc", serial="DATA")
+    machine = with_disk(server(), with_partition(bare_disk("/dev/vdc", "DATA"), data))
+    line = FstabEntry(
+        spec="/dev/vdc1", target="/data", fstype="ext4", options=("defaults",), device="/dev/vdc1"
+    )
+    machine = replace(machine, fstab=(*machine.fstab, line))
+    assert of(mirrors(machine), "/dev/vdb").choosable
+    assert [each.what for each in could_do_without(machine, machine.disks[1])] == ["/data"]
 
 
 def test_a_disk_with_data_can_be_chosen_and_comes_after_the_empty_ones() -> None:
