@@ -65,7 +65,8 @@ class RunLimits:
     `brake_count` files stops. Where no mirror's last complete run is younger than `overdue_hours`,
     the absence of all mirrors is a failure and no longer a skipped run. A run that takes longer
     than `time_limit_hours` is stopped; `bandwidth_kib` limits what it copies (KiB a second), and
-    0 is no limit.
+    0 is no limit. A run that begins while packages are being installed waits for that,
+    `package_wait_minutes` at most.
     """
 
     brake_share: float = 0.25
@@ -73,6 +74,7 @@ class RunLimits:
     overdue_hours: float = 36.0
     time_limit_hours: float = 20.0
     bandwidth_kib: int = 0
+    package_wait_minutes: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ def check(config: Config, *, where: str) -> None:
         ("run.brake_count", config.run.brake_count >= 0, "0 or more"),
         ("run.overdue_hours", config.run.overdue_hours > 0, "above 0"),
         ("run.time_limit_hours", config.run.time_limit_hours > 0, "above 0"),
+        ("run.package_wait_minutes", config.run.package_wait_minutes >= 0, "0 or more"),
         ("run.bandwidth_kib", config.run.bandwidth_kib >= 0, "0 or more"),
         ("schedule.at", is_time_of_day(when.at), "a time from 00:00 to 23:59"),
         ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),

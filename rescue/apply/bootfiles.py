@@ -7,7 +7,9 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from rescue.apply.menus import keep_menu
 from rescue.apply.ownfiles import is_own, write_own_files
+from rescue.apply.started import GRUB_CFG
 from rescue.apply.work import TreeWork
 from rescue.model.filesystem import FsKind
 from rescue.model.fstab import with_nofail, with_nofail_mappings
@@ -32,7 +34,10 @@ _GRUBENV_SIZE = 1024
 def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
     """Write what differs, remove what the source no longer has. Raises OSError."""
     written = removed = 0
+    held = (GRUB_CFG,) if step.menus and keep_menu(work) else ()
     for pattern in step.patterns:
+        if pattern in held:
+            continue
         pair, inside = work.workspace.pair_of(pattern)
         source = work.workspace.source(pair.mount_point)
         mirror = work.workspace.mirror(pair.mount_point)
@@ -49,6 +54,8 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
                 _leave(source / path, mirror / path)
                 removed += 1
     for linked in step.linked:
+        if linked.name in held:
+            continue
         pair, inside = work.workspace.pair_of(linked.path)
         source = work.workspace.source(pair.mount_point) / inside.lstrip("/")
         mirror = work.workspace.mirror(pair.mount_point) / inside.lstrip("/")
@@ -164,7 +171,8 @@ def _write(
         return False
     else:
         try:
-            data = translated(source.read_bytes(), work.record.identifiers, path=whole, step=step)
+            text = work.judged.get(whole) or source.read_bytes()
+            data = translated(text, work.record.identifiers, path=whole, step=step)
         except OSError:
             # The mirror's own of last time still boots, and nothing was deleted.
             work.unreadable.append(whole)

@@ -16,6 +16,7 @@ from rescue.apply.names import listed
 from rescue.apply.ownfiles import OWN_PATHS
 from rescue.apply.pace import pacer
 from rescue.apply.room import follow_renames, make_way
+from rescue.apply.started import named_kernels
 from rescue.apply.work import TreeWork
 from rescue.apply.workspace import Workspace
 from rescue.errors import FullError, RescueError
@@ -121,14 +122,42 @@ def prune(step: PruneTree, work: TreeWork) -> str:
         return "nothing is deleted: the source's disk is failing"
     root = work.workspace.source(step.mount_point)
     paths = None if "/" in step.late else tuple(p for p in step.late if _is_plain(root, p))
-    dropped = 0 if _is_hidden("/boot", work) else drop_old(step.mount_point, work)
+    named = named_kernels(work)
+    hidden = _is_hidden("/boot", work)
+    dropped = 0 if hidden else drop_old(step.mount_point, work, but=named)
     if paths == ():
         return f"{dropped} deleted"
-    whole = SyncTree(mount_point=step.mount_point, keep=step.keep, paths=paths)
+    # The menu may be the one of last night, or its kernel may be gone on the source by now.
+    late = places_on(step.mount_point, named, work)
+    whole = SyncTree(mount_point=step.mount_point, keep=step.keep, late=late, paths=paths)
     seen = work.seen.get(step.mount_point, NOT_LOOKED)
     tally = _carry_out(job_of(whole, work.workspace, seen), step.mount_point, work)
     work.done.deletions += tally.deletions + dropped
     return f"{tally.deletions + dropped} deleted"
+
+
+def copy_again(paths: tuple[str, ...], work: TreeWork) -> None:
+    """Copy these paths of the whole tree once more, and delete nothing. Raises RescueError."""
+    every = (work.workspace.pair_of(path) for path in paths)
+    inside: dict[str, list[str]] = {}
+    for pair, path in every:
+        inside.setdefault(pair.mount_point, []).append(path)
+    for step in work.grant.plan.steps:
+        if not isinstance(step, SyncTree) or step.mount_point not in inside:
+            continue
+        named = inside[step.mount_point]
+        again = replace(
+            step,
+            paths=None if "/" in named else tuple(named),
+            late=(),
+            first=False,
+            checksum=False,
+            deletions=False,
+        )
+        seen = work.seen.get(step.mount_point, NOT_LOOKED)
+        tally = _carry_out(job_of(again, work.workspace, seen), step.mount_point, work)
+        for name in ("created", "changed", "bytes_changed"):
+            setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
 
 
 def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> rsync.Tally:

@@ -46,6 +46,11 @@ class Work:
 
 @dataclass(kw_only=True)
 class TreeWork(Work):
-    """A run with everything mounted."""
+    """A run with everything mounted.
+
+    `judged` are menus of the source as they were looked at, by their path on the whole tree: these
+    are written, whatever the source has a moment later.
+    """
 
     workspace: Workspace
+    judged: dict[str, bytes] = field(default_factory=dict)

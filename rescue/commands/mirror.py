@@ -11,6 +11,7 @@ from rescue.commands.ahead import Trust, looked_ahead
 from rescue.commands.enrolled import choose_for_run
 from rescue.commands.hooks import Hooked, attendant
 from rescue.commands.logbook import Logbook, noted
+from rescue.commands.packages import wait_for_packages
 from rescue.commands.runs import finish, perform, with_warnings
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
@@ -67,6 +68,8 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             raise GuardRefusedError(tuple(refusals))
         settings = config.load()
         with deadline(settings.run.time_limit_hours):
+            if wait_for_packages(settings.run.package_wait_minutes, screen.emit):
+                machine = discover()
             turn = choose_for_run(machine, settings, name=options.name)
             record = _tried(turn.record)
             with noted(machine, record, kind=PlanKind.MIRROR, screen=screen) as book:

@@ -8,6 +8,7 @@ from rescue.model.bootmenu import Entry, Image, Menu, Search
 from rescue.model.grubscript import Sign, tokens
 
 _SECTION = re.compile(r"### (BEGIN|END) (\S+) ###")
+_CUT_MARK = re.compile(r"#{1,3}( [A-Z]*( \S*)?)?")
 _LINUX = frozenset({"linux", "linux16", "linuxefi"})
 _INITRD = frozenset({"initrd", "initrd16", "initrdefi"})
 _KEYWORDS = frozenset({"then", "else", "do"})
@@ -76,7 +77,7 @@ def _faults(state: _State) -> tuple[str, ...]:
         faults.append("a quotation in it is not closed")
     elif state.blocks or state.unmatched or state.ifs:
         faults.append("a block in it is not closed")
-    elif state.sections and state.ends_in_comment and not _SECTION.fullmatch(state.last_comment):
+    elif state.sections and state.ends_in_comment and _CUT_MARK.fullmatch(state.last_comment):
         faults.append("it does not end with the end of a section")
     if not state.images:
         faults.append("no entry in it starts a kernel")

@@ -88,7 +88,7 @@ def test_what_cannot_be_whole_has_a_fault(text: str, fault: str) -> None:
 def test_what_was_added_by_hand_behind_the_sections_is_no_fault() -> None:
     entry = "menuentry 'a' {\n linux /a root=x\n}\n"
     text = f"### BEGIN /etc/grub.d/10_linux ###\n{entry}### END /etc/grub.d/10_linux ###\n"
-    assert parse_menu(f"{text}set timeout=3\n").faults == ()
+    assert parse_menu(f"{text}set timeout=3\n# by hand\n").faults == ()
     assert parse_menu(f"{text}### BEGI").faults != ()
 
 

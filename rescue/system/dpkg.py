@@ -1,0 +1,38 @@
+"""The door to dpkg: does somebody install packages now?"""
+
+import fcntl
+import os
+import struct
+from pathlib import Path
+
+FRONTEND_LOCK = Path("/var/lib/dpkg/lock-frontend")
+"""Held by apt and other front ends as long as they are at work, and by dpkg itself."""
+
+_FLOCK = struct.Struct("@hhqqi4x")
+"""struct flock of 64-bit Linux: type, whence, start, length, process (man 2 fcntl)."""
+
+
+def lock_holder(path: Path = FRONTEND_LOCK) -> int | None:
+    """Return the process that holds dpkg's lock, None where none does; the lock is not taken.
+
+    The kernel is asked (man 2 fcntl, F_GETLK): whoever tries a lock has it for a moment, and an
+    apt that begins in that moment would give up. Raises OSError where the file cannot be opened.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, process = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+    finally:
+        os.close(fd)
+    return None if kind == fcntl.F_UNLCK else int(process)
+
+
+def program(process: int) -> str:
+    """Return what a process is called (man 5 proc, /proc/PID/comm), '' where it is gone."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
