@@ -1,5 +1,6 @@
 """The files that name a disk and are reached through a link: where they really lie."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rescue.model.bootfiles import LinkedFile, whole_tree_patterns
@@ -10,8 +11,20 @@ def linked_files(root: Path = Path("/")) -> tuple[LinkedFile, ...]:
     """Return what settings and menus lead to by links, on the system whose tree is at `root`.
 
     A link leads to a file of that tree or, here, nowhere: '/dev/null' (a masked unit) is none.
+    Without root it is what can be seen. Raises OSError.
     """
+    found = dict.fromkeys(
+        each for pattern in whole_tree_patterns("") for each in _led(root, pattern)
+    )
+    return tuple(found)
+
+
+def _led(root: Path, pattern: str) -> Iterator[LinkedFile]:
     tree = Tree(root=root)
-    named = (path for pattern in whole_tree_patterns("") for path in tree.glob(pattern))
-    places = ((path, f"/{tree.locate(path).relative_to(root)}") for path in dict.fromkeys(named))
-    return tuple(LinkedFile(name=name, path=path) for name, path in places if name != path)
+    try:
+        for name in tree.glob(pattern):
+            path = f"/{tree.locate(name).relative_to(root)}"
+            if path != name:
+                yield LinkedFile(name=name, path=path)
+    except PermissionError:
+        return
