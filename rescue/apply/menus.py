@@ -4,7 +4,7 @@ The system changes while it is copied: a kernel may be installed between the cop
 and that of the menu. What is missing is taken along; where that does not help, the menu stays.
 """
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rescue.apply.initramfs import PREFIX, build_initramfs
 from rescue.apply.started import GRUB_CFG, Started, saved_entry, started_by
@@ -40,7 +40,12 @@ def _judge(source: Tree, work: TreeWork) -> str:
     """Say why the source's menu cannot be written to the mirror now, '' where it can."""
     if not source.is_file(GRUB_CFG):
         return "the source has none"
-    data = source.locate(GRUB_CFG).read_bytes()
+    try:
+        data = source.locate(GRUB_CFG).read_bytes()
+    except OSError:
+        work.unreadable.append(GRUB_CFG)
+        work.failing = True
+        return "the source's cannot be read"
     work.judged[GRUB_CFG] = data
     menu = _translated(data, work)
     if menu.faults:
@@ -116,15 +121,18 @@ def _is_same(one: Path, two: Path) -> bool:
 def _is_newer(path: str, source: Tree, mirror: Tree, work: TreeWork) -> bool:
     """Whether the source's initramfs is not the one that the mirror's was made after.
 
-    Read for that only where it was touched since the mirror's was made.
+    Read for that only where it was touched since the mirror's was made. None is made of a kernel
+    without modules.
     """
-    version = PurePosixPath(path).name.removeprefix(PREFIX)
-    known = dict(work.record.initramfs_digests).get(version, "")
     if not source.is_file(path):
+        return False
+    image = source.locate(path)
+    version = image.name.removeprefix(PREFIX)
+    known = dict(work.record.initramfs_digests).get(version, "")
+    if not source.is_dir(f"/usr/lib/modules/{version}"):
         return False
     if not mirror.is_file(path):
         return True
-    image = source.locate(path)
     if image.stat().st_ctime <= mirror.locate(path).stat().st_ctime:
         return False
     try:

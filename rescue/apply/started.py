@@ -47,9 +47,11 @@ def saved_entry(tree: Tree) -> str:
 
     Its names are compared within one menu: what is translated in one is so in the other.
     """
-    if not tree.is_file(_GRUBENV):
-        return ""
-    return parse_environment(tree.text(_GRUBENV)).get("saved_entry", "")
+    try:
+        text = tree.text(_GRUBENV) if tree.is_file(_GRUBENV) else ""
+    except OSError:  # the menu is judged without it; whoever copies it says so
+        text = ""
+    return parse_environment(text).get("saved_entry", "")
 
 
 def started_by(menu: Menu, saved: str, record: MirrorRecord) -> tuple[Started, ...]:

@@ -150,3 +150,17 @@ def test_a_stale_entry_of_the_source_holds_no_menu_back(pair: Twins) -> None:
     with pair.mirror_seen() as mirror:
         assert menu_of(mirror).endswith("# touched\n")
         assert has_kernel(mirror, FIRST), "what the menu names stays, though the source lost it"
+
+
+def test_an_old_kernel_without_modules_holds_no_menu_back(pair: Twins) -> None:
+    """No initramfs is made for it: what a menu says of it is no reason to keep an old one."""
+    install_kernel(pair, SECOND)
+    modules = pair.root / f"usr/lib/modules/{FIRST}"
+    for path in sorted(modules.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    modules.rmdir()
+    said = carry_out(pair, night(pair))
+    assert not any("changed while" in each or "stays" in each for each in said)
+    with pair.mirror_seen() as mirror:
+        assert SECOND in menu_of(mirror)
+        assert has_kernel(mirror, SECOND)
