@@ -38,9 +38,9 @@ def keep_menu(work: TreeWork) -> bool:
 
 def _judge(source: Tree, work: TreeWork) -> str:
     """Say why the source's menu cannot be written to the mirror now, '' where it can."""
-    if not source.is_file(GRUB_CFG):
-        return "the source has none"
     try:
+        if not source.is_file(GRUB_CFG):
+            return "the source has none"
         data = source.locate(GRUB_CFG).read_bytes()
     except OSError:
         work.unreadable.append(GRUB_CFG)
