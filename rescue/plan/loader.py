@@ -9,8 +9,8 @@ MENU = "/boot/grub/grub.cfg"
 _NOT_YET = "mirror it once rescue supports such machines; nothing was written"
 
 
-def loader_refusals(machine: Machine) -> tuple[Refusal, ...]:
-    """Return why no disk could be made to start this machine; packages of GRUB would not help."""
+def firmware_refusals(machine: Machine) -> tuple[Refusal, ...]:
+    """Return why no mirror can start this machine, whatever is on it."""
     boot = machine.boot
     if not boot.is_pc:
         name = f"{boot.board} ({boot.architecture})" if boot.board else boot.architecture
@@ -29,6 +29,14 @@ def loader_refusals(machine: Machine) -> tuple[Refusal, ...]:
                 + _NOT_YET,
             ),
         )
+    return ()
+
+
+def loader_refusals(machine: Machine) -> tuple[Refusal, ...]:
+    """Return why no disk could be made to start this machine; more programs would not help."""
+    boot = machine.boot
+    if foreign := firmware_refusals(machine):
+        return foreign
     if not boot.grub_menu:
         by = f"this system is started by {boot.loader}: " if _is_other(boot) else ""
         return (

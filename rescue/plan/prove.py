@@ -14,6 +14,7 @@ from rescue.plan.guard import (
     memory_refusals,
     sector_refusals,
 )
+from rescue.plan.loader import firmware_refusals
 from rescue.plan.refuse import in_order, machine_refusals
 
 WRITES_MIB = 1024
@@ -40,7 +41,7 @@ def plan_proof(
     room in /var/tmp (MiB).
     """
     disk, refusals = find_mirror(machine, record)
-    refusals += machine_refusals(machine)
+    refusals += [*machine_refusals(machine), *firmware_refusals(machine)]
     if disk is not None:
         refusals += marker_refusals(record, marker, mirror=disk)
         refusals += booted_refusals(record, boots) + sector_refusals(disk)

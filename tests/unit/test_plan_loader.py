@@ -14,9 +14,12 @@ from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount
 from rescue.model.plan import MirrorRequest
+from rescue.model.proof import ProofSettings
+from rescue.model.record import MirrorState
 from rescue.model.step import InstallGrub
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.prepare import plan_prepare
+from rescue.plan.prove import plan_proof
 from tests.builders import enrolled, prepared, refused, request, server
 
 
@@ -78,6 +81,34 @@ def test_a_machine_that_grub_does_not_start_is_refused_by_name_before_the_wipe(
     assert hint in refusal.hint
     assert "starts by BIOS" not in refusal.reason
     assert ("grub-pc-bin" in refusal.hint) is (made is nothing_in_the_menu)
+
+
+@pytest.mark.parametrize(
+    ("change", "refused_by"),
+    [
+        ({"firmware": Firmware.UEFI, "efi_bits": 32}, "BOOTIA32.EFI"),
+        ({"architecture": "aarch64"}, "aarch64"),
+        ({"grub_menu": False}, ""),
+    ],
+)
+def test_a_proof_in_a_pc_proves_nothing_of_another_machine(
+    change: dict[str, object], refused_by: str
+) -> None:
+    there = enrolled()
+    record = replace(there.record, state=MirrorState.COMPLETE)
+    boot = replace(there.machine.boot, **change)  # type: ignore[arg-type]
+    answer = plan_proof(
+        replace(there.machine, boot=boot),
+        record,
+        record,
+        ProofSettings(),
+        free_mib=99_999,
+        room_mib=99_999,
+    )
+    assert isinstance(answer, tuple) is bool(refused_by)
+    if isinstance(answer, tuple):
+        assert refused_by in only(answer).reason
+        assert only(answer).code is ExitCode.UNSUPPORTED
 
 
 def test_a_system_with_grub_is_what_it_always_was(tmp_path: Path) -> None:
