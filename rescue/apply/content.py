@@ -1,8 +1,9 @@
 """Every content compared before a run, and the files that are written anew for it.
 
 rsync reads each file on both disks once and tells the digests; those of the source are remembered.
-Where contents differ though size and time are equal, the digest of last time says which side
-changed. What differs in size or time is an ordinary change, and the run's own business.
+Where contents differ though size and time are equal, the inode's own time says whether a program
+wrote to the source's file, which is a change as any other; else the digest of last time says which
+side has rotted. What differs in size or time is an ordinary change, and the run's own business.
 """
 
 import os
@@ -16,12 +17,14 @@ from rescue.apply.estimate import Estimate, expect_compared, expect_disk
 from rescue.apply.names import listed
 from rescue.apply.pace import pacer
 from rescue.apply.sync import job_of, judge
+from rescue.apply.touched import MOST_REWRITTEN
 from rescue.apply.work import TreeWork
 from rescue.apply.workspace import WORK, Site, Workspace
 from rescue.errors import BrakeError, FullError
-from rescue.model.content import Doubt, Known
+from rescue.model.content import Doubt, Known, Rewritten, is_written
 from rescue.model.event import Event, Progress, StepDone, StepStarted
 from rescue.model.plan import Plan
+from rescue.model.since import Since, since
 from rescue.model.step import SyncTree, TakeContent
 from rescue.model.title import title
 from rescue.system import rsync, rsyncsums
@@ -65,14 +68,19 @@ def compare(
     expect_disk(plan, where)
     steps = [step for step in plan.steps if isinstance(step, SyncTree) and step.paths != ()]
     total, doubts = rsync.Tally(), list[Doubt]()
+    limits, begun = since(plan.record, now=time.time()), time.time()
+    written: dict[str, tuple[str, ...]] = {}
+    unfinished: list[str] = []
     with Workspace.comparing(plan, site=where) as workspace:
         for number, step in enumerate(steps, 1):
             name = title(replace(step, checksum=True)).replace("mirror ", "look at ", 1)
             emit(StepStarted(number=number, total=len(steps), title=name))
-            one = _Pass(replace(step, checksum=True), workspace, digests, emit, clock())
+            one = _Pass(replace(step, checksum=True), workspace, digests, emit, clock(), limits)
             one.read()
             found = one.doubts()
             doubts += found
+            written[step.mount_point] = tuple(one.written)
+            unfinished += [step.mount_point] if one.unfinished else []
             for figure in ("files_total", "changed", "deletions"):
                 more = getattr(one.listener.tally, figure)
                 setattr(total, figure, getattr(total, figure) + more)
@@ -82,13 +90,18 @@ def compare(
                     total=len(steps),
                     title=name,
                     seconds=time.monotonic() - one.begun,
-                    detail=f"{len(found)} differ in content alone",
+                    detail=f"{len(found) + len(one.written)} differ in content alone",
                 )
             )
     ahead = Estimate(
         files_total=total.files_total,
         changes=total.changed - len(doubts),
         deletions=total.deletions,
+        rewritten=Rewritten(
+            begun=begun,
+            files={point: paths for point, paths in written.items() if paths},
+            unfinished=tuple(unfinished),
+        ),
     )
     return Comparison(ahead=ahead, doubts=tuple(doubts))
 
@@ -103,6 +116,7 @@ class _Pass:
         digests: Digests,
         emit: Callable[[Event], None],
         begun_ns: int,
+        limits: Since,
     ) -> None:
         self.listener = Listener(lambda seen: None)
         self.begun, self._begun_ns = time.monotonic(), begun_ns
@@ -110,6 +124,9 @@ class _Pass:
         self._seen = replace(look_over(workspace.source(step.mount_point)), encrypted=())
         self._job = job_of(step, workspace, self._seen)
         self._digests, self._emit = digests, emit
+        self._limits = limits
+        self.written: list[str] = []
+        self.unfinished = False
         self._looked_at = 0
         self._files = used_on(self._job.source)[1]
         self._found: dict[str, tuple[Known, Known | None]] = {}
@@ -165,8 +182,15 @@ class _Pass:
         if item.only_content:
             known = self._digests.get(point, item.path)
             same = known and (known.size, known.mtime_ns) == (seen.size, seen.mtime_ns)
-            self._found[item.path] = (seen, known if same else None)
             self._digests.keep(point, item.path)
+            limit = self._limits.of(f"{point.rstrip('/')}/{item.path}")
+            if is_written(seen, known if same else None, since_ns=limit):
+                if len(self.written) < MOST_REWRITTEN:
+                    self.written.append(f"/{item.path}")
+                else:
+                    self.unfinished = True
+                return
+            self._found[item.path] = (seen, known if same else None)
             if len(self._found) > MOST_DOUBTS:
                 raise BrakeError(
                     f"more than {MOST_DOUBTS:,} files of {point} differ from the mirror's in "
@@ -189,7 +213,7 @@ class _Pass:
 def take_content(step: TakeContent, work: TreeWork) -> str:
     """Copy the files of a step where contents differ, whole. Raises RescueError."""
     work.workspace.check_mounted(step.mount_point)
-    whole = SyncTree(mount_point=step.mount_point, checksum=True)
+    whole = SyncTree(mount_point=step.mount_point, bandwidth_kib=step.bandwidth_kib)
     job: SyncJob = job_of(whole, work.workspace)
     listener = Listener(pacer(job, emit=work.emit))
     with listed(path.lstrip("/") for path in step.paths) as names:

@@ -90,9 +90,10 @@ def apply_plan(
         with Workspace.writable(grant, site=work.site) as workspace:
             work = _open(plan, work, workspace)
             _in_tree(plan, in_tree, work, first_number=len(on_disk) + 1)
+    began = plan.rewritten.begun or started
     summary = RunSummary(
-        started=started,
-        seconds=time.monotonic() - clock,
+        started=began,
+        seconds=time.monotonic() - clock + started - min(began, started),
         checksum=plan.compared
         or any(isinstance(step, SyncTree) and step.checksum for step in plan.steps),
         files_total=work.done.files_total,
@@ -100,10 +101,13 @@ def apply_plan(
         bytes_changed=work.done.bytes_changed,
         deletions=work.done.deletions,
         vanished=len(work.vanished),
-        unreadable=tuple(dict.fromkeys((*_unreadable(plan), *work.unreadable))),
+        unreadable=tuple(
+            dict.fromkeys((*_unreadable(plan), *plan.rewritten.unreadable, *work.unreadable))
+        ),
         suspects=plan.suspects,
         distrust=_distrust(plan, work),
         kept=tuple(work.kept),
+        postponed=plan.rewritten.unfinished,
         live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
         free=work.free,
     )

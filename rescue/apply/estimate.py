@@ -1,18 +1,20 @@
 """What a run would change and delete, for the brake; nothing is written."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rescue.apply.room import Needs, free_for_root
 from rescue.apply.sync import job_of
+from rescue.apply.touched import Rewriting
 from rescue.apply.workspace import Site, Workspace
 from rescue.errors import RefusedError, RescueError
+from rescue.model.content import Rewritten
 from rescue.model.filesystem import FsKind
 from rescue.model.plan import Plan
 from rescue.model.step import SyncTree
+from rescue.model.unread import Seen
 from rescue.system import rsync
 from rescue.system.rsync import Ending, Listener
 from rescue.system.run import Result, stream
-from rescue.system.sourcetree import look_over
 
 _BTRFS = FsKind.BTRFS
 
@@ -23,7 +25,7 @@ class Estimate:
 
     `short` are the mount points where the mirror has no room for what would be written as long as
     nothing is deleted; `lacking` are those where it has none even then, with the bytes that it
-    lacks.
+    lacks. `rewritten` is what changed under its old size and time; it is among the changes.
     """
 
     files_total: int
@@ -31,6 +33,7 @@ class Estimate:
     deletions: int
     short: tuple[str, ...] = ()
     lacking: tuple[tuple[str, int], ...] = ()
+    rewritten: Rewritten = field(default_factory=Rewritten)
 
 
 def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
@@ -44,19 +47,21 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     total = changes = deletions = 0
     short: list[str] = []
     lacking: list[tuple[str, int]] = []
+    rewriting = Rewriting(plan.record)
     with Workspace.comparing(plan, site=where) as workspace:
         for step in plan.steps:
             if isinstance(step, SyncTree) and step.paths != ():
                 point = step.mount_point
                 needs = Needs(workspace.source(point), workspace.mirror(point))
-                tally = _look(step, workspace, needs)
+                touched = rewriting.look(step, workspace)
+                tally = _look(step, workspace, needs, touched.seen)
                 free = free_for_root(workspace.mirror(point))
                 if needs.bytes > free:
                     short.append(point)
                 if _is_counted(step, workspace) and needs.bytes > free + needs.freed:
                     lacking.append((point, needs.bytes - free - needs.freed))
                 total += tally.files_total
-                changes += tally.changed
+                changes += tally.changed + len(touched.rewritten)
                 deletions += tally.deletions
     return Estimate(
         files_total=total,
@@ -64,7 +69,23 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
         deletions=deletions,
         short=tuple(short),
         lacking=tuple(lacking),
+        rewritten=rewriting.found,
     )
+
+
+def find_rewritten(plan: Plan, *, site: Site | None = None) -> Rewritten:
+    """Return what changed under its old size and time, where nothing else is to be told.
+
+    Raises RescueError where source or mirror is not what the plan is about.
+    """
+    where = site or Site()
+    expect_disk(plan, where)
+    rewriting = Rewriting(plan.record)
+    with Workspace.comparing(plan, site=where) as workspace:
+        for step in plan.steps:
+            if isinstance(step, SyncTree) and step.paths != ():
+                rewriting.look(step, workspace)
+    return rewriting.found
 
 
 def expect_disk(plan: Plan, site: Site) -> None:
@@ -84,11 +105,10 @@ def _is_counted(step: SyncTree, workspace: Workspace) -> bool:
     return step.deletions and not step.late and workspace.kind_of(step.mount_point) is not _BTRFS
 
 
-def _look(step: SyncTree, workspace: Workspace, needs: Needs) -> rsync.Tally:
+def _look(step: SyncTree, workspace: Workspace, needs: Needs, seen: Seen) -> rsync.Tally:
     listener = Listener(lambda _: None)
     # What is deleted in encrypted folders counts, though it is done in a pass of its own.
-    seen = replace(look_over(workspace.source(step.mount_point)), encrypted=())
-    job = job_of(step, workspace, seen)
+    job = job_of(step, workspace, replace(seen, encrypted=()))
 
     def line(text: str) -> None:
         listener.line(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from rescue.apply.flags import Unlocked, give_back
 from rescue.confirm import ReturnGrant
 from rescue.errors import RefusedError, RescueError
-from rescue.model.comparison import Comparison, compare, in_tree, merged, settled
+from rescue.model.comparison import Comparison, absolute, compare, in_tree, merged, settled
 from rescue.model.event import Event, Notice, Progress, StepDone, StepStarted
 from rescue.model.owners import Owners
 from rescue.model.restore import (
@@ -23,7 +23,8 @@ from rescue.model.restore import (
     RestoreReport,
     Told,
 )
-from rescue.model.twin import Decision, Twin, decide, owned
+from rescue.model.since import Since
+from rescue.model.twin import Decision, Fact, Twin, decide, owned
 from rescue.system import mountns, rsync
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, ReturnJob
@@ -115,12 +116,26 @@ def check_sides(dead: Path, here: Path, piece: Piece, grant: ReturnGrant) -> Non
 
 
 def compare_now(
-    dead: Path, here: Path, piece: Piece, *, since: float, owners: Owners | None = None
+    dead: Path,
+    here: Path,
+    piece: Piece,
+    *,
+    since: float,
+    touched: Since,
+    owners: Owners | None = None,
 ) -> Comparison:
-    """Compare a piece on both sides as they are now, its owners as they would be here."""
+    """Compare a piece on both sides as they are now, its owners as they would be here.
+
+    Times are as in RestorePlan.
+    """
     skip = OWN_FOLDERS | set(piece.nested)
-    names = owned(twins(dead, here, inside=piece.inside, skip=skip), owners or Owners())
+    found = twins(dead, here, inside=piece.inside, skip=skip, touched=_touched(piece, touched))
+    names = owned(found, owners or Owners())
     return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())
+
+
+def _touched(piece: Piece, limits: Since) -> Callable[[str, Fact], bool]:
+    return lambda path, fact: fact.ctime_ns >= limits.of(absolute(piece, path))
 
 
 def _told(number: int, piece: Piece, work: _Work) -> None:
@@ -134,7 +149,10 @@ def _told(number: int, piece: Piece, work: _Work) -> None:
 def _bring(piece: Piece, work: _Work) -> str:
     dead, here = work.dead[piece.mount_point], work.here(piece)
     check_sides(dead, here, piece, work.grant)
-    ahead = compare_now(dead, here, piece, since=work.plan.since, owners=work.plan.owners)
+    plan = work.plan
+    ahead = compare_now(
+        dead, here, piece, since=plan.since, touched=plan.touched, owners=plan.owners
+    )
     if not ahead.send:
         work.users += ahead.users
         return "nothing to bring back"
@@ -228,7 +246,8 @@ def _look_again(
     failed: dict[str, int] = {}
     newer: dict[str, int] = {}
     for path in ahead.send:
-        twin = twin_at(work.dead[piece.mount_point], work.here(piece), path)
+        dead, here = work.dead[piece.mount_point], work.here(piece)
+        twin = twin_at(dead, here, path, touched=_touched(piece, work.plan.touched))
         decision = _decide_now(twin, work.plan.since)
         size = twin.there.size if twin.there else 0
         if decision is Decision.NEWER_HERE:

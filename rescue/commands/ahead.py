@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 
 from rescue.apply.content import compare
-from rescue.apply.estimate import Estimate, estimate
+from rescue.apply.estimate import Estimate, estimate, find_rewritten
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError
+from rescue.errors import BrakeError
+from rescue.model.content import Suspect
 from rescue.model.plan import Plan
 from rescue.plan.brake import check_brake
-from rescue.plan.content import check_suspects, judge, with_comparison
+from rescue.plan.content import (
+    check_suspects,
+    judge,
+    refused_comparison,
+    with_comparison,
+    with_rewritten,
+)
 from rescue.plan.room import check_room, with_room
+from rescue.system import journal
 from rescue.system.digests import opened
 from rescue.ui.screen import Screen
 
@@ -31,10 +40,9 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
     if trust.checksum:
         plan, ahead = _compared(plan, screen, trust)
     elif trust.accept_changes:
-        return plan
+        return carrying_rewritten(plan, screen)
     else:
-        with screen.busy("looking at what would change"):
-            ahead = estimate(plan)
+        plan, ahead = _estimated(plan, screen)
     if not trust.accept_changes:
         _brake(ahead, settings)
     if refusal := check_room(ahead.lacking):
@@ -45,18 +53,45 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
     return roomy
 
 
+def carrying_rewritten(plan: Plan, screen: Screen) -> Plan:
+    """Return the plan that also carries what changed under its old size and time."""
+    with screen.busy("looking at what changed"):
+        return with_rewritten(plan, find_rewritten(plan))
+
+
+def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
+    with screen.busy("looking at what would change"):
+        ahead = estimate(plan)
+    return with_rewritten(plan, ahead.rewritten), ahead
+
+
 def _compared(plan: Plan, screen: Screen, trust: Trust) -> tuple[Plan, Estimate]:
     with opened() as digests:
         if digests.begun_anew:
             screen.say("note: the digests of last time were damaged, and are recorded anew")
         try:
             seen = compare(plan, digests=digests, emit=screen.emit)
+        except BrakeError as error:
+            return _not_believed(plan, (), error.message, screen)
         finally:
             screen.close()
     suspects = judge(seen.doubts, accepted=trust.accept_content)
     if refusal := check_suspects(suspects):
-        raise GuardRefusedError((refusal,))
-    return with_comparison(plan, suspects), seen.ahead
+        return _not_believed(plan, suspects, refusal.reason, screen)
+    carried = with_rewritten(plan, seen.ahead.rewritten)
+    return with_comparison(carried, suspects), seen.ahead
+
+
+def _not_believed(
+    plan: Plan, suspects: tuple[Suspect, ...], reason: str, screen: Screen
+) -> tuple[Plan, Estimate]:
+    """Go on without the comparison, as on any other night, and raise the alarm.
+
+    What it found says that a disk fails; a mirror that is not made any more helps nobody then.
+    """
+    screen.warn(reason)
+    journal.report_alarm(reason, mirror=plan.record.name)
+    return _estimated(refused_comparison(plan, suspects, reason), screen)
 
 
 def _brake(ahead: Estimate, settings: Config) -> None:

@@ -7,6 +7,7 @@ from rescue import config
 from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
 from rescue.codec import to_json
+from rescue.commands.ahead import carrying_rewritten
 from rescue.commands.hooks import Hooked, attendant
 from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.runs import expect_to_boot, perform, tell_end, with_warnings
@@ -17,6 +18,7 @@ from rescue.errors import ExitCode, RescueError
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan
 from rescue.model.record import Handover, MirrorState
+from rescue.model.since import behind_after
 from rescue.model.step import WriteTable
 from rescue.plan.failback import plan_failback
 from rescue.plan.hooks import hook_notes
@@ -54,7 +56,10 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
         machine = discover()
         plan = _plan(machine, options)
         screen.show(render_plan(plan))
-        leave = grant(plan, named=_named(plan, options))
+        named = _named(plan, options)
+        if not _is_anew(plan):
+            plan = carrying_rewritten(plan, screen)
+        leave = grant(plan, named=named)
         hooked = Hooked.around(
             config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
         )
@@ -92,8 +97,12 @@ def _named(plan: Plan, options: FailbackOptions) -> str:
     """
     if not options.ask:
         return options.expected
-    anew = any(isinstance(step, WriteTable) for step in plan.steps)
-    return ask_identity(plan) if anew else plan.name
+    return ask_identity(plan) if _is_anew(plan) else plan.name
+
+
+def _is_anew(plan: Plan) -> bool:
+    """Whether the disk is made from nothing, and not brought up to date."""
+    return any(isinstance(step, WriteTable) for step in plan.steps)
 
 
 def _handover(machine: Machine, outcome: Outcome) -> Handover:
@@ -108,6 +117,7 @@ def _handover(machine: Machine, outcome: Outcome) -> Handover:
         last_complete=now,
         last_run=outcome.summary,
         last_error="",
+        behind=behind_after(outcome.record, outcome.summary.unreadable, now=now),
     )
     return Handover(record=complete, boot_id=machine.boot.boot_id, at=now)
 

@@ -191,7 +191,12 @@ def _plan(
     start, owners = people.start, people.mapped.owners
     compared = {
         piece: compare_now(
-            dead.places[piece.mount_point], here, piece, since=start.since, owners=owners
+            dead.places[piece.mount_point],
+            here,
+            piece,
+            since=start.since,
+            touched=start.touched,
+            owners=owners,
         )
         for piece, here in _readable(start, dead.places).items()
     }

@@ -19,6 +19,7 @@ from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.since import behind_after
 from rescue.plan.recognise import attached_mirror
 from rescue.recovery import recovery_page
 from rescue.state import note_record, save_record
@@ -126,6 +127,7 @@ def finish(
         suspects=(
             outcome.summary.unaccepted if outcome.summary.checksum else outcome.record.suspects
         ),
+        behind=behind_after(plan.record, _not_seen(plan, outcome), now=time()),
     )
     page = recovery_page(machine, complete, others=known_records(settings))
     papers = page.papers() | book.papers(complete)
@@ -136,6 +138,13 @@ def finish(
         screen,
         generation=complete.generation,
     )
+
+
+def _not_seen(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
+    """Return what the run could not read, has postponed, or left out, as paths on the tree."""
+    points = (pair.mount_point for pair in plan.record.filesystems)
+    left_out = (point for point in points if point not in plan.copied)
+    return (*outcome.summary.unreadable, *outcome.summary.postponed, *left_out)
 
 
 def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machine:

@@ -1,6 +1,6 @@
 """Files whose contents differ though size and time are equal: a disk rots, or something hid it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 SETTLED_NS = 120 * 10**9
@@ -40,6 +40,19 @@ class Known:
         return self.ctime_ns < limit and (self.mtime_ns < limit or self.mtime_ns > begun_ns)
 
 
+def is_written(now: Known, known: Known | None, *, since_ns: int) -> bool:
+    """Whether a program gave a file of the source its content, which differs from the mirror's.
+
+    `known` is what was recorded of it under its present size and time. Rot changes no inode, so
+    the ctime tells (man 7 inode): it is another one than was recorded, or where nothing was, later
+    than `since_ns`, when all that was touched before was on the mirror (0: nobody knows). Where the
+    content is the recorded one, it is the mirror's that has changed.
+    """
+    if known is not None:
+        return known.ctime_ns != now.ctime_ns and known.digest != now.digest
+    return now.ctime_ns >= since_ns > 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
     """A file whose contents differ though size and time are equal, as it was found.
@@ -75,3 +88,19 @@ class Suspect:
     def accepted(self) -> bool:
         """Whether a person said that the source's content is the right one."""
         return self.taken and self.verdict is not Verdict.MIRROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """Files that a program gave another content under their old size and time.
+
+    `files` are by mount point, relative to the file system's root; `unreadable` are paths on the
+    whole tree of those that could not be compared, and `unfinished` the mount points with more such
+    files than are carried at once. `begun` is when the look over the source began (seconds since
+    the epoch): what is touched from then on is seen by the next one. 0.0 where there was none.
+    """
+
+    begun: float = 0.0
+    files: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()

@@ -1,10 +1,10 @@
 """What would be done to a disk: complete before the first byte, shown, stored, compared."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
-from rescue.model.content import Suspect
+from rescue.model.content import Rewritten, Suspect
 from rescue.model.disk import Disk
 from rescue.model.identity import DiskId, spelled
 from rescue.model.record import MirrorRecord
@@ -33,6 +33,7 @@ class Plan:
     gone; `notes` are sentences worth reading before confirming. `compared` is true where every
     content was compared before; `suspects` are the files that differ in content alone. `distrust`
     is why the source's disk is not trusted to show all that it holds: nothing is deleted then.
+    `rewritten` is what was found of other content under an old size and time.
     """
 
     version: int = PLAN_VERSION
@@ -51,6 +52,7 @@ class Plan:
     compared: bool = False
     suspects: tuple[Suspect, ...] = ()
     distrust: tuple[str, ...] = ()
+    rewritten: Rewritten = field(default_factory=Rewritten)
 
     @property
     def shown(self) -> DiskId:

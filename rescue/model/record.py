@@ -66,14 +66,29 @@ class FreeSpace:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Behind:
+    """A place of the source that the last complete run could not see, and how old the mirror's is.
+
+    `path` is on the whole tree, and means all below it; `since` is when the last run began that saw
+    it, in seconds since the epoch (UTC), 0.0 where none did.
+    """
+
+    path: str
+    since: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunSummary:
     """What one run did. Times are seconds since the epoch (UTC) and seconds of duration.
+
+    It `started` when it first looked at the source: what was touched later may be missing.
 
     `live` are the file systems that were copied as they were, in use and without a snapshot;
     `hooks_failed` are sentences on hooks before the run that failed without ending it; `suspects`
     are the files that differed in content alone, where every content was compared. `distrust` is
     why the source's disk was not trusted, so that nothing was deleted; `kept` are paths that
-    stayed though something else is in their place on the source.
+    stayed though something else is in their place on the source. `postponed` are mount points
+    where so much was rewritten under its old size and time that the rest comes with the next run.
     """
 
     started: float
@@ -91,6 +106,7 @@ class RunSummary:
     suspects: tuple[Suspect, ...] = ()
     distrust: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    postponed: tuple[str, ...] = ()
 
     @property
     def unaccepted(self) -> tuple[Suspect, ...]:
@@ -100,7 +116,8 @@ class RunSummary:
     @property
     def is_degraded(self) -> bool:
         """Whether the mirror is whole, and yet not all of it is what it should be."""
-        return bool(self.unreadable or self.distrust or self.kept or self.unaccepted)
+        lacks = self.unreadable or self.distrust or self.kept or self.postponed
+        return bool(lacks or self.unaccepted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +135,8 @@ class MirrorRecord:
     `initramfs_digests` are of the source's initramfs that each of the mirror's was made after.
     `fstab` are the lines of the source's as the last run saw them, so that the next one can say
     what is new. `last_proof` may be of an older generation. `comparison_cut` is true where the last
-    comparison that the schedule began did not come to its end.
+    comparison that the schedule began did not come to its end. `behind` are places that the last
+    run could not see.
     """
 
     version: int = RECORD_VERSION
@@ -146,6 +164,7 @@ class MirrorRecord:
     fstab: tuple[str, ...] = ()
     last_proof: Proven | None = None
     comparison_cut: bool = False
+    behind: tuple[Behind, ...] = ()
 
     def with_boot_files_anew(self) -> "MirrorRecord":
         """Return the record of a mirror that does not boot: its next run takes nothing for granted.

@@ -7,6 +7,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
 from rescue.model.identity import DiskId
 from rescue.model.owners import Owners
+from rescue.model.since import Since
 
 RESTORE_VERSION = 1
 
@@ -153,9 +154,10 @@ class RestoreRequest:
 class RestorePlan:
     """What would come back, complete before the first byte.
 
-    `since` is when the mirror was last written by a run; `planned` is now (both seconds since the
-    epoch). `owners` is what becomes of user and group numbers. `future_there` and `future_here` are
-    files with times yet to come, as absolute paths.
+    `since` is when the mirror was last written by a run, `touched` when that run first looked at
+    the dead disk: what was touched there later may have other content than here. `planned` is now
+    (seconds since the epoch). `future_there` and `future_here` are files with times yet to come, as
+    absolute paths. `owners` is what becomes of user and group numbers.
     """
 
     version: int = RESTORE_VERSION
@@ -168,6 +170,7 @@ class RestorePlan:
     room: tuple[Room, ...]
     since: float
     planned: float
+    touched: Since = field(default_factory=Since)
     keep_losers: bool = False
     owners: Owners = field(default_factory=Owners)
     newest: tuple[str, ...] = ()

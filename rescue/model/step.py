@@ -78,13 +78,15 @@ class SyncTree:
 
 @dataclass(frozen=True, kw_only=True)
 class TakeContent:
-    """Copy these files where their contents differ, though size and time are equal.
+    """Copy these files, whose contents differ though size and time are equal.
 
-    Paths are relative to the file system's root and begin with '/'.
+    Paths are relative to the file system's root and begin with '/'. `bandwidth_kib` is KiB a
+    second, 0: no limit.
     """
 
     mount_point: str
     paths: tuple[str, ...]
+    bandwidth_kib: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

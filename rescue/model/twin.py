@@ -40,12 +40,15 @@ class Twin:
     """A name on both sides; `path` is relative to the root of its file system.
 
     None where a side does not have it. `unreadable` is true where the dead disk did not tell.
+    `rewritten` is true where size and time are equal, and the dead disk's file was touched after
+    the mirror's last run began and has another content.
     """
 
     path: str
     there: Fact | None
     here: Fact | None
     unreadable: bool = False
+    rewritten: bool = False
 
 
 class Decision(StrEnum):
@@ -84,7 +87,8 @@ def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
 
     `since_ns` is when the mirror was last written by a run: a file here whose inode changed later
     (ctime, which no program can set) was touched on the running system. rsync's own --update
-    looks at regular files alone, and would replace a newer link or kind.
+    looks at regular files alone, and would replace a newer link or kind. Of two files with one time
+    the dead disk's is the newer one where it was rewritten after the last run began.
     """
     there, here = twin.there, twin.here
     # What lies beyond a border of the dead disk was not read: an empty folder would look whole.
@@ -96,7 +100,8 @@ def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
         return Decision.NEW
     if there.shape is not here.shape or here.is_border:
         return Decision.OTHER_KIND
-    if there.shape in (Shape.FOLDER, Shape.SPECIAL) or _same_content(there, here):
+    same = same_at_a_glance(there, here) and not twin.rewritten
+    if there.shape in (Shape.FOLDER, Shape.SPECIAL) or same:
         return Decision.SAME
     if here.mtime_ns > there.mtime_ns:
         return Decision.NEWER_HERE
@@ -125,7 +130,7 @@ def same_owner(twin: Twin) -> bool:
     return (one.mode, one.uid, one.gid) == (two.mode, two.uid, two.gid)
 
 
-def _same_content(there: Fact, here: Fact) -> bool:
+def same_at_a_glance(there: Fact, here: Fact) -> bool:
     """What rsync's quick check asks, to the nanosecond."""
     if there.shape is Shape.LINK:
         return there.target == here.target

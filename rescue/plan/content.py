@@ -1,11 +1,11 @@
 """Which side of a mirrored file has rotted, and what becomes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rescue.errors import ExitCode
-from rescue.model.content import Doubt, Suspect, Verdict
+from rescue.model.content import Doubt, Rewritten, Suspect, Verdict
 from rescue.model.finding import Refusal
 from rescue.model.plan import Plan
 from rescue.model.step import Step, SyncTree, TakeContent
@@ -13,6 +13,8 @@ from rescue.plan.distrust import without_deletions
 from rescue.plan.exclude import owner, relative
 
 MOST_SUSPECTS = 10_000
+MOST_TOLD = 1_000
+"""Of a comparison that found more than that many, so many are named in record and summary."""
 
 
 def verdict(source: bytes | None, mirror: bytes | None, known: bytes | None) -> Verdict | None:
@@ -75,18 +77,49 @@ def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
         if each.taken:
             point = owner(each.path, points)
             taken.setdefault(point, []).append(relative(each.path, point))
-    mended: tuple[Step, ...] = tuple(
-        TakeContent(mount_point=step.mount_point, paths=tuple(taken[step.mount_point]))
-        for step in plan.steps
-        if isinstance(step, SyncTree) and step.mount_point in taken
-    )
-    rest = tuple(
-        replace(step, checksum=False) if isinstance(step, SyncTree) else step for step in plan.steps
-    )
-    after = replace(plan, steps=mended + rest, compared=True, suspects=suspects)
+    mended = _taking(plan, taken)
+    after = replace(plan, steps=mended + _by_size_and_time(plan), compared=True, suspects=suspects)
     unreadable = sum(each.verdict is Verdict.UNREADABLE for each in suspects)
     said = (f"{unreadable} of its files cannot be read to their end",) if unreadable else ()
     return without_deletions(after, said)
+
+
+def with_rewritten(plan: Plan, found: Rewritten) -> Plan:
+    """Return the plan that also carries what a program rewrote under its old size and time.
+
+    Before the others: they give the folders their times again.
+    """
+    return replace(plan, steps=(*_taking(plan, found.files), *plan.steps), rewritten=found)
+
+
+def _by_size_and_time(plan: Plan) -> tuple[Step, ...]:
+    """Return the steps of which none looks at contents any more."""
+    return tuple(
+        replace(step, checksum=False) if isinstance(step, SyncTree) else step for step in plan.steps
+    )
+
+
+def _taking(plan: Plan, files: Mapping[str, Sequence[str]]) -> tuple[TakeContent, ...]:
+    return tuple(
+        TakeContent(
+            mount_point=step.mount_point,
+            paths=tuple(files[step.mount_point]),
+            bandwidth_kib=step.bandwidth_kib,
+        )
+        for step in plan.steps
+        if isinstance(step, SyncTree) and files.get(step.mount_point)
+    )
+
+
+def refused_comparison(plan: Plan, suspects: tuple[Suspect, ...], reason: str) -> Plan:
+    """Return the plan of a run after a comparison that found more than is believed.
+
+    Nothing of what was found is taken, and nothing is deleted: changes alone are carried. The first
+    suspects stand for all of them.
+    """
+    held = tuple(replace(each, taken=False) for each in suspects[:MOST_TOLD])
+    after = replace(plan, steps=_by_size_and_time(plan), compared=True, suspects=held)
+    return without_deletions(after, (reason,))
 
 
 def check_suspects(suspects: tuple[Suspect, ...], *, most: int = MOST_SUSPECTS) -> Refusal | None:

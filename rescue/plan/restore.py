@@ -21,6 +21,7 @@ from rescue.model.restore import (
     RestoreRequest,
     Room,
 )
+from rescue.model.since import Since, since
 from rescue.plan.contents import some_of
 from rescue.plan.owners import Mapped
 from rescue.plan.refuse import in_order
@@ -41,6 +42,7 @@ class Start:
     pieces: tuple[Piece, ...]
     layout: PartitionTable | None
     since: float
+    touched: Since
 
     @property
     def pairs(self) -> tuple[FilesystemPair, ...]:
@@ -92,6 +94,7 @@ def begin_restore(
         pieces=pieces,
         layout=running.table if running else None,
         since=_since(record, boots),
+        touched=since(record, now=now),
     )
 
 
@@ -136,6 +139,7 @@ def plan_restore(
         users=merged(told for each in compared.values() for told in each.users),
         room=room,
         since=start.since,
+        touched=start.touched,
         planned=now,
         keep_losers=request.keep_losers,
         owners=whose.owners,

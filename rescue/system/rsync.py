@@ -97,6 +97,8 @@ def return_argv(job: ReturnJob) -> list[str]:
         "rsync",
         *_ALL_OF_IT,
         "--update",
+        # Each was looked at: what has the same size and time has another content.
+        "--ignore-times",
         "--no-implied-dirs",
         f"--files-from={job.names}",
         "--from0",

@@ -30,18 +30,22 @@ def compare_argv(job: SyncJob) -> list[str]:
 
 
 def take_argv(job: SyncJob, names: Path) -> list[str]:
-    """Return the command that copies the files listed in `names` where their contents differ.
+    """Return the command that copies the files listed in `names`, whatever size and time say.
 
-    `names` are paths relative to both roots, each ended by a zero byte. What lies on the way to
-    them is left as it is, and each file is replaced whole: beside the old one, or where the job is
-    tight, in its place.
+    A job with `checksum` copies them where their contents differ. `names` are paths relative to
+    both roots, each ended by a zero byte; what is gone is let be. What lies on the way to them is
+    left as it is, and each file is replaced whole: beside the old one, or where the job is tight,
+    in its place.
     """
     return [
         *POLITE,
         "rsync",
         *how(job),
+        *([] if job.checksum else ["--ignore-times"]),
+        *([f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []),
         "--info=progress2",
         "--no-implied-dirs",
+        "--ignore-missing-args",
         *(["--inplace"] if job.tight else []),
         "--from0",
         f"--files-from={names}",

@@ -3,24 +3,34 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.model.twin import Fact, Shape, Twin
+from rescue.model.twin import Fact, Shape, Twin, same_at_a_glance
+from rescue.system.samecontent import same_content
 from rescue.system.sourcetree import is_locked
+
+Touched = Callable[[str, Fact], bool]
+"""Whether a file of the first tree may have another content than its size and time say."""
 
 _SHAPES = {stat.S_IFREG: Shape.FILE, stat.S_IFDIR: Shape.FOLDER, stat.S_IFLNK: Shape.LINK}
 
 
 def twins(
-    there: Path, here: Path, *, inside: str = "", skip: frozenset[str] = frozenset()
+    there: Path,
+    here: Path,
+    *,
+    inside: str = "",
+    skip: frozenset[str] = frozenset(),
+    touched: Touched = lambda _path, _fact: False,
 ) -> Iterator[Twin]:
     """Yield every name at and below `inside` in both trees, parents before their children.
 
     `there` and `here` are the roots of two file systems; paths are relative to them. The folders
     that lead to `inside` come first where `here` lacks them. `skip` are paths that are left
-    out, with all below them. What the first tree does not tell (read errors) is yielded as
+    out, with all below them. Files of the first that were `touched` are compared by content where
+    size and time are equal. What the first tree does not tell (read errors) is yielded as
     unreadable; read errors of the second raise OSError.
     """
     borders = (there.lstat().st_dev, here.lstat().st_dev)
@@ -29,12 +39,16 @@ def twins(
         twin = _look(there, here, "/".join(parts[:depth]), borders)
         if twin.there is not None and twin.here is None:
             yield twin
-    yield from _walk(there, here, "/".join(parts), borders, skip)
+    for twin in _walk(there, here, "/".join(parts), borders, skip):
+        yield _compared(there, here, twin, touched)
 
 
-def twin_at(there: Path, here: Path, path: str) -> Twin:
+def twin_at(
+    there: Path, here: Path, path: str, *, touched: Touched = lambda _path, _fact: False
+) -> Twin:
     """Return one name as it is on both sides now."""
-    return _look(there, here, path, (there.lstat().st_dev, here.lstat().st_dev))
+    borders = (there.lstat().st_dev, here.lstat().st_dev)
+    return _compared(there, here, _look(there, here, path, borders), touched)
 
 
 def link_on_the_way(root: Path, inside: str) -> str:
@@ -62,6 +76,20 @@ def _walk(
             yield replace(twin, unreadable=unread)
         below = (f"{path}/{name}" if path else name for name in sorted(names, reverse=True))
         waiting += [each for each in below if each not in skip]
+
+
+def _compared(there: Path, here: Path, twin: Twin, touched: Touched) -> Twin:
+    """Compare the contents of a file that was touched, where size and time do not tell."""
+    old, new = twin.there, twin.here
+    if old is None or new is None or not (old.shape is new.shape is Shape.FILE):
+        return twin
+    if not touched(twin.path, old) or not same_at_a_glance(old, new):
+        return twin
+    try:
+        same = same_content(there / twin.path, here / twin.path)
+    except OSError:
+        return replace(twin, unreadable=True)
+    return replace(twin, rewritten=not same)
 
 
 def _inside(there: Path, here: Path, twin: Twin) -> tuple[set[str], bool]:

@@ -14,6 +14,8 @@ def suspect_line(each: Suspect) -> str:
     if each.accepted:
         return f"{path}: the source's content was accepted, and is on the mirror"
     match each.verdict:
+        case Verdict.MIRROR if not each.taken:
+            return f"{path} has rotted on the MIRROR, and was not written anew"
         case Verdict.MIRROR:
             return f"{path} had rotted on the MIRROR, and was written anew"
         case Verdict.SOURCE:

@@ -88,7 +88,8 @@ class Screen:
                 if self._bar:
                     self._bar.advance(event)
             case Notice():
-                self.out.print(f"note: {event.message}", style="yellow", markup=False)
+                said = f"note: {shown(event.message)}"
+                self.out.print(said, style="yellow", markup=False)
             case _:
                 assert_never(event)
 
@@ -116,6 +117,11 @@ def summary_lines(summary: RunSummary) -> list[str]:
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
     lines += [f"failed: {said}" for said in summary.hooks_failed]
     lines += distrust_lines(summary)
+    lines += [
+        f"DEGRADED: more files of {point} were rewritten under their old size and time than are "
+        "carried at once: the others come with the next run"
+        for point in summary.postponed
+    ]
     lines += [suspect_line(each) for each in summary.suspects]
     lines += suspect_hints(summary.suspects)
     lines += [

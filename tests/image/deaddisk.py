@@ -19,7 +19,7 @@ from rescue.model.event import Event
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
-from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState
+from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState, RunSummary
 from rescue.model.restore import Free, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import begin_restore, plan_restore
 from rescue.system.files import free_on
@@ -80,7 +80,17 @@ class Night:
     def night_is_over(self) -> None:
         """From now on, what changes on the running side was changed by people."""
         time.sleep(0.02)
-        record = replace(self.record, state=MirrorState.COMPLETE, last_complete=time.time())
+        now = time.time()
+        ran = RunSummary(
+            started=now,
+            seconds=1.0,
+            checksum=False,
+            files_total=0,
+            files_changed=0,
+            bytes_changed=0,
+            deletions=0,
+        )
+        record = replace(self.record, state=MirrorState.COMPLETE, last_complete=now, last_run=ran)
         self.machine = replace(self.machine, running_mirror=record)
         time.sleep(0.02)
 
@@ -125,7 +135,12 @@ def _session(
             place = dead.places.get(piece.mount_point)
             if place is not None and (place / piece.inside).exists():
                 compared[piece] = compare_now(
-                    place, here, piece, since=start.since, owners=people.mapped.owners
+                    place,
+                    here,
+                    piece,
+                    since=start.since,
+                    touched=start.touched,
+                    owners=people.mapped.owners,
                 )
                 left, inodes = free_on(here)
                 free[piece.mount_point] = Free(size=left, inodes=inodes)

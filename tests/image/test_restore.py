@@ -163,6 +163,38 @@ def test_a_subvolume_of_the_dead_disk_is_said_not_to_come_back(tmp_path: Path, p
         assert not (night.home / "carol").exists()
 
 
+def test_a_container_that_put_its_time_back_comes_home(night: Night) -> None:
+    """Size and time are equal on both sides; the inode's own time tells that it was written to."""
+    safes = {name: f"home/bela/{name}" for name in ("there", "both", "neither")}
+    with night.alive() as alive:
+        for path in safes.values():
+            (alive / path).write_bytes(b"as it was last night.")
+            sh("cp", "-a", str(alive / path), str(night.running / path))
+    night.night_is_over()
+    with night.alive() as alive:
+        for name in ("there", "both"):
+            rewrite(alive / safes[name], b"before the disk died")
+        # Other rights alone are no other content.
+        (alive / safes["neither"]).chmod(0o600)
+    rewrite(night.running / safes["both"], b"since the mirror runs")
+    report = night.restored()
+    assert (night.running / safes["there"]).read_bytes().strip() == b"before the disk died"
+    assert (night.running / safes["both"]).read_bytes().strip() == b"before the disk died"
+    aside = night.running / report.losers[0].lstrip("/")
+    assert (aside / "bela/both").read_bytes() == b"since the mirror runs"
+    bela = of(report, "bela")
+    assert (bela.updated, bela.doubtful) == (("bela/there",), ("bela/both",))
+    assert of(night.restored(), "bela").comes == ()
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Give a file another content of the same size, and its time again."""
+    times = path.stat()
+    with path.open("r+b") as file:
+        file.write(content.ljust(times.st_size))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def test_a_home_whose_key_died_with_the_disk_is_named_and_brings_no_noise(
     night: Night, post: Post
 ) -> None:

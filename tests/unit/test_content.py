@@ -8,10 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.codec import from_json, to_json
-from rescue.model.content import SETTLED_NS, Doubt, Known, Suspect, Verdict
+from rescue.model.content import SETTLED_NS, Doubt, Known, Rewritten, Suspect, Verdict
 from rescue.model.plan import PLAN_VERSION, Plan, PlanKind
 from rescue.model.step import PruneTree, SyncTree, TakeContent
-from rescue.plan.content import check_suspects, judge, verdict, with_comparison
+from rescue.plan.content import (
+    check_suspects,
+    judge,
+    refused_comparison,
+    verdict,
+    with_comparison,
+    with_rewritten,
+)
 from rescue.system.rsyncsums import compare_argv, digests_argv, parse_compared, take_argv
 from rescue.ui.content import suspect_counts, suspect_hints, suspect_line
 from tests.builders import enrolled
@@ -163,6 +170,29 @@ def test_too_many_are_a_failing_disk_unless_a_person_says_so() -> None:
     refusal = check_suspects((waiting,) * 4, most=3)
     assert refusal is not None
     assert refusal.code == 13
+
+
+def test_a_comparison_that_is_not_believed_is_followed_by_a_run_that_only_adds() -> None:
+    waiting = Suspect(path="/x", verdict=Verdict.MIRROR, taken=True)
+    after = refused_comparison(plan(), (waiting,) * 20_000, "too many")
+    assert after.steps == (
+        SyncTree(mount_point="/", deletions=False),
+        SyncTree(mount_point="/home", deletions=False),
+    )
+    assert after.distrust == ("too many",)
+    # Nothing of it was taken, and a week goes by until the next one.
+    assert after.compared
+    assert len(after.suspects) == 1000
+    assert not any(each.taken for each in after.suspects)
+    assert "was not written anew" in suspect_line(after.suspects[0])
+
+
+def test_what_a_program_rewrote_is_taken_before_the_others() -> None:
+    found = Rewritten(begun=5.0, files={"/home": ("/ann/safe",), "/srv": ("/not copied",)})
+    after = with_rewritten(plan(), found)
+    assert after.steps[0] == TakeContent(mount_point="/home", paths=("/ann/safe",))
+    assert after.steps[1:] == plan().steps
+    assert after.rewritten == found
 
 
 def test_each_file_is_said_and_each_side_is_counted() -> None:

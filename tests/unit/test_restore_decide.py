@@ -71,6 +71,13 @@ def test_each_pair_of_facts(there: Fact | None, here: Fact | None, wanted: Decis
     assert of(there, here) is wanted
 
 
+def test_what_was_rewritten_on_the_dead_disk_is_the_newer_one_of_two_with_one_time() -> None:
+    here_too = replace(FILE, ctime_ns=SINCE + HOUR)
+    for here, wanted in ((FILE, Decision.UPDATE), (here_too, Decision.DOUBTFUL)):
+        twin = Twin(path="anna/x", there=FILE, here=here, rewritten=True)
+        assert decide(twin, since_ns=SINCE, now_ns=NOW) is wanted
+
+
 def test_what_was_not_told_is_never_missing() -> None:
     assert of(None, FILE, unreadable=True) is Decision.UNREADABLE
 

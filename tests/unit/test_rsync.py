@@ -15,6 +15,7 @@ from rescue.system.rsync import (
     parse_complaints,
     sync_argv,
 )
+from rescue.system.rsyncfilter import matcher
 
 JOB = SyncJob(source=Path("/w/source/0"), target=Path("/w/mirror/0"), kind=FsKind.EXT4)
 POLITE = ["nice", "-n", "19", "ionice", "-c", "3", "rsync"]
@@ -202,3 +203,30 @@ def test_a_folder_that_may_not_be_deleted_is_named() -> None:
     )
     assert said.kept == ("/home/ann/folder",)
     assert not said.unwritable
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "excluded"),
+    [
+        ("/.rescue/", "/.rescue/mirror.json", True),
+        ("/.rescue/", "/.rescue", False),
+        ("/etc/fstab", "/etc/fstab", True),
+        ("/etc/fstab", "/etc/fstab.d/a", False),
+        ("/etc/fstab", "/srv/etc/fstab", False),
+        ("/boot/initrd.img-*", "/boot/initrd.img-6.1", True),
+        ("/boot/initrd.img-*", "/boot/initrd.img-6.1/below", True),
+        ("/EFI/*/grub.cfg", "/EFI/a/b/grub.cfg", False),
+        ("/EFI/*/grub.cfg", "/EFI/debian/grub.cfg", True),
+        ("/swap\\[1\\]*", "/swap[1]file", True),
+        ("/swap\\x", "/swap\\x", True),
+        ("/a?[bc].d", "/axb.d", True),
+        ("/a?[!bc].d", "/axb.d", False),
+        ("/a?[!bc]]d", "/ax]]d", True),
+        ("/a**z", "/a/b/z", True),
+        ("/new\nline*", "/new\nline 2", True),
+    ],
+)
+def test_what_rsync_leaves_out_is_left_out_of_every_other_look(
+    pattern: str, path: str, *, excluded: bool
+) -> None:
+    assert matcher((pattern,))(path) is excluded
