@@ -70,6 +70,15 @@ def test_an_image_that_was_cut_short_has_no_place_behind_its_end() -> None:
     assert places(None, GPT, origin=replace(DISK, size=1024 * MIB)) == []
 
 
+def test_behind_an_adapter_with_other_sectors_the_layout_is_tried_in_both() -> None:
+    """The disk shows 4096 bytes, and was written in sectors of 512; its table is gone."""
+    bridged = replace(DISK, logical_sector=4096)
+    found = {each.span.start: each for each in places(None, GPT, origin=bridged)}
+    at = found[3584 * MIB]
+    assert not at.expected, "by its UUID alone"
+    assert "counted in sectors of 512 bytes" in at.words
+
+
 def test_sectors_of_4096_bytes_are_counted_as_such() -> None:
     large = replace(DISK, logical_sector=4096, size=8 * SIZE)
     assert places(None, GPT, origin=large)[0].span.start == 8 * 3584 * MIB
