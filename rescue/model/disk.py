@@ -85,6 +85,11 @@ class PartitionTable:
         """Return how many sectors a GPT's entries take: 128 bytes each (UEFI 2.10, 5.3.2)."""
         return Sectors(-(-self.entries * 128 // logical_sector))
 
+    @property
+    def has_id(self) -> bool:
+        """Whether its id tells anything: old MBRs have one of zeros, and blkid shows none."""
+        return bool(self.uuid.strip("0-"))
+
     def partition(self, number: int) -> Partition:
         """Return the partition of that number. Raises KeyError where there is none."""
         for part in self.partitions:

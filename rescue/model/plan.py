@@ -95,7 +95,7 @@ class Plan:
             target_size=disk.size,
             logical_sector=disk.logical_sector,
             target_id=disk.id,
-            target_table=disk.table.uuid if disk.table is not None else "",
+            target_table=disk.table.uuid if disk.table and disk.table.has_id else "",
             names=names,
             record=record,
             steps=steps,

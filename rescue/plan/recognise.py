@@ -24,8 +24,13 @@ class Seen:
 
 
 def is_disk(disk: Disk, wanted: DiskRef) -> bool:
-    """Whether a disk has the partition table that a record names."""
-    return disk.table is not None and disk.table.uuid == wanted.table_uuid
+    """Whether a disk has the partition table that a record names.
+
+    A table without an id of its own tells nothing: then the hardware must show itself, too.
+    """
+    if disk.table is None or disk.table.uuid != wanted.table_uuid:
+        return False
+    return disk.table.has_id or shows_as_recorded(disk, wanted)
 
 
 def shows_as_recorded(disk: Disk, wanted: DiskRef) -> bool:
@@ -97,7 +102,7 @@ def names_of(machine: Machine, disk: Disk) -> tuple[str, ...]:
 
 
 def _all(disk: Disk) -> tuple[str, ...]:
-    table = disk.table.uuid if disk.table is not None else ""
+    table = disk.table.uuid if disk.table is not None and disk.table.has_id else ""
     return tuple(filter(None, (disk.id.serial, disk.id.wwn, *disk.id.by_id, table)))
 
 

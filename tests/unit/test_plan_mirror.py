@@ -161,6 +161,18 @@ def test_a_source_behind_another_adapter_is_known_by_its_table_and_that_is_said(
     assert (refusal.code, "has the same partition table" in refusal.reason) == (10, True)
 
 
+def test_a_table_without_an_id_tells_no_source() -> None:
+    """Old MBRs have an id of zeros: then the hardware must be the recorded one, too."""
+    there = enrolled(TableKind.MBR)
+    source = there.machine.disks[0]
+    assert source.table is not None
+    zeros = replace(source, table=replace(source.table, uuid="00000000"))
+    record = replace(there.record, source=replace(there.record.source, table_uuid="00000000"))
+    planned(Enrolled(machine=with_disk(there.machine, zeros), record=record))
+    other = with_disk(there.machine, replace(zeros, id=DiskId(serial="OTHER")))
+    assert first(Enrolled(machine=other, record=record)).code is ExitCode.REFUSED
+
+
 def test_a_source_without_serial_is_known_by_its_table() -> None:
     there = enrolled()
     source = replace(there.machine.disks[0], id=DiskId())

@@ -156,6 +156,15 @@ def test_of_two_disks_with_one_serial_each_is_named_by_what_only_it_has() -> Non
         grant(named, named="MIR0001")
 
 
+def test_a_table_of_zeros_is_no_name_and_no_reason_not_to_wipe() -> None:
+    full = written(prepared(server(TableKind.MBR)), "/dev/vdb")
+    assert full.table is not None
+    zeros = replace(full, table=replace(full.table, uuid="00000000"))
+    plan = prepared(server(TableKind.MBR, zeros), request(give_up="MIR0001"))
+    assert plan.target_table == ""
+    assert "00000000" not in plan.names
+
+
 def test_a_second_disk_in_a_dock_never_takes_the_first_one_s_name() -> None:
     there = enrolled()
     first = replace(there.record, state=MirrorState.COMPLETE)
