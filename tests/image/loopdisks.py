@@ -1,10 +1,12 @@
 """Two small machines on loop devices, and a comparison of trees that does not believe rsync."""
 
+import errno
 import hashlib
 import json
 import os
 import stat
 import subprocess
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,6 +33,26 @@ KEEP_BOOT = ("/grub/grub.cfg", "/grub/grubenv", "/initrd.img-*")
 
 def sh(*argv: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
+def unmount(place: Path, device: str) -> None:
+    """Unmount, and wait until nobody has the device mounted.
+
+    A process that entered a private mount namespace meanwhile (another test's) took a copy of the
+    mount along: until it ends the file system lives on, as it was mounted and with what it has
+    cached. A device in such use cannot be opened exclusively (man 2 open, O_EXCL).
+    """
+    sh("umount", str(place))
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            time.sleep(0.05)
+        else:
+            return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +120,7 @@ class Twins:
             for point in ("/", "/boot"):
                 target = place / point.lstrip("/")
                 sh("mount", "-o", "noatime", self.devices[point], str(target))
-                stack.callback(sh, "umount", str(target))
+                stack.callback(unmount, target, self.devices[point])
             yield place
 
     @contextmanager
@@ -110,7 +132,7 @@ class Twins:
         try:
             yield place
         finally:
-            sh("umount", str(place))
+            unmount(place, self.devices["/"])
 
 
 @contextmanager

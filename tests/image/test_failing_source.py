@@ -14,7 +14,7 @@ from rescue.model.content import Verdict
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.plan.distrust import without_deletions
-from tests.image.loopdisks import Twins, in_child, sh, twins
+from tests.image.loopdisks import Twins, in_child, sh, twins, unmount
 from tests.image.test_rot import SCATTERED, Weeks, break_extents, make_scattered
 
 pytestmark = [
@@ -64,8 +64,8 @@ def break_source(pair: Twins, path: str = SCATTERED) -> None:
     boot = re.search(rf"(\S+) {root}/boot ", mounts)
     assert device
     assert boot
-    sh("umount", f"{root}/boot")
-    sh("umount", str(root))
+    unmount(root / "boot", boot[1])
+    unmount(root, device[1])
     break_extents(device[1], path)
     sh("mount", device[1], str(root))
     sh("mount", boot[1], f"{root}/boot")

@@ -16,7 +16,7 @@ from rescue.model.event import Event, Notice, Progress, StepStarted
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from tests.image.fscrypt import Lock
-from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins, unmount
 
 pytestmark = [
     pytest.mark.root,
@@ -33,8 +33,8 @@ def taken_down(pair: Twins) -> Iterator[str]:
     device, boot = (re.search(rf"(\S+) {at} ", mounts) for at in (pair.root, pair.root / "boot"))
     assert device
     assert boot
-    sh("umount", f"{pair.root}/boot")
-    sh("umount", str(pair.root))
+    unmount(pair.root / "boot", boot[1])
+    unmount(pair.root, device[1])
     try:
         yield device[1]
     finally:
