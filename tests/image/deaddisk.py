@@ -70,6 +70,8 @@ class Night:
                 (place / inside).mkdir(exist_ok=True)
                 sh("mount", device, str(place / inside))
                 stack.callback(sh, "umount", str(place / inside))
+                # A namespace that another test made meanwhile may hold it for a while longer.
+                stack.callback(sh, "mount", "-o", "remount,ro", str(place / inside))
             yield place
 
     @property
