@@ -61,7 +61,9 @@ def test_home_is_not_mounted(server: Guest) -> None:
 
 
 def test_a_mirror_is_attached_that_is_not_enrolled(server: Guest) -> None:
-    server.run(f"sed -i 's/MIRROR01/ELSEWHERE/' /etc/rescue/rescue.toml {STATE}")
+    table = server.run("blkid -p -o value -s PTUUID /dev/vdb").stdout.strip()
+    another = f"s/MIRROR01/ELSEWHERE/; s/{table}/00000000-0000-4000-8000-000000000001/"
+    server.run(f"sed -i '{another}' /etc/rescue/rescue.toml {STATE}")
     server.run(f"mv {STATE} /var/lib/rescue/mirrors/ELSEWHERE.json")
     said = refused(server, 10).stderr
     assert "no enrolled mirror is attached: expected 'ELSEWHERE' (ELSEWHERE)" in said
