@@ -1,11 +1,16 @@
 """Recorded output of util-linux, parsed into our words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rescue.errors import RescueError
-from rescue.system import blockinfo
+from rescue.model.device import Device, DeviceKind
+from rescue.model.disk import TableKind
+from rescue.model.elsewhere import elsewhere
+from rescue.system import automount, blockinfo
+from tests.builders import bare_disk, ext4, part, server, with_disk, with_partition
 
 DATA = Path(__file__).parent.parent / "data" / "discover"
 
@@ -99,3 +104,36 @@ def test_a_swap_file_has_the_size_of_the_file_not_the_kernels(tmp_path: Path) ->
     table = tmp_path / "swaps"
     table.write_text(f"Filename Type Size Used Priority\n{swapfile} file 60 0 -2\n")
     assert [swap.size for swap in blockinfo.swaps(str(table))] == [65536]
+
+
+def test_a_server_with_mounts_of_every_kind_as_findmnt_tells_it() -> None:
+    mounts = blockinfo.parse_mounts(recorded("findmnt-layers.json"))
+    assert automount.waiting(mounts) == ("/boot/efi",)
+    assert {mount.target: mount.device for mount in mounts if mount.is_block} == {
+        "/": "/dev/vda4",
+        "/boot": "/dev/vda3",
+        "/home": "/dev/vda5",
+        "/mnt": "/dev/mapper/vault",
+        "/srv/Hör": "/dev/mapper/srv_vg-lazy",
+        "/srv/data": "/dev/mapper/srv_vg-data",
+        "/srv/my-data": "/dev/vda7",
+    }
+    entries = blockinfo.parse_fstab(
+        recorded("fstab-layers.json"), recorded("fstab-layers-evaluated.json")
+    )
+    devices = (
+        Device(path="/dev/mapper/srv_vg-data", kind=DeviceKind.VOLUME, made_of=("/dev/vdb",)),
+        Device(path="/dev/mapper/srv_vg-lazy", kind=DeviceKind.VOLUME, made_of=("/dev/vdb",)),
+        Device(path="/dev/mapper/vault", kind=DeviceKind.MAPPED, made_of=("/dev/vdc",)),
+    )
+    known = {f"/dev/vda{number}": f"/dev/vda{number}" for number in range(1, 8)}
+    known |= {each.path.replace("mapper/srv_vg-", "srv_vg/"): each.path for each in devices}
+    lines = tuple(replace(entry, device=known.get(entry.device, "")) for entry in entries)
+    machine = server(TableKind.GPT, bare_disk(), bare_disk("/dev/vdc", "DATA0002"))
+    machine = with_disk(machine, with_partition(machine.disks[0], part(7, 5120, 64, ext4(7))))
+    machine = replace(machine, mounts=mounts, fstab=lines, devices=devices)
+    assert [(each.what, each.waits) for each in elsewhere(machine, "/dev/vda")] == [
+        ("/srv/data", True),
+        ("/srv/Hör", False),
+        ("/mnt", False),
+    ]
