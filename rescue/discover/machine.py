@@ -12,6 +12,7 @@ from rescue.discover.linked import linked_files
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
 from rescue.errors import RescueError
+from rescue.model.device import Device, DeviceKind
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
@@ -51,8 +52,22 @@ def discover() -> Machine:
         running_mirror=load_marker(Path("/")),
         handover=load_handover(Path("/")),
         linked_files=linked_files(),
-        devices=tuple(other.device for other in others),
+        devices=(*(other.device for other in others), *not_in_the_table(nodes, disks)),
         unanswered=opened.unanswered,
+    )
+
+
+def not_in_the_table(nodes: Sequence[DiskNode], disks: Sequence[Disk]) -> tuple[Device, ...]:
+    """Return the partitions that the kernel has, and that their disk's table has not (any more).
+
+    What is mounted from them lies on that disk all the same.
+    """
+    listed = {part.path for disk in disks for part in disk.partitions}
+    return tuple(
+        Device(path=part.path, kind=DeviceKind.PARTITION, made_of=(node.path,))
+        for node in nodes
+        for part in node.partitions
+        if part.path not in listed
     )
 
 

@@ -1,12 +1,14 @@
 """Uses and tables of disks, from values and without reading a disk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from rescue.discover.contents import from_signature, read_content
 from rescue.discover.disks import Usage, read_disk, table_from_udev
-from rescue.discover.machine import kinds_in_use
+from rescue.discover.machine import kinds_in_use, not_in_the_table
 from rescue.discover.names import Names
 from rescue.model.disk import PartitionKind, TableKind, Use, UseKind
+from rescue.model.elsewhere import Side, stack
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.identity import DiskId
 from rescue.model.layer import Container, Foreign, Nothing
@@ -14,6 +16,7 @@ from rescue.model.mount import Mount, Swap
 from rescue.system.blockinfo import Signature
 from rescue.system.nodes import DiskNode, LayerNode, PartitionNode
 from rescue.units import Bytes, Sectors
+from tests.builders import server
 
 ROOT = Mount(device="/dev/x1", target="/", fstype="ext4", major_minor="8:1")
 BIND = Mount(device="/dev/x1", target="/srv/b", fstype="ext4", root="/b", major_minor="8:1")
@@ -146,3 +149,12 @@ def test_what_is_no_block_device_has_no_name_but_a_swap_file_keeps_its_own(
     assert names.of_path("/dev/nonexistent") == ""
     assert names.of_path(str(tmp_path)) == ""
     assert names.of_swap("/swapfile") == "/swapfile"
+
+
+def test_a_partition_that_only_the_kernel_has_still_lies_on_its_disk() -> None:
+    disk = node(part(1, type_="0x83", told=Signature()), told=Signature(table_kind="dos"))
+    gone = replace(read_disk(disk, Usage()), table=None)
+    (device,) = not_in_the_table((disk,), (gone,))
+    assert (device.path, device.made_of) == ("/nonexistent/x1", ("/nonexistent/x",))
+    machine = replace(server(), disks=(gone,), devices=(device,))
+    assert stack(machine, device.path).side("/nonexistent/x") is Side.OWN
