@@ -58,7 +58,8 @@ def a_new_user_s_number_is_somebody_else_s_here(server: Guest) -> None:
         server.run(f"echo '{name}:x:{number}:{number}::{home}:/bin/sh' >> /run/root/etc/passwd")
         server.run(f"echo '{name}:x:{number}:' >> /run/root/etc/group")
     for home, number in (("/run/first/carla", 1500), ("/run/root/srv/dora", 1510)):
-        server.run(f"mkdir -p {home} && echo secret > {home}/letter && chown -R {number}:{number} {home}")
+        server.run(f"mkdir -p {home} && echo secret > {home}/letter")
+        server.run(f"chown -R {number}:{number} {home}")
     server.run("sync && umount /run/root && sync -f /run/first")
     server.run("useradd --uid 1500 bert && useradd --uid 1501 carla")
     server.run("useradd --uid 1520 --home-dir /srv/dora dora")
