@@ -22,8 +22,10 @@ from rescue.model.proof import Ending, ProofPlan, ProofSettings
 from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
 from rescue.prove.proof import ROOM, prove
+from rescue.system.accelerator import Accelerator
 from tests.guest import broken
 from tests.guest.broken import Opened, broken_copy, proven
+from tests.lab.accel import asked
 from tests.lab.disk import Disk, DiskModel
 from tests.lab.lab import Lab
 from tests.lab.stock import MIRROR, Stock
@@ -135,7 +137,7 @@ def test_killed_it_leaves_no_process_no_mount_and_no_file(
 ) -> None:
     mounts = Path("/proc/mounts").read_text()
     process = get_context("fork").Process(
-        target=prove, args=(mirror, BIOS), kwargs={"place": tmp_path}
+        target=prove, args=(mirror, BIOS, Accelerator(asked())), kwargs={"place": tmp_path}
     )
     process.start()
     guests: list[Path] = []
