@@ -23,7 +23,7 @@ from rescue.model.step import (
     WriteBootFiles,
 )
 from rescue.plan.bootfiles import made_on_the_mirror
-from rescue.plan.exclude import excluded, owner, relative, swap_files
+from rescue.plan.exclude import Excluded, excluded, owner, relative, swap_files
 from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
 from rescue.plan.leaveout import without_waiting
 from rescue.plan.survey import Survey
@@ -88,19 +88,30 @@ def run_steps(
     ]
     steps += files
     steps += _boot_steps(machine, found, record, esp=esp, distributor=distributor, role=role)
-    if not first:
-        steps += [
+    steps += _last_steps(looked_at, record, first=first)
+    return Run(steps=tuple(steps), notes=notes)
+
+
+def _last_steps(
+    looked_at: tuple[Excluded, ...], record: MirrorRecord, *, first: bool
+) -> list[Step]:
+    """Return what comes when everything is copied: old kernels go, and inode flags are set."""
+    steps: list[Step] = (
+        []
+        if first
+        else [
             PruneTree(mount_point=each.mount_point, late=each.late, keep=each.keep)
             for each in looked_at
             if each.late
         ]
+    )
     kinds = {pair.mount_point: pair.kind for pair in record.filesystems}
     steps += [
         CarryFlags(mount_point=each.mount_point)
         for each in looked_at
         if kinds[each.mount_point] is not FsKind.VFAT
     ]
-    return Run(steps=tuple(steps), notes=notes)
+    return steps
 
 
 def _boot_steps(
