@@ -9,7 +9,6 @@ from pathlib import PurePath
 from types import FrameType
 
 import click
-from rich.console import Console
 
 from rescue.confirm import GuardRefusedError
 from rescue.errors import RescueError, TerminatedError
@@ -32,36 +31,44 @@ _HINTS = {
 def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     """Run a command and return its exit code, with every error said on standard error.
 
-    `loud` commands run unattended: how they failed goes to the system's log as well. So does, of
-    any command, what nobody foresaw: it is a fault of this program, and its traceback is kept.
+    `loud` commands run unattended: how they failed goes to the system's log as well.
     """
     screen = Screen()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
-    code: IntEnum
     try:
-        code = command(screen)
+        return int(command(screen))
     except (click.ClickException, click.Abort, click.exceptions.Exit):
         raise  # click's own, which says them itself
     except (Exception, KeyboardInterrupt) as caught:
-        error = _as_told(caught)
-        screen.close()
-        if isinstance(error, GuardRefusedError):
-            screen.refuse(error.refusals)
-        else:
-            screen.fail(error)
-        code = error.code
-        unforeseen = isinstance(error, _UnforeseenError)
-        if unforeseen:
-            for line in "".join(traceback.format_exception(caught)).splitlines():
-                journal.report_output("traceback", line)
-        if loud or unforeseen:
-            journal.report_end(
-                error.message, code=error.code, mirror=error.mirror, generation=error.generation
-            )
-        if click.get_current_context().obj:
-            Console(stderr=True).print_exception()
-    return int(code)
+        debug = bool(click.get_current_context().obj)
+        return tell(caught, screen, loud=loud, debug=debug)
+
+
+def tell(caught: BaseException, screen: Screen, *, debug: bool, loud: bool = False) -> int:
+    """Say what ended a command, on standard error, and return its exit code.
+
+    With `loud` it goes to the system's log, too. So does, of any command, what nobody foresaw: it
+    is a fault of this program, and its traceback is kept there. `debug` shows the traceback.
+    """
+    error = _as_told(caught)
+    where = "".join(traceback.format_exception(caught)).splitlines()
+    screen.close()
+    if isinstance(error, GuardRefusedError):
+        screen.refuse(error.refusals)
+    else:
+        screen.fail(error)
+    unforeseen = isinstance(error, _UnforeseenError)
+    if unforeseen:
+        for line in where:
+            journal.report_output("traceback", line)
+    if loud or unforeseen:
+        journal.report_end(
+            error.message, code=error.code, mirror=error.mirror, generation=error.generation
+        )
+    if debug:
+        screen.trace(where)
+    return int(error.code)
 
 
 class _UnforeseenError(RescueError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rescue.model.record import MirrorState
 from rescue.model.role import Role
 from rescue.model.status import MirrorStatus, Status
+from rescue.printable import printable
 
 FILE_NAME = "rescue.prom"
 
@@ -141,7 +142,7 @@ def _one(name: str, meaning: str, value: float) -> Family:
 
 
 def _text(family: Family) -> str:
-    meaning = family.meaning.replace("\\", r"\\").replace("\n", r"\n")
+    meaning = printable(family.meaning).replace("\\", r"\\")
     lines = [f"# HELP {family.name} {meaning}", f"# TYPE {family.name} gauge"]
     for sample in family.samples:
         labels = ",".join(f'{name}="{escape(value)}"' for name, value in sample.labels)
@@ -151,6 +152,5 @@ def _text(family: Family) -> str:
 
 
 def escape(value: str) -> str:
-    """Return a label's value as the format wants it; what is no text is replaced."""
-    clean = value.encode("utf-8", "replace").decode("utf-8")
-    return clean.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    """Return a label's value as the format wants it, on one line whatever it holds."""
+    return printable(value).replace("\\", r"\\").replace('"', r"\"")

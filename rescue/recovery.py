@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from importlib.resources import files
 from string import Template
 
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import DiskRef, MirrorRecord
+from rescue.printable import as_html, printable
 from rescue.units import human_bytes, to_bytes
 
 TEXT_NAME = "recovery.txt"
@@ -46,13 +46,13 @@ def recovery_page(
     gives the same page.
     """
     facts = _facts(machine, record, others)
-    text = facts.words | {
-        "disks": "".join(_block(row) for row in facts.disks),
-        "layout": _columns(facts.layout),
+    text = {name: printable(word) for name, word in facts.words.items()} | {
+        "disks": "".join(_block(_printable(row)) for row in facts.disks),
+        "layout": _columns(tuple(_printable(row) for row in facts.layout)),
     }
-    html = {name: escape(word) for name, word in facts.words.items()} | {
+    html = {name: as_html(word) for name, word in facts.words.items()} | {
         "disks": "\n".join(_row(row) for row in facts.disks),
-        "layout": "\n".join(_row((*row[:4], "\n".join(row[4:]).strip())) for row in facts.layout),
+        "layout": "\n".join(_row(row[:4], row[4:]) for row in facts.layout),
     }
     return RecoveryPage(text=_filled(TEXT_NAME, text), html=_filled(HTML_NAME, html))
 
@@ -128,9 +128,14 @@ def _columns(rows: tuple[tuple[str, ...], ...]) -> str:
     return "".join(lines)
 
 
-def _row(cells: tuple[str, ...]) -> str:
-    """Return a row of a table; a line break within a cell is kept."""
-    shown = (escape(cell).replace("\n", "<br>") for cell in cells)
+def _printable(cells: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(printable, cells))
+
+
+def _row(cells: tuple[str, ...], lines: tuple[str, ...] = ()) -> str:
+    """Return a row of a table, with `lines` as one more cell where there are any."""
+    shown = [as_html(cell) for cell in cells]
+    shown += ["<br>".join(as_html(line) for line in lines if line)] if lines else []
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>"
 
 

@@ -1,12 +1,12 @@
 """The page of `rescue status --html`: one file, nothing from elsewhere, readable on a phone."""
 
-from html import escape
 from importlib.resources import files
 from string import Template
 
 from rescue.model.history import RunEnd, RunEntry
 from rescue.model.stake import Stake
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.printable import as_html
 from rescue.ui.facts import (
     Fact,
     disk_fact,
@@ -81,14 +81,14 @@ def _disk(status: Status) -> str:
 
 
 def _list(tag: str, items: tuple[str, ...]) -> str:
-    rows = "".join(f"<li>{escape(item)}</li>" for item in items)
+    rows = "".join(f"<li>{as_html(item)}</li>" for item in items)
     return f"<{tag}>{rows}</{tag}>" if items else ""
 
 
 def _steps(steps: tuple[str, ...]) -> str:
     if not steps:
         return ""
-    items = "\n".join(f"<li><code>{escape(step)}</code></li>" for step in steps)
+    items = "\n".join(f"<li><code>{as_html(step)}</code></li>" for step in steps)
     return _filled("status-steps.html", {"steps": items})
 
 
@@ -104,7 +104,7 @@ def _mirror(each: MirrorStatus, *, now: float) -> str:
         {
             "facts": "\n".join(_row(fact) for fact in facts),
             "strip": "\n".join(_block(run) for run in each.recent) or _EMPTY,
-            "runs": "\n".join(f"<li>{escape(run_words(run))}</li>" for run in each.recent[::-1])
+            "runs": "\n".join(f"<li>{as_html(run_words(run))}</li>" for run in each.recent[::-1])
             or _EMPTY,
         },
         name=each.name,
@@ -130,17 +130,17 @@ _COLOURS = {
 def _block(run: RunEntry) -> str:
     """Return one run as a coloured block; its title says what it was, also to who cannot see."""
     health = _COLOURS.get(run.end, Health.CRITICAL)
-    words = escape(run_words(run), quote=True)
+    words = as_html(run_words(run))
     colour = health.name.lower()
     return f'<li class="{colour}" title="{words}" role="img" aria-label="{words}"></li>'
 
 
 def _row(fact: Fact) -> str:
     bad = ' class="bad"' if fact.bad else ""
-    return f"<tr{bad}><th>{escape(fact.name)}</th> <td>{escape(fact.said)}</td></tr>"
+    return f"<tr{bad}><th>{as_html(fact.name)}</th> <td>{as_html(fact.said)}</td></tr>"
 
 
 def _filled(template: str, html: dict[str, str], **words: str) -> str:
     """Fill a template: `html` as it is, `words` escaped."""
     text = files("rescue").joinpath("templates", template).read_text(encoding="utf-8")
-    return Template(text).substitute(html | {name: escape(word) for name, word in words.items()})
+    return Template(text).substitute(html | {name: as_html(word) for name, word in words.items()})

@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.printable import printable
 from rescue.state import OWN_FOLDER
 from rescue.system.files import write_atomic
 
@@ -65,4 +66,4 @@ def _state(record: MirrorRecord) -> str:
 
 
 def _plain(text: str) -> str:
-    return "".join(char for char in text if char.isprintable() and char != "\\")
+    return printable(text).replace("\\", "")

@@ -1,6 +1,7 @@
 """Start here: the command `rescue` and its verbs."""
 
 import os
+import sys
 
 import click
 
@@ -36,4 +37,10 @@ def main() -> None:
     # own state files name their modes themselves.
     os.umask(0o022)
     with outlets():
-        cli()
+        try:
+            cli()
+        except Exception as error:  # beside a command: in its import, in one of its options
+            from rescue import ending
+            from rescue.ui.screen import Screen
+
+            sys.exit(ending.tell(error, Screen(), debug="--debug" in sys.argv[1:]))

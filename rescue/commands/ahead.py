@@ -49,7 +49,7 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
         raise GuardRefusedError((refusal,))
     roomy = with_room(plan, ahead.short)
     for note in roomy.notes[len(plan.notes) :]:
-        screen.say(f"note: {note}")
+        screen.show(f"note: {note}")
     return roomy
 
 
@@ -68,7 +68,7 @@ def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
 def _compared(plan: Plan, screen: Screen, trust: Trust) -> tuple[Plan, Estimate]:
     with opened() as digests:
         if digests.begun_anew:
-            screen.say("note: the digests of last time were damaged, and are recorded anew")
+            screen.show("note: the digests of last time were damaged, and are recorded anew")
         try:
             seen = compare(plan, digests=digests, emit=screen.emit)
         except BrakeError as error:

@@ -18,7 +18,7 @@ def disks(screen: Screen, *, long: bool = False, as_json: bool) -> ExitCode:
     """
     machine = discover()
     if as_json:
-        screen.show(to_json(machine))
+        screen.show_plain(to_json(machine))
         return ExitCode.DONE
     records: tuple[MirrorRecord, ...] = ()
     if machine.is_root:  # nobody else can read them

@@ -26,6 +26,7 @@ from rescue.model.virtual import Accel, bus_like
 from rescue.plan.drill import DrillRequest, plan_drill
 from rescue.plan.recognise import attached_mirror
 from rescue.plan.refuse import machine_refusals
+from rescue.printable import printable
 from rescue.system import journal, mountns
 from rescue.system.accelerator import Accelerator
 from rescue.system.files import free_on, used_on
@@ -92,7 +93,7 @@ def show_plan(options: DrillOptions, screen: Screen) -> ExitCode:
     with only_one_run():
         _, plan = _planned(options)
     if options.as_json:
-        screen.show(to_json(plan))
+        screen.show_plain(to_json(plan))
     _show_plan(plan, options, screen)
     return ExitCode.DONE
 
@@ -150,7 +151,9 @@ def rehearse(
             tell(news)
 
     def keep(part: Part, boot: Boot, picture: bytes) -> None:
-        report = "".join(f"{line.at:8.1f}  {line.text.rstrip()}\n" for line in boot.lines)
+        report = "".join(
+            f"{line.at:8.1f}  {printable(line.text.rstrip())}\n" for line in boot.lines
+        )
         papers[f"{part}.console.log"] = boot.console.encode("utf-8", "replace")
         papers[f"{part}.report.log"] = report.encode("utf-8", "replace")
         if picture:
@@ -194,7 +197,7 @@ def _show_plan(plan: DrillPlan, options: DrillOptions, screen: Screen) -> None:
 
 def _show_result(result: DrillResult, screen: Screen, *, as_json: bool) -> None:
     if as_json:
-        screen.show(to_json(result))
+        screen.show_plain(to_json(result))
         return
     for line in result_lines(result):
         screen.show(line)

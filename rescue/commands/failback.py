@@ -42,7 +42,10 @@ class FailbackOptions:
 def show(options: FailbackOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
     plan = _plan(discover(), options)
-    screen.show(to_json(plan) if as_json else render_plan(plan))
+    if as_json:
+        screen.show_plain(to_json(plan))
+    else:
+        screen.show(render_plan(plan))
     return ExitCode.DONE
 
 

@@ -79,7 +79,10 @@ def image(target: Path, options: ImageOptions, screen: Screen) -> ExitCode:
 def show(options: WriteOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
     with _planned(options, screen) as plan:
-        screen.show(to_json(plan) if as_json else render_medium(plan))
+        if as_json:
+            screen.show_plain(to_json(plan))
+        else:
+            screen.show(render_medium(plan))
     return ExitCode.DONE
 
 

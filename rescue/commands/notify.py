@@ -49,7 +49,8 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
         screen.warn(failure)
     mailed = _by_mail(alarm_mail(host, unit, (*lines, *services.failures), to=to), to)
     if not mailed.ways:
-        notify.wall(f"{subject}\n\n{alarm_text(host, unit, lines)}")
+        # No more than that: the journal may name files that are not everybody's to know.
+        notify.wall(f"{subject}; 'journalctl --unit {unit}' says why")
     if mailed.failures and not services.ways:
         raise RescueError(f"{mailed.failures[0]} that {unit} failed")
     notify.note_told(unit)

@@ -42,7 +42,7 @@ def _tell(name: str, code: ExitCode, screen: Screen, *, said: str = "") -> None:
     else:
         journal.report_alarm(news.text, mirror=name)
     with contextlib.suppress(CommandError):
-        notify.wall(news.text)
+        notify.wall(news.public)
     if notify.can_mail():
         with contextlib.suppress(CommandError):
             notify.mail(plugged_mail(os.uname().nodename, news, to=_settings().notify))

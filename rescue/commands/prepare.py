@@ -44,7 +44,10 @@ def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
     machine = discover()
     plan = _plan(machine, _request(machine, options))
-    screen.show(to_json(plan) if as_json else render_plan(plan))
+    if as_json:
+        screen.show_plain(to_json(plan))
+    else:
+        screen.show(render_plan(plan))
     return ExitCode.DONE
 
 

@@ -21,6 +21,7 @@ from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import Start, begin_restore, mount_refusals, plan_restore
+from rescue.printable import printable
 from rescue.state import load_boots
 from rescue.system import journal, loop
 from rescue.system.files import free_on, write_atomic
@@ -54,7 +55,10 @@ class RestoreOptions:
 def show(options: RestoreOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Find the dead disk, print what would come back, and stop there."""
     with _planned(options, screen) as (plan, _):
-        screen.show(to_json(plan) if as_json else render_restore(plan))
+        if as_json:
+            screen.show_plain(to_json(plan))
+        else:
+            screen.show(render_restore(plan))
     return ExitCode.DONE
 
 
@@ -123,7 +127,7 @@ def write_report(report: RestoreReport, path: Path) -> None:
     `path` with .json or .txt at its end names one of them, and the other lies beside it.
     """
     stem = path.with_suffix("") if path.suffix in (".json", ".txt") else path
-    text = "\n".join(report_lines(report)) + "\n"
+    text = "".join(f"{printable(line)}\n" for line in report_lines(report))
     for suffix, content in ((".json", to_json(report)), (".txt", text)):
         write_atomic(stem.with_name(stem.name + suffix), content.encode(), mode=0o600)
 

@@ -175,7 +175,7 @@ def expect_to_boot(outcome: Outcome, leave: WriteGrant, screen: Screen) -> Machi
 def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) -> ExitCode:
     """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
     for figure in summary_lines(outcome.summary):
-        screen.say(figure)
+        screen.show(figure)
     code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE
     if code is ExitCode.DEGRADED:
         done = f"DEGRADED, not all of it is what it should be: {done}"

@@ -28,7 +28,7 @@ from rescue.plan.table import sectors_needed
 from rescue.prove.store import PROOFS
 from rescue.state import OWN_FOLDER, load_boots, load_record
 from rescue.system.lock import is_held
-from rescue.ui.content import distrust_lines, shown, suspect_counts
+from rescue.ui.content import distrust_lines, suspect_counts
 
 _RECENT = 30
 
@@ -230,7 +230,7 @@ def run_troubles(record: MirrorRecord) -> tuple[str, ...]:
     troubles = [*run.hooks_failed, *distrust_lines(run)] if run else []
     if run and run.unreadable:
         more = f" and {len(run.unreadable) - 1} more" if len(run.unreadable) > 1 else ""
-        troubles.append(f"the last run could not read {shown(run.unreadable[0])}{more}")
+        troubles.append(f"the last run could not read {run.unreadable[0]}{more}")
     return (*troubles, *suspect_counts(record.suspects))
 
 

@@ -45,7 +45,7 @@ def status(options: StatusOptions, screen: Screen) -> Health:
     found = standing(machine)
     if options.html is not None:
         _write(report(found), options.html)
-        screen.say(f"written to {options.html}")
+        screen.show(f"written to {options.html}")
     elif options.as_json:
         screen.show_plain(to_json(found))
     else:

@@ -146,7 +146,7 @@ def _carry_out(task: Task, session: _Session) -> None:
         return
     screen.show("")
     for line in command_lines(command):
-        screen.out.print(line, soft_wrap=True, markup=False)
+        screen.show_plain(line)
     screen.show("")
     code = session.start(command.attended)
     if code == ExitCode.DONE:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from rescue.model.record import FilesystemPair, MirrorRecord
+from rescue.printable import printable
 
 _SIGNATURE = "# GRUB Environment Block\n"
 _UNIT = 1024
@@ -50,7 +51,7 @@ def _proof(record: MirrorRecord) -> str:
 
 
 def environment_block(values: dict[str, str]) -> bytes:
-    """Return a GRUB environment block with these variables; control characters become blanks."""
+    """Return a GRUB environment block with these variables, each on a line of its own."""
     lines = [f"{name}={_escaped(value)}\n" for name, value in values.items()]
     block = "".join([_SIGNATURE, *lines]).encode()
     # One '#' at least: a block without any is full, and grub-editenv could not add to it.
@@ -70,5 +71,4 @@ def menu_holder(record: MirrorRecord) -> FilesystemPair:
 
 
 def _escaped(value: str) -> str:
-    plain = "".join(char if char.isprintable() else " " for char in value)
-    return plain.replace("\\", "\\\\")
+    return printable(value).replace("\\", "\\\\")

@@ -6,6 +6,7 @@ from email.policy import EmailPolicy
 
 from rescue.errors import ExitCode
 from rescue.model.schedule import MIRROR_SERVICE, OVERDUE_SERVICE
+from rescue.printable import printable
 
 # An hourly look that mails every hour is soon no longer read.
 _OVERDUE_AGAIN = 20 * 3600.0
@@ -32,21 +33,21 @@ def is_due(unit: str, *, now: float, told: float) -> bool:
 
 def alarm_subject(host: str, unit: str) -> str:
     """Return the one line that says it all."""
-    host = _plain(host)
+    host = printable(host)
     if unit == OVERDUE_SERVICE:
         return f"rescue on {host}: the mirror is not as it should be"
-    return f"rescue on {host}: {_plain(unit)} failed"
+    return f"rescue on {host}: {printable(unit)} failed"
 
 
 def alarm_text(host: str, unit: str, lines: tuple[str, ...]) -> str:
     """Return what is said beside it: where to look, and the last lines of the unit's journal."""
-    said = [_plain(line) for line in lines] or ["(the journal has no line of it)"]
+    said = [printable(line) for line in lines] or ["(the journal has no line of it)"]
     return "\n".join(
         (
-            f"{_plain(unit)} on {_plain(host)} did not end well.",
+            f"{printable(unit)} on {printable(host)} did not end well.",
             "'rescue status' there says how the mirrors are, and what to do next.",
             "",
-            f"The end of its journal ('journalctl --unit {_plain(unit)}'):",
+            f"The end of its journal ('journalctl --unit {printable(unit)}'):",
             "",
             *said,
             "",
@@ -61,10 +62,14 @@ def alarm_mail(host: str, unit: str, lines: tuple[str, ...], *, to: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PluggedNews:
-    """What people are told of a run that a disk started: one line for all of it, and the rest."""
+    """What people are told of a run that a disk started: one line for all of it, and the rest.
+
+    `public` is for every terminal: what ended a run may name files that are private.
+    """
 
     subject: str
     text: str
+    public: str
 
 
 def plugged_news(name: str, code: ExitCode, *, said: str = "") -> PluggedNews:
@@ -73,8 +78,12 @@ def plugged_news(name: str, code: ExitCode, *, said: str = "") -> PluggedNews:
     `said` is what ended it, where it did not come to its end.
     """
     subject, text = _PLUGGED.get(code, _NOT_WELL)
-    known = {"name": _plain(name), "said": _plain(said), "code": int(code)}
-    return PluggedNews(subject=subject.format(**known), text="rescue: " + text.format(**known))
+    known = {"name": printable(name), "said": printable(said), "code": int(code)}
+    return PluggedNews(
+        subject=subject.format(**known),
+        text="rescue: " + text.format(**known),
+        public="rescue: " + text.format(**known | {"said": "'rescue status' says why"}),
+    )
 
 
 _NOT_WELL = (
@@ -103,20 +112,14 @@ _PLUGGED = {
 
 def plugged_mail(host: str, news: PluggedNews, *, to: str) -> str:
     """Return the whole message of a run that a disk started, for `sendmail -t`, in plain ASCII."""
-    return _mail(f"rescue on {_plain(host)}: {news.subject}", news.text + "\n", to=to)
+    return _mail(f"rescue on {printable(host)}: {news.subject}", news.text + "\n", to=to)
 
 
 def _mail(subject: str, text: str, *, to: str) -> str:
     mail = EmailMessage(policy=_UNIX_LINES)
     mail["To"] = to
-    mail["Subject"] = subject
+    mail["Subject"] = printable(subject)
     # No answer from a holiday (RFC 3834).
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text, cte="quoted-printable")
     return mail.as_bytes().decode("ascii")
-
-
-def _plain(text: str) -> str:
-    """Return a line in which nothing obeys: file names reach the journal as they are."""
-    clean = text.encode("utf-8", "replace").decode()
-    return "".join(char if char.isprintable() else "?" for char in clean)

@@ -49,6 +49,7 @@ PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), *PLUGGED_PATHS, PROVE_PAT
 
 # What needs no quoting in a unit (man 5 systemd.syntax, '%' and quotes) nor in a shell.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_PARTUUID = re.compile(r"[0-9A-Fa-f-]+")
 _PLAIN_COMMAND = re.compile(r"/[A-Za-z0-9._/+-]+")
 _WEEK = tuple(day for day in ChecksumDay if day is not ChecksumDay.NEVER)
 
@@ -180,7 +181,7 @@ def _plugged_refusals(
                 hint="rescue schedule install --no-when-plugged",
             )
         ]
-    return [
+    unnamed = [
         Refusal(
             code=ExitCode.REFUSED,
             reason=f"mirror '{disk.name}' cannot be named in a unit: only letters, digits and ._-",
@@ -189,6 +190,17 @@ def _plugged_refusals(
         for disk in disks
         if not _PLAIN_NAME.fullmatch(disk.name)
     ]
+    unknown = [
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"the root of mirror '{disk.name}' cannot be named in a rule of udev: "
+            f"PARTUUID '{disk.partuuid}'",
+            hint="its record is damaged: prepare it again",
+        )
+        for disk in disks
+        if not _PARTUUID.fullmatch(disk.partuuid)
+    ]
+    return unnamed + unknown
 
 
 def plan_removal(*, starter: Starter, found: Mapping[str, str]) -> SchedulePlan:

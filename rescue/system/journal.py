@@ -5,6 +5,7 @@ import syslog
 from enum import StrEnum
 
 from rescue.errors import ExitCode
+from rescue.printable import printable
 from rescue.system import journald
 from rescue.system.run import CommandError, run
 
@@ -68,8 +69,8 @@ def _about(mirror: str, generation: int) -> dict[str, str]:
 
 def _write(priority: int, message: str, what: MessageId | None, fields: dict[str, str]) -> None:
     """Write one entry to systemd's journal, or where there is none to syslog (man 3 syslog)."""
-    # A zero byte ends a line for syslog, and what is not text is none.
-    text = message.replace("\0", "").encode("utf-8", "backslashreplace").decode("utf-8")
+    # One line: an entry of several could be taken for several entries, most easily in syslog.
+    text = printable(message)
     known = {
         "MESSAGE": text,
         "PRIORITY": str(priority),
@@ -77,7 +78,7 @@ def _write(priority: int, message: str, what: MessageId | None, fields: dict[str
         "SYSLOG_FACILITY": str(syslog.LOG_DAEMON >> 3),
         "SYSLOG_PID": str(os.getpid()),
         **({"MESSAGE_ID": what.value} if what else {}),
-        **fields,
+        **{name: printable(value) for name, value in fields.items()},
     }
     if not journald.send(known):
         syslog.openlog("rescue", syslog.LOG_PID, syslog.LOG_DAEMON)

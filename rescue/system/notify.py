@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rescue.printable import printable
 from rescue.system.run import run, which
 
 _TOLD = Path("/run/rescue/told")
@@ -25,9 +26,9 @@ def mail(message: str) -> None:
     run(mail_argv(which("sendmail") or "sendmail"), stdin=message)
 
 
-def wall(text: str) -> None:
-    """Show a text on every terminal where somebody is logged in. Raises CommandError."""
-    run(["wall"], stdin=text)
+def wall(line: str) -> None:
+    """Show a line on every terminal, whoever is logged in there. Raises CommandError."""
+    run(["wall"], stdin=f"{printable(line)}\n")
 
 
 def told_at(unit: str, folder: Path = _TOLD) -> float:

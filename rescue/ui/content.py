@@ -10,22 +10,21 @@ from rescue.model.record import RunSummary
 
 def suspect_line(each: Suspect) -> str:
     """Return the sentence on one file: which side changed, and what became of it."""
-    path = shown(each.path)
     if each.accepted:
-        return f"{path}: the source's content was accepted, and is on the mirror"
+        return f"{each.path}: the source's content was accepted, and is on the mirror"
     match each.verdict:
         case Verdict.MIRROR if not each.taken:
-            return f"{path} has rotted on the MIRROR, and was not written anew"
+            return f"{each.path} has rotted on the MIRROR, and was not written anew"
         case Verdict.MIRROR:
-            return f"{path} had rotted on the MIRROR, and was written anew"
+            return f"{each.path} had rotted on the MIRROR, and was written anew"
         case Verdict.SOURCE:
-            return f"{path} has changed on the SOURCE under its old time{_how(each)}; {_KEPT}"
+            return f"{each.path} has changed on the SOURCE under its old time{_how(each)}; {_KEPT}"
         case Verdict.BOTH:
-            return f"{path} has changed on BOTH sides under its old time{_how(each)}; {_KEPT}"
+            return f"{each.path} has changed on BOTH sides under its old time{_how(each)}; {_KEPT}"
         case Verdict.UNKNOWN:
-            return f"{path} differs, and nothing was recorded of it: either side; {_KEPT}"
+            return f"{each.path} differs, and nothing was recorded of it: either side; {_KEPT}"
         case Verdict.UNREADABLE:
-            return f"{path} cannot be read to its end on the SOURCE; {_KEPT}"
+            return f"{each.path} cannot be read to its end on the SOURCE; {_KEPT}"
         case _:
             assert_never(each.verdict)
 
@@ -43,7 +42,7 @@ def suspect_counts(suspects: Sequence[Suspect]) -> list[str]:
         (Verdict.UNKNOWN, "different under the same time, and held back"),
         (Verdict.UNREADABLE, "not readable on the source"),
     ):
-        paths = [shown(each.path) for each in suspects if each.verdict is verdict]
+        paths = [each.path for each in suspects if each.verdict is verdict]
         if paths:
             more = f", {paths[0]} and others" if len(paths) > 1 else f", {paths[0]}"
             lines.append(f"{len(paths)} {'files' if len(paths) > 1 else 'file'} {what}{more}")
@@ -65,17 +64,12 @@ def distrust_lines(run: RunSummary) -> list[str]:
     """Return that a run was degraded because the source's disk is failing, and why."""
     if not run.distrust:
         return []
-    kept = [f"{shown(path)} stays as it was on the mirror" for path in run.kept]
+    kept = [f"{path} stays as it was on the mirror" for path in run.kept]
     return [
         f"DEGRADED: the source's disk is failing ({'; '.join(run.distrust)}): nothing was deleted "
         "on the mirror, and what cannot be read stays as it was. Replace that disk",
         *kept,
     ]
-
-
-def shown(path: str) -> str:
-    """Return a path as it can be printed, whatever bytes it has."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _how(each: Suspect) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +25,7 @@ class DiskRow:
     """One disk as it is shown; every field is text for people."""
 
     device: str
-    identity: str
+    identity: tuple[str, ...]
     size: str
     model: str
     table: str
@@ -57,12 +58,12 @@ def disks_table(
     for row in disk_rows(machine, records=records, long=long):
         cells = (
             (row.device, row.size, row.table),
-            (row.identity, row.model),
+            (*row.identity, row.model),
             row.holds,
             (row.role, row.use),
         )
         # Labels and serials are data: rich must not read '[...]' in them as markup.
-        table.add_row(*(Text("\n".join(filter(None, lines))) for lines in cells))
+        table.add_row(*(Group(*(Text(line) for line in lines if line)) for lines in cells))
     return table
 
 
@@ -80,7 +81,7 @@ def carries_system(disk: Disk, machine: Machine) -> bool:
 def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord], *, long: bool) -> DiskRow:
     return DiskRow(
         device=disk.path,
-        identity="\n".join(_names(disk) if long else _names(disk)[:1] + _stand_in(disk)),
+        identity=_names(disk) if long else _names(disk)[:1] + _stand_in(disk),
         size=human_bytes(disk.size),
         model=_model(disk),
         table=disk.table.kind.name if disk.table else "no table",

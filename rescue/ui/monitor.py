@@ -7,6 +7,7 @@ from math import isfinite
 
 from rescue.model.role import Role
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.printable import printable
 from rescue.ui.facts import duration_words, reasons
 
 _WORDS = {
@@ -70,5 +71,4 @@ def _label(name: str) -> str:
 
 def _plain(text: str) -> str:
     """Return text on one line, without the bar behind which the figures begin."""
-    shown = "".join(char if char.isprintable() else " " for char in text)
-    return shown.replace("|", "/")
+    return printable(text).replace("|", "/")

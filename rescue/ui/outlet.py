@@ -94,11 +94,12 @@ def _fill_standard_descriptors() -> None:
 
 
 def _through_outlet(stream: TextIO | None, fd: int) -> TextIO:
-    """Return a text stream of that descriptor with the manners of Python's own, if it has one."""
+    """Return a text stream of that descriptor with the encoding of Python's own, if it has one."""
     return io.TextIOWrapper(
         io.BufferedWriter(Outlet(fd, "w", closefd=False)),
         encoding=stream.encoding if stream else "utf-8",
-        errors=(stream.errors if stream else None) or "backslashreplace",
+        # A terminal that cannot show a letter gets its number: no reason to end in a traceback.
+        errors="backslashreplace",
         line_buffering=fd == 2 or os.isatty(fd),
     )
 

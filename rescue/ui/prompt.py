@@ -1,4 +1,4 @@
-"""The one place that asks questions."""
+"""The one place that asks questions; in what it shows nothing foreign is obeyed."""
 
 import os
 import sys
@@ -12,6 +12,7 @@ from rescue.errors import TerminatedError, UsageError
 from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.restore import RestorePlan
+from rescue.printable import printable
 
 _WHEN_READY = "run the same command again when you are ready"
 _HOW = "(arrows or number, Enter)"
@@ -45,7 +46,7 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
     import questionary
 
     question = questionary.text(
-        f"Everything on {plan.target_path} will be lost. Type its identity to go on:",
+        printable(f"Everything on {plan.target_path} will be lost. Type its identity to go on:"),
         **_drawn(),
     )
     try:
@@ -97,11 +98,15 @@ def choose(
     import questionary
 
     choices = [
-        questionary.Choice(title=each.title, value=each.value, description=each.hint)
+        questionary.Choice(
+            title=printable(each.title),
+            value=each.value,
+            description=printable(each.hint) if each.hint else None,
+        )
         for each in options
     ]
     question = questionary.select(
-        message,
+        printable(message),
         choices=choices,
         default=suggested,
         pointer=">",
@@ -133,7 +138,7 @@ def confirm(message: str) -> bool | Instead:
     import questionary
 
     try:
-        return bool(questionary.confirm(message, default=False, **_drawn()).unsafe_ask())
+        return bool(questionary.confirm(printable(message), default=False, **_drawn()).unsafe_ask())
     except _LEFT:
         return Instead.LEFT
 
@@ -143,7 +148,10 @@ def ask_text(message: str, *, default: str, wrong: Callable[[str], str]) -> str 
     import questionary
 
     question = questionary.text(
-        message, default=default, validate=lambda text: wrong(text) or True, **_drawn()
+        printable(message),
+        default=printable(default),
+        validate=lambda text: printable(wrong(text)) or True,
+        **_drawn(),
     )
     try:
         return str(question.unsafe_ask())
@@ -190,7 +198,7 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
 
     count = sum(len(told.comes) for told in plan.users)
     question = questionary.select(
-        f"{count} files would come back from {plan.origin.name}:",
+        printable(f"{count} files would come back from {plan.origin.name}:"),
         choices=[questionary.Choice(title=choice.value, value=choice) for choice in RestoreChoice],
         pointer=">",
         use_shortcuts=True,

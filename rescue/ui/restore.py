@@ -41,13 +41,13 @@ def render_restore(plan: RestorePlan) -> RenderableType:
     ]
     if plan.newest:
         parts.append(Text("Newest changes that would come:", style="bold"))
-        parts += [Text(f"  {_shown(path)}") for path in plan.newest]
+        parts += [Text(f"  {path}") for path in plan.newest]
     parts += [Text(f"Note: {note}", style="yellow") for note in plan.notes]
     for words, paths in (
         ("a time yet to come, there", plan.future_there),
         ("a time yet to come, here", plan.future_here),
     ):
-        parts += [Text(f"  {words}: {_shown(path)}") for path in _first(paths)]
+        parts += [Text(f"  {words}: {path}") for path in _first(paths)]
     parts.append(Text("Nothing is deleted, and no file that is newer here is replaced."))
     return Group(*parts)
 
@@ -79,8 +79,8 @@ def report_lines(report: RestoreReport, *, most: int | None = None) -> Iterator[
     yield from ("", *(f"put aside: {folder}" for folder in report.losers))
     yield from (f"note: {note}" for note in report.notes)
     yield from (f"{one.link}: {one.message}" for one in report.findings)
-    yield from (f"a time yet to come, there: {_shown(path)}" for path in report.future_there)
-    yield from (f"a time yet to come, here: {_shown(path)}" for path in report.future_here)
+    yield from (f"a time yet to come, there: {path}" for path in report.future_there)
+    yield from (f"a time yet to come, here: {path}" for path in report.future_here)
 
 
 def _sentence(told: Told) -> str:
@@ -115,12 +115,12 @@ def _table(users: Sequence[Told]) -> Table:
 
 def _name(told: Told) -> str:
     if told.user and told.tree != HOMES:
-        return _shown(f"{told.tree} ({told.user})")
-    return _shown(f"{told.tree}/{told.user}" if told.user else told.tree)
+        return f"{told.tree} ({told.user})"
+    return f"{told.tree}/{told.user}" if told.user else told.tree
 
 
 def _place(told: Told, path: str) -> str:
-    return _shown(f"{told.tree}/{path}" if path else told.tree)
+    return f"{told.tree}/{path}" if path else told.tree
 
 
 def _paths(words: str, paths: Sequence[str], told: Told, most: int | None) -> Iterator[str]:
@@ -132,9 +132,3 @@ def _paths(words: str, paths: Sequence[str], told: Told, most: int | None) -> It
 
 def _first(paths: Sequence[str]) -> Sequence[str]:
     return paths[:MOST_PATHS]
-
-
-def _shown(path: str) -> str:
-    """Return a path as one line of valid text, whatever bytes a user put into a name."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -13,7 +13,7 @@ from rescue.model.event import Progress as Advance
 from rescue.model.finding import Refusal
 from rescue.model.record import RunSummary
 from rescue.ui import terminal
-from rescue.ui.content import distrust_lines, shown, suspect_hints, suspect_line
+from rescue.ui.content import distrust_lines, suspect_hints, suspect_line
 from rescue.ui.progress import StepProgress
 from rescue.units import human_bytes
 
@@ -29,20 +29,17 @@ class Screen:
         self._bar: StepProgress | None = None
 
     def show(self, what: RenderableType) -> None:
-        """Print something a command was asked for."""
-        self.out.print(what)
+        """Print something a command was asked for; a text is one line."""
+        self.out.print(Text(what) if isinstance(what, str) else what)
 
     def show_plain(self, text: str) -> None:
-        """Print a line for another program: nothing in it is taken for markup, nothing folded."""
-        self.out.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        """Print lines for another program (JSON, too): none is folded or taken for markup."""
+        for line in text.removesuffix("\n").split("\n"):
+            self.out.print(Text(line), soft_wrap=True)
 
     def warn(self, said: str) -> None:
         """Print what a person has to look at, though the command goes on."""
-        self.err.print(f"warning: {said}", style="yellow", markup=False)
-
-    def say(self, line: str) -> None:
-        """Print a line as it is: a path in it may hold what is markup elsewhere."""
-        self.out.print(line, markup=False)
+        self.err.print(Text(f"warning: {said}", style="yellow"))
 
     @contextmanager
     def busy(self, what: str) -> Iterator[None]:
@@ -60,15 +57,20 @@ class Screen:
     def refuse(self, refusals: Iterable[Refusal]) -> None:
         """Print every reason at once, each with what to do about it."""
         for refusal in refusals:
-            self.err.print(f"refused: {refusal.reason}", style="bold red", markup=False)
+            self.err.print(Text(f"refused: {refusal.reason}", style="bold red"))
             if refusal.hint:
-                self.err.print(f"   hint: {refusal.hint}", markup=False)
+                self.err.print(Text(f"   hint: {refusal.hint}"))
 
     def fail(self, error: RescueError) -> None:
         """Print what went wrong and what to do next."""
-        self.err.print(f"rescue: {error.message}", style="bold red", markup=False)
+        self.err.print(Text(f"rescue: {error.message}", style="bold red"))
         if error.hint:
-            self.err.print(f"  hint: {error.hint}", markup=False)
+            self.err.print(Text(f"  hint: {error.hint}"))
+
+    def trace(self, lines: Iterable[str]) -> None:
+        """Print where an error came from, for who asked for it."""
+        for line in lines:
+            self.err.print(Text(line), soft_wrap=True)
 
     def emit(self, event: Event) -> None:
         """Print an event of a running plan."""
@@ -80,16 +82,13 @@ class Screen:
             case StepDone():
                 self._stop_bar()
                 detail = f": {event.detail}" if event.detail else ""
-                self.out.print(
-                    f"[{event.number}/{event.total}] {event.title}{detail} ({event.seconds:.1f} s)",
-                    markup=False,
-                )
+                what = f"[{event.number}/{event.total}] {event.title}{detail}"
+                self.out.print(Text(f"{what} ({event.seconds:.1f} s)"))
             case Advance():
                 if self._bar:
                     self._bar.advance(event)
             case Notice():
-                said = f"note: {shown(event.message)}"
-                self.out.print(said, style="yellow", markup=False)
+                self.out.print(Text(f"note: {event.message}", style="yellow"))
             case _:
                 assert_never(event)
 
@@ -125,7 +124,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
     lines += [suspect_line(each) for each in summary.suspects]
     lines += suspect_hints(summary.suspects)
     lines += [
-        f"could not be read, the mirror keeps what it has: {shown(path)}"
+        f"could not be read, the mirror keeps what it has: {path}"
         for path in summary.unreadable[:MOST_PATHS]
     ]
     if len(summary.unreadable) > MOST_PATHS:

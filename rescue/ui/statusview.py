@@ -8,6 +8,7 @@ from rich.text import Text
 from rescue.model.status import Health, MirrorStatus, Status
 from rescue.ui.facts import Fact, disk_fact, duration_words, mirror_facts, stake_sentence
 from rescue.ui.status import headline
+from rescue.ui.terminal import one_line
 
 STYLE = {
     Health.GOOD: "green",
@@ -27,7 +28,8 @@ def status_view(status: Status) -> tuple[RenderableType, ...]:
     parts += [_frame(each, now=status.at) for each in status.mirrors]
     if status.disk_health is not None:
         first = _columns((disk_fact(status.disk_health),))
-        parts.append(Panel(first, title=Text(f"first disk {status.disk}"), title_align="left"))
+        title = one_line(Text(f"first disk {status.disk}"))
+        parts.append(Panel(first, title=title, title_align="left"))
     if status.turn:
         parts.append(Text(f"it is the day of mirror '{status.turn}'"))
     if status.next_steps:
@@ -39,7 +41,8 @@ def status_view(status: Status) -> tuple[RenderableType, ...]:
 def _frame(each: MirrorStatus, *, now: float) -> Panel:
     style = STYLE[each.health]
     attached = "attached" if each.attached else "not attached"
-    title = Text(f"mirror '{each.name}' ({each.disk}): {each.health.name}", style=style)
+    # Before its frame is drawn around it: rich measures a title once.
+    title = one_line(Text(f"mirror '{each.name}' ({each.disk}): {each.health.name}", style=style))
     age = duration_words(each.age) if each.last_complete else "never complete"
     if each.overdue_after:
         age += f", OVERDUE: its limit is {duration_words(each.overdue_after)}"

@@ -1,12 +1,36 @@
-"""What the terminal at hand can show: a serial console is one, too."""
+"""What the terminal at hand can show: a serial console is one, too. The one door to it.
+
+Nothing foreign is obeyed there: every text that is printed is one line of printable characters, and
+none is taken for rich's markup. What shall be several lines is several texts (a Group).
+"""
 
 import os
 import sys
+from collections.abc import Iterable
+from typing import IO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Span, Text
+
+from rescue.printable import printable
 
 
-class _PlainLetters(Console):
+class _Filtered(Console):
+    """A console that shows what others would obey."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render anything; rich comes here for every part of it, down to the texts."""
+        if isinstance(renderable, str):
+            renderable = Text(printable(renderable))
+        elif isinstance(renderable, Text):
+            renderable = one_line(renderable)
+        return super().render(renderable, options)
+
+
+class _PlainLetters(_Filtered):
     """A console for terminals that draw no lines: rich then makes its tables and bars of ASCII."""
 
     @property
@@ -15,15 +39,36 @@ class _PlainLetters(Console):
         return "ascii"
 
 
-def console(*, errors: bool = False) -> Console:
-    """Return the console of standard output, or of standard error.
+def console(*, errors: bool = False, file: IO[str] | None = None) -> Console:
+    """Return the console of standard output or standard error, or one that writes to a file.
 
     On a terminal lines are folded between words; without one nothing may be folded: each line is
     one record for the journal.
     """
-    stream = sys.stderr if errors else sys.stdout
-    kind = Console if draws_lines() else _PlainLetters
-    return kind(stderr=errors, highlight=False, soft_wrap=not stream.isatty())
+    stream = file or (sys.stderr if errors else sys.stdout)
+    kind = _Filtered if draws_lines() else _PlainLetters
+    return kind(
+        file=file,
+        stderr=errors,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
+    )
+
+
+def one_line(text: Text) -> Text:
+    """Return a text as one line of printable characters, each with the style that it had."""
+    plain = text.plain
+    if plain.isprintable():
+        return text
+    shown = [printable(char) for char in plain]
+    starts = [0]
+    for piece in shown:
+        starts.append(starts[-1] + len(piece))
+    line = text.blank_copy("".join(shown))
+    line.spans = [Span(starts[at.start], starts[at.end], at.style) for at in text.spans]
+    return line
 
 
 def draws_lines() -> bool:

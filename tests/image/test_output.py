@@ -34,7 +34,7 @@ def run(end):
 def show():
     def work(screen):
         for number in range(5000):
-            screen.say(f"line {number}")
+            screen.show(f"line {number}")
         return ExitCode.DONE
     carry_out(work, shows=True)
 
@@ -155,3 +155,46 @@ def test_what_nobody_foresaw_is_a_sentence_and_a_traceback_only_with_debug() -> 
         assert "rescue: unforeseen: KeyError: 'odd'" in said
         assert "hint:" in said
         assert ("Traceback" in said) is traceback
+
+
+BESIDE = """
+from rescue.cli import verbs
+from rescue.cli.main import main
+
+verbs._MODULES["disks"] = "a_module_that_an_upgrade_took"
+main()
+"""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_what_fails_before_a_command_begins_is_a_sentence_too(*, debug: bool) -> None:
+    argv = [sys.executable, "-c", BESIDE, *(["--debug"] if debug else []), "disks"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "rescue: unforeseen: ModuleNotFoundError: " in done.stderr
+    assert "a fault of rescue itself" in done.stderr
+    assert ("Traceback" in done.stderr) is debug
+
+
+LETTERS = """
+from rescue.cli.main import cli, main
+from rescue.cli.options import carry_out
+import click
+
+@click.command()
+def tell():
+    carry_out(lambda screen: screen.show("caf\\u00e9 \\u6f22 \\udcff \\x1b[2J") or 0)
+
+cli.commands["tell"] = tell
+main()
+"""
+
+
+@pytest.mark.parametrize("spoken", ["utf-8", "latin-1", "ascii"])
+def test_letters_that_a_terminal_has_not_end_no_command(spoken: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": spoken}
+    argv = [sys.executable, "-c", LETTERS, "tell"]
+    done = subprocess.run(argv, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode(spoken).replace("é", "\\xe9").startswith("caf\\xe9 ")
+    assert done.stdout.endswith(b" \\xff \\x1b[2J\n")

@@ -16,6 +16,7 @@ from rescue.model.record import FreeSpace, MirrorState
 from rescue.model.role import Role
 from rescue.model.stake import Proven, Stake
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.printable import printable
 from rescue.ui.monitor import monitor_line, unknown_line
 
 NOW = 1_700_000_000.0
@@ -93,8 +94,7 @@ def test_what_was_not_measured_has_no_sample_and_never_is_zero() -> None:
 def test_no_name_breaks_the_format(name: str, mount_point: str) -> None:
     room = FreeSpace(mount_point=mount_point, size=3, free=1)
     text = exposition(replace(STATUS, mirrors=(replace(MIRROR, name=name, free=(room,)),)))
-    expected = name.encode("utf-8", "replace").decode()
-    where = mount_point.encode("utf-8", "replace").decode()
+    expected, where = printable(name), printable(mount_point)
     read = parsed(text)
     assert read["rescue_mirror_generation"] == [({"mirror": expected}, 7.0)]
     assert read["rescue_mirror_free_bytes"] == [({"mirror": expected, "mount_point": where}, 1.0)]
@@ -149,7 +149,7 @@ def test_what_nobody_knows_is_unknown() -> None:
     never = replace(MIRROR, last_complete=0.0)
     line = monitor_line(replace(STATUS, mirrors=(never,), overdue_after=0.0, critical_after=0.0))
     assert "| age=U;;;0 " in line
-    assert unknown_line("not\nroot") == "RESCUE UNKNOWN - not root"
+    assert unknown_line("not\nroot") == r"RESCUE UNKNOWN - not\nroot"
 
 
 FIGURE = re.compile(r"(?:[a-z]+|'[^'=]+')=(?:U|[0-9]+(?:s|B));[0-9]*;[0-9]*;0(?:;[0-9]+)?")

@@ -43,7 +43,7 @@ def test_a_run_that_was_cut_is_said() -> None:
 def test_what_a_disk_calls_itself_gives_agetty_no_orders() -> None:
     given = record()
     odd = replace(given, mirror=replace(given.mirror, id=DiskId(serial="A\\d\x1b[2J")))
-    assert "Ad[2J" in banner("issue", odd)
+    assert "Adx1b[2J" in banner("issue", odd)
 
 
 def test_it_lies_beside_the_marker_for_root_alone(tmp_path: Path) -> None:

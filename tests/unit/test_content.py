@@ -19,6 +19,7 @@ from rescue.plan.content import (
     with_comparison,
     with_rewritten,
 )
+from rescue.printable import printable
 from rescue.system.rsyncsums import compare_argv, digests_argv, parse_compared, take_argv
 from rescue.ui.content import suspect_counts, suspect_hints, suspect_line
 from tests.builders import enrolled
@@ -203,7 +204,7 @@ def test_each_file_is_said_and_each_side_is_counted() -> None:
         Suspect(path="/e", verdict=Verdict.UNKNOWN, taken=True),
         Suspect(path="/f", verdict=Verdict.UNREADABLE, taken=False),
     ]
-    said = "\n".join(map(suspect_line, suspects))
+    said = "\n".join(printable(suspect_line(each)) for each in suspects)
     assert "/a[b] had rotted on the MIRROR, and was written anew" in said
     assert "/c\\xff has changed on the SOURCE" in said
     assert "/d has changed on BOTH sides" in said

@@ -71,7 +71,7 @@ def test_how_a_run_failed_is_an_error_and_a_skipped_one_is_not(
     fields = decode(heard.recv(65536))
     assert (fields["PRIORITY"], fields["MESSAGE_ID"]) == (priority, what.value)
     assert fields["EXIT_CODE"] == str(int(code))
-    assert fields["MESSAGE"].endswith("why\nand more")
+    assert fields["MESSAGE"].endswith(r"why\nand more")
     assert "MIRROR" not in fields
 
 

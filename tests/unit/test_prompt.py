@@ -31,6 +31,7 @@ questions = {
     "identity": lambda: ask_identity(stored(Plan)),
     "restore": lambda: ask_restore(stored(RestorePlan)),
     "choose": lambda: choose("Which one?", options),
+    "forged": lambda: choose("Which?", [Option(value="a", title="READY \u202e\x1b[2J\\nmore")]),
     "confirm": lambda: confirm("READY?"),
     "text": lambda: ask_text("READY?", default="", wrong=lambda text: ""),
 }
@@ -63,6 +64,8 @@ CTRL_C, CTRL_D, HUNG_UP = b"\x03", b"\x04", b""
         ("text", b"READY", CTRL_C, LEFT),
         ("text", b"READY", CTRL_D, LEFT),
         ("text", b"READY", HUNG_UP, LEFT),
+        # What disks call themselves: shown, not obeyed.
+        ("forged", rb"READY \u202e\x1b[2J\nmore", CTRL_C, LEFT),
     ],
 )
 def test_a_question_is_left(

@@ -279,6 +279,13 @@ def test_what_a_disk_cannot_start_is_refused(starter: Starter, name: str, said: 
     assert said in answer[0].hint
 
 
+@pytest.mark.parametrize("partuuid", ["", 'x", RUN+="/bin/sh', "1\n2", "5eedbeef-05 "])
+def test_a_record_that_is_damaged_writes_no_rule_of_udev(partuuid: str) -> None:
+    answer = planned(PLUGGED, disks=(PluggedDisk(name="attic", partuuid=partuuid),))
+    assert isinstance(answer, tuple)
+    assert "cannot be named in a rule of udev" in answer[0].reason
+
+
 def test_that_a_disk_can_be_pulled_is_said_after_a_good_run() -> None:
     news = plugged_news("attic", ExitCode.DONE)
     assert news.text == "rescue: mirror 'attic' is complete, and its disk can be pulled"
@@ -295,7 +302,7 @@ def test_a_run_that_failed_never_says_that_all_is_well(code: ExitCode) -> None:
         assert "can be pulled" not in text
         assert "complete" not in text
         assert "'attic'" in text
-    assert "no ?[31m more" in news.text
+    assert r"no \x1b[31m more" in news.text
     assert "NOT" in mail["Subject"] or "FAILED" in mail["Subject"]
 
 

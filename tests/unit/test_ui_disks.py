@@ -94,7 +94,7 @@ def test_the_disk_of_the_system_and_a_bare_disk() -> None:
     system, bare = disk_rows(machine(SOURCE, BLANK))
     assert system == DiskRow(
         device="/dev/vda",
-        identity="SRC",
+        identity=("SRC",),
         size="20.0 GiB",
         model="virtio",
         table="GPT",
@@ -133,7 +133,7 @@ def test_a_machine_that_runs_from_its_mirror_says_so() -> None:
 def test_a_disk_without_serial_is_said_to_have_none() -> None:
     nameless = disk("/dev/sdc", "", content=Foreign(kind="ntfs", label="DATA"))
     (row,) = disk_rows(machine(nameless))
-    assert row.identity == "no serial"
+    assert row.identity == ("no serial",)
     assert row.holds == ("ntfs 'DATA'",)
 
 
@@ -152,18 +152,18 @@ NVME = DiskId(
 def test_a_disk_of_many_names_is_shown_by_the_one_that_is_typed_and_long_shows_the_rest() -> None:
     ssd = replace(disk("/dev/nvme0n1", "x"), id=NVME, model="Samsung SSD 980 PRO 1TB")
     (short,) = disk_rows(machine(ssd))
-    assert (short.identity, short.model) == (NVME.serial, "Samsung SSD 980 PRO 1TB, virtio")
+    assert (short.identity, short.model) == ((NVME.serial,), "Samsung SSD 980 PRO 1TB, virtio")
     (long,) = disk_rows(machine(ssd), long=True)
-    assert long.identity.splitlines() == [NVME.serial, NVME.wwn, *NVME.by_id]
+    assert long.identity == (NVME.serial, NVME.wwn, *NVME.by_id)
 
 
 def test_a_disk_without_serial_is_told_by_its_wwn_or_by_one_link() -> None:
     by_wwn = replace(disk("/dev/sdc", "x"), id=replace(NVME, serial=""))
-    assert disk_rows(machine(by_wwn))[0].identity == NVME.wwn
+    assert disk_rows(machine(by_wwn))[0].identity == (NVME.wwn,)
     links = ("usb-Generic_Flash-0:0", "usb-Generic_Flash-0:0-other")
     nameless = replace(disk("/dev/sdd", "x"), id=DiskId(by_id=links))
-    assert disk_rows(machine(nameless))[0].identity == "no serial\nusb-Generic_Flash-0:0"
-    assert disk_rows(machine(nameless), long=True)[0].identity.splitlines()[1:] == list(links)
+    assert disk_rows(machine(nameless))[0].identity == ("no serial", "usb-Generic_Flash-0:0")
+    assert disk_rows(machine(nameless), long=True)[0].identity[1:] == tuple(links)
 
 
 def test_the_table_fits_eighty_columns_and_leaves_brackets_alone() -> None:
