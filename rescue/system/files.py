@@ -1,8 +1,11 @@
 """Files that a boot depends on are replaced whole or not at all: write, fsync, rename, fsync."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
+import re
+import secrets
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -12,7 +15,12 @@ from typing import BinaryIO
 from rescue.system.run import run
 
 TEMPORARY_SUFFIX = ".rescue-new"
-"""Ends the name of a file that is being written; one that stays was cut short."""
+"""Ends the name of a file that is being written; one that stays was cut short.
+
+Between it and the name of the file that it shall be are sixteen digits, drawn anew each time: two
+writers of one file do not meet, and nobody can lay a link where one will be. While it is written it
+is locked (man 2 flock), so that the next writer knows what a cut one left, and removes it.
+"""
 
 
 def write_atomic(
@@ -24,24 +32,13 @@ def write_atomic(
     where it is given; else the file has `mode` (0644 where that is not given, too) and the
     caller's owner. Raises OSError; nothing is left behind then.
     """
-    fresh = path.with_name(path.name + TEMPORARY_SUFFIX)
-    # Unlinked first: never write through a link that somebody laid there.
-    fresh.unlink(missing_ok=True)
-    try:
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            with contextlib.suppress(PermissionError):
-                os.fchmod(fd, 0o644 if mode is None else mode)
-            if like is not None:
-                copy_metadata(like, fresh)
-            os.fsync(fd)
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    with _in_place_of(path, mode=0o600) as (file, fresh):
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(PermissionError):
+            os.fchmod(file.fileno(), 0o644 if mode is None else mode)
+        if like is not None:
+            copy_metadata(like, fresh)
 
 
 @contextlib.contextmanager
@@ -50,19 +47,60 @@ def fresh_file(path: Path, *, mode: int) -> Iterator[BinaryIO]:
 
     Raises OSError; where the block raises, what was at `path` stays, and nothing else is left.
     """
-    fresh = path.with_name(path.name + TEMPORARY_SUFFIX)
-    fresh.unlink(missing_ok=True)
+    with _in_place_of(path, mode=mode) as (file, _):
+        yield file
+
+
+@contextlib.contextmanager
+def _in_place_of(path: Path, *, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
+    """Give a new file and its temporary path; it is durable and at `path` after a good end."""
+    _remove_leftovers(path)
+    fresh, fd = _locked_file(path, mode)
     try:
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with os.fdopen(fd, "wb") as file:
-            yield file
+            yield file, fresh
             file.flush()
             os.fsync(fd)
-        fresh.replace(path)
+            fresh.replace(path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def _locked_file(path: Path, mode: int) -> tuple[Path, int]:
+    """Create the file to be, and lock it before somebody takes it for a leftover."""
+    while True:
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}{TEMPORARY_SUFFIX}")
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        if _lock(fd) and os.fstat(fd).st_nlink:
+            return fresh, fd
+        os.close(fd)
+        fresh.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what writers of `path` left that were cut; whoever is at it holds its lock."""
+    digits = r"(\.[0-9a-f]{16})?"  # an older rescue had none
+    ours = re.compile(re.escape(path.name) + digits + re.escape(TEMPORARY_SUFFIX))
+    for each in path.parent.iterdir():
+        if not ours.fullmatch(each.name):
+            continue
+        with contextlib.suppress(OSError):
+            fd = os.open(each, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if _lock(fd):
+                    each.unlink(missing_ok=True)
+            finally:
+                os.close(fd)
+
+
+def _lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def own_folder(path: Path) -> None:
