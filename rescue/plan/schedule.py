@@ -61,14 +61,15 @@ def checksum_due(
 
     It does when none has since the last such day of the week, today included: a Sunday on which
     the machine was off is made up for on Monday, and nothing is compared twice. `last` is the day
-    of the last complete run that compared, None where there was none. A mirror that is not `whole`
+    of the last complete run that compared, None where there was none; one that is yet to come was
+    told by a clock that was wrong, and is none. A mirror that is not `whole`
     (its last run did not come to its end) is made whole first, and so is one whose last comparison
     was `cut`: one that never gets through (a time limit) must not keep the mirror from its runs.
     """
     if day is ChecksumDay.NEVER or cut or not whole:
         return False
     latest = today - timedelta(days=(today.weekday() - _WEEK.index(day)) % 7)
-    return last is None or last < latest
+    return last is None or last < latest or last > today
 
 
 def schedule_files(

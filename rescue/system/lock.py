@@ -48,17 +48,17 @@ def is_held(path: Path = LOCK, *, locks: Path = Path("/proc/locks")) -> bool:
     Whoever tries a lock has it for a moment, and a run that begins in that moment would give up.
     """
     try:
-        inode = path.stat().st_ino
+        inode = str(path.stat().st_ino)
     except FileNotFoundError:
         return False
     fields = (line.split() for line in locks.read_text(encoding="ascii").splitlines())
-    return any("FLOCK" in each and f":{inode}" in _place(each) for each in fields)
+    return any("FLOCK" in each and _inode(each) == inode for each in fields)
 
 
-def _place(fields: list[str]) -> str:
-    """Return 'major:minor:inode' of a line; the device is left alone, as overlays name theirs."""
+def _inode(fields: list[str]) -> str:
+    """Return the inode of a line: of 'major:minor:inode', since overlays name devices of theirs."""
     place = next((field for field in fields if field.count(":") == 2), "")
-    return f":{place.rpartition(':')[2]}"
+    return place.rpartition(":")[2]
 
 
 def _take(fd: int, patience: float) -> None:

@@ -12,6 +12,8 @@ from rescue.model.status import Health, MirrorStatus, Status
 from rescue.units import human_bytes
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_SLACK = 600
+"""Seconds by which a clock may have been set back since, without having been wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +153,9 @@ def _last_run(each: MirrorStatus) -> Fact:
 def _checksum(each: MirrorStatus, *, now: float) -> Fact:
     if not each.last_checksum:
         return Fact(name="every content compared", said="never")
+    if each.last_checksum > now + _SLACK:
+        said = f"never, as far as is known: {moment(each.last_checksum)} is yet to come"
+        return Fact(name="every content compared", said=said, bad=True)
     ago = duration_words(max(0.0, now - each.last_checksum))
     return Fact(name="every content compared", said=f"{ago} ago")
 

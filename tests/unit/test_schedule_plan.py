@@ -97,6 +97,15 @@ def test_a_comparison_that_is_a_week_old_is_always_due(day: ChecksumDay, ahead: 
     assert checksum_due(day, today=today, last=None, whole=True)
 
 
+def test_a_comparison_that_is_yet_to_come_was_none() -> None:
+    """A clock that was ahead by a year would else keep every content from a comparison so long."""
+    ahead = SUNDAY + timedelta(days=365)
+    assert checksum_due(ChecksumDay.SUNDAY, today=SUNDAY, last=ahead, whole=True)
+    assert checksum_due(
+        ChecksumDay.SUNDAY, today=SUNDAY + timedelta(days=3), last=ahead, whole=True
+    )
+
+
 def test_it_never_compares_where_that_is_chosen_or_the_mirror_is_not_whole() -> None:
     assert not checksum_due(ChecksumDay.NEVER, today=SUNDAY, last=None, whole=True)
     assert not checksum_due(ChecksumDay.SUNDAY, today=SUNDAY, last=None, whole=False)
