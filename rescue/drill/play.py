@@ -85,7 +85,7 @@ def play(plan: DrillPlan, theatre: Theatre, audience: Audience) -> tuple[Boot, .
             _disk(mirror, plan.mirror_disk.serial[:20], theatre.bus),
             _disk(new, plan.new_serial, theatre.bus),
         )
-        stage = _Stage(plan, theatre.accelerator, audience, folder, end)
+        stage = Stage(plan, theatre.accelerator, audience, folder, end)
         night = stage.boot(Part.NIGHT, disks)
         if night.trouble or not _came_to_its_end(night):
             return (night,)
@@ -103,7 +103,7 @@ def _came_to_its_end(boot: Boot) -> bool:
 
 
 @dataclass(frozen=True)
-class _Stage:
+class Stage:
     """Where the guests of one rehearsal play; `end` is when its time is over (monotonic)."""
 
     plan: DrillPlan
@@ -150,7 +150,7 @@ class _Stage:
     def _listen(self, guest: PoweredOn, *, emulated: bool) -> tuple[tuple[Line, ...], str]:
         """Return every line of the guest's report with its time, and what was wrong with its end.
 
-        Raises _LostByKvmError where one under KVM shows no sign of life before it begins.
+        Raises _LostByKvmError where one under KVM ends, or shows no sign of life, before it begins.
         """
         lines: list[Line] = []
         silence = Silence()
@@ -163,6 +163,8 @@ class _Stage:
                 self.audience.heard(lines[-1])
             begun = any(line.text.startswith("@ begin") for line in lines)
             if not on:
+                if not emulated and not begun:
+                    raise _LostByKvmError("the guest ended before it began")
                 return tuple(lines), ""
             if time.monotonic() > self.end:
                 limit = self.plan.limit / 60
@@ -177,7 +179,7 @@ class _Stage:
 
 
 class _LostByKvmError(RescueError):
-    """A guest under KVM shows no sign of life."""
+    """A guest under KVM ended, or showed no sign of life, before it began."""
 
 
 def _screen(guest: PoweredOn, path: Path) -> bytes:
