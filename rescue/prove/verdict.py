@@ -22,6 +22,8 @@ from rescue.prove.report import ANSWERS, check_answer
 
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "ceph", "glusterfs", "9p", "sshfs", "fuse.sshfs")
 _RESUME = "resume="
+_UNFINISHED = ("", "initializing", "starting", "offline", "unknown")
+"""What 'systemctl is-system-running' says of a boot that is not through; '' where it is silent."""
 
 
 def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
@@ -128,9 +130,11 @@ def _boot_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 def _inside(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Return what was seen from inside, in the order in which a boot goes."""
-    found = _unheard(plan, report)
-    found += _root_findings(report) + _mount_findings(plan, report) + _layer_findings(report)
-    found += _unit_findings(plan, report)
+    found = _unheard(plan, report) + _root_findings(report)
+    mounts = _mount_findings(plan, report) + _layer_findings(report)
+    units = _unit_findings(plan, report)
+    # What is not mounted may still be to come where the boot is not through.
+    found += units + mounts if report.state in _UNFINISHED else mounts + units
     found += _home_findings(plan, report) + _marker_findings(plan, report)
     for check in report.checks:
         said = f"'{check.command}' ended with {check.exit_code}"
@@ -241,9 +245,10 @@ def _unit_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
             found.append(_error(Phase.USERSPACE, said))
         case "running" | "degraded":
             found.append(_ok(Phase.USERSPACE, f"systemd says: {report.state}"))
-        case "" | "initializing" | "starting" | "offline" | "unknown":
+        case state if state in _UNFINISHED:
             jobs = ", ".join(report.waiting) or "what, it did not say"
-            found.append(_error(Phase.USERSPACE, f"systemd still waited for: {jobs}"))
+            said = f"the boot was not through, systemd still waited for: {jobs}"
+            found.append(_error(Phase.USERSPACE, said))
         case "maintenance":
             found.append(_error(Phase.USERSPACE, "systemd is in emergency or rescue mode"))
         case _:

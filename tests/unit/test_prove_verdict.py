@@ -185,6 +185,13 @@ def test_a_boot_that_never_ends_is_explained_by_what_was_said_first() -> None:
     assert any("still waited for: dbus.service" in each for each in said)
 
 
+@pytest.mark.parametrize("state", ["", "initializing", "starting"])
+def test_what_a_boot_that_was_not_through_had_not_mounted_is_no_cause(state: str) -> None:
+    report = replace(GOOD, state=state, waiting=("dev-vdb3.device",), mounts=MOUNTS[:1], swaps=())
+    said = cause(seen(report))
+    assert "the boot was not through, systemd still waited for: dev-vdb3.device" in said
+
+
 def test_what_may_be_absent_is_no_failure_of_the_mirror() -> None:
     share = FstabLine(target="/srv", source="nas:/srv", fstype="nfs4", options=("defaults",))
     other = replace(share, fstype="ext4", source="UUID=x")
