@@ -168,6 +168,8 @@ def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> rsync.Tally:
         remove_partial(job.target)
         if step.first or not job.deletions or work.failing:
             raise
+        said = f"no room for old and new files of {step.mount_point} at once: deletions come first"
+        work.emit(Notice(message=said))
         return _tightly(job, step.mount_point, work)
 
 
@@ -178,8 +180,6 @@ def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
     starts goes last, and only where the new one does not fit beside it. Raises FullError where
     even that is not enough.
     """
-    said = f"no room for old and new files of {mount_point} at once: deletions come first"
-    work.emit(Notice(message=said))
     remove_partial(job.target)
     kept = kept_for_the_menu(work)
     dropped = 0 if _is_hidden("/boot", work) else drop_old(mount_point, work, but=kept)
