@@ -108,6 +108,7 @@ def apply_plan(
         distrust=_distrust(plan, work),
         kept=tuple(work.kept),
         postponed=plan.rewritten.unfinished,
+        notes=tuple(work.notes),
         live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
         free=work.free,
     )

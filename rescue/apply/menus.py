@@ -32,7 +32,7 @@ def keep_menu(work: TreeWork) -> bool:
         why = _judge(source, work)
     if not why or not _boots(Tree(root=work.workspace.tree()), work):
         return False
-    work.emit(Notice(message=f"the menu of the last run stays on the mirror: {why}"))
+    work.note(f"the menu of the last run stays on the mirror: {why}")
     return True
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
-from rescue.model.event import Event
+from rescue.model.event import Event, Notice
 from rescue.model.record import FreeSpace, MirrorRecord
 from rescue.model.unread import Seen
 from rescue.system.rsync import Tally
@@ -19,6 +19,7 @@ class Work:
     from then on. `flags` are the inode flags that were found on the mirror, by mount point and
     path. `kept` are paths that the source has not like this any more, and that were not
     deleted. `seen` is how far each file system of the source can be looked into, by mount point.
+    `notes` are what of the notices shall still be known after the run.
     """
 
     grant: WriteGrant
@@ -33,11 +34,17 @@ class Work:
     kept: list[str] = field(default_factory=list)
     failing: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def device(self) -> str:
         """The whole disk's node, where the plan saw it."""
         return self.grant.plan.target_path
+
+    def note(self, said: str) -> None:
+        """Say what was not as on other nights, and keep it for the summary."""
+        self.notes.append(said)
+        self.emit(Notice(message=said))
 
     def check_disk(self) -> None:
         """Raise RefusedError unless the disk at the plan's path is the granted one, now."""

@@ -68,7 +68,8 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             raise GuardRefusedError(tuple(refusals))
         settings = config.load()
         with deadline(settings.run.time_limit_hours):
-            if wait_for_packages(settings.run.package_wait_minutes, screen.emit):
+            waited = wait_for_packages(settings.run.package_wait_minutes, screen.emit)
+            if waited:
                 machine = discover()
             turn = choose_for_run(machine, settings, name=options.name)
             record = _tried(turn.record)
@@ -88,7 +89,15 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
                     attendant=attendant(outside, screen),
                 )
                 return hooked.carry_out(
-                    lambda warned: _run(plan, leave, screen, settings, warned, book)
+                    lambda warned: _run(
+                        plan,
+                        leave,
+                        screen,
+                        settings,
+                        book,
+                        warned=warned,
+                        notes=(waited,) if waited else (),
+                    )
                 )
 
 
@@ -97,11 +106,13 @@ def _run(
     leave: WriteGrant,
     screen: Screen,
     settings: Config,
-    warned: tuple[str, ...],
     book: Logbook,
+    *,
+    warned: tuple[str, ...],
+    notes: tuple[str, ...],
 ) -> ExitCode:
     done = perform(plan, leave, screen)
-    outcome = with_warnings(done, warned)
+    outcome = with_warnings(done, warned, notes=notes)
     book.outcome = outcome
     return finish(plan, outcome, leave, screen, settings=settings, book=book)
 

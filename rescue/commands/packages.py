@@ -17,24 +17,25 @@ def wait_for_packages(
     *,
     lock: Path = FRONTEND_LOCK,
     pause: float = _PAUSE,
-) -> bool:
-    """Wait until nobody installs packages, so many minutes at most; return whether it had to.
+) -> str:
+    """Wait until nobody installs packages, so many minutes at most; return what came of it.
 
-    Both are said. What is copied is one consistent set all the same: a menu is written only where
-    what it starts is there.
+    '' is returned where nobody does, and nothing said then. What is copied is one consistent set
+    all the same: a menu is written only where what it starts is there.
     """
     holder = lock_holder(lock)
     if holder is None or minutes <= 0:
-        return False
+        return ""
     name = f"{program(holder) or 'a program'} (process {holder})"
     emit(Notice(message=f"{name} is installing packages: waiting for it, {minutes:g} min at most"))
     begun = time.monotonic()
     end = begun + minutes * _MINUTE
     while lock_holder(lock) is not None:
         if (left := end - time.monotonic()) <= 0:
-            said = f"{name} is still at work after {minutes:g} min: the system is copied as it is"
-            emit(Notice(message=said))
-            return True
+            said = f"{name} was still at work after {minutes:g} min: the system is copied as it is"
+            break
         time.sleep(min(pause, left))
-    emit(Notice(message=f"{name} was waited for, {time.monotonic() - begun:.0f} s"))
-    return True
+    else:
+        said = f"{name} was waited for, {time.monotonic() - begun:.0f} s"
+    emit(Notice(message=said))
+    return said

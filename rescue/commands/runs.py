@@ -69,9 +69,12 @@ def perform(plan: Plan, leave: WriteGrant, screen: Screen) -> Outcome:
         screen.close()
 
 
-def with_warnings(outcome: Outcome, warned: tuple[str, ...]) -> Outcome:
-    """Return the outcome with what went wrong in hooks that stopped nothing."""
-    return replace(outcome, summary=replace(outcome.summary, hooks_failed=warned))
+def with_warnings(
+    outcome: Outcome, warned: tuple[str, ...], *, notes: tuple[str, ...] = ()
+) -> Outcome:
+    """Return the outcome with what went wrong in hooks that stopped nothing, and earlier notes."""
+    done = outcome.summary
+    return replace(outcome, summary=replace(done, hooks_failed=warned, notes=notes + done.notes))
 
 
 def _note_begun(plan: Plan) -> None:

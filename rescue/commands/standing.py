@@ -196,6 +196,7 @@ def _mirror(
         attached=is_attached(machine, record),
         vanished=last.vanished if last else 0,
         troubles=troubles,
+        notes=last.notes if last else (),
         took=whole.seconds if whole and same else last.seconds if last else 0.0,
         figures=RunFigures.of(last) if last else None,
         free=last.free if last else (),

@@ -89,6 +89,7 @@ class RunSummary:
     why the source's disk was not trusted, so that nothing was deleted; `kept` are paths that
     stayed though something else is in their place on the source. `postponed` are mount points
     where so much was rewritten under its old size and time that the rest comes with the next run.
+    `notes` are sentences on what was not as on other nights, though the mirror lacks nothing by it.
     """
 
     started: float
@@ -107,6 +108,7 @@ class RunSummary:
     distrust: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     postponed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def unaccepted(self) -> tuple[Suspect, ...]:

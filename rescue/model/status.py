@@ -30,7 +30,8 @@ class MirrorStatus:
 
     `overdue_after` is the interval in seconds that a mirror has exceeded, 0 where it has not.
     `vanished` is how many files vanished while the last run copied them; `troubles` are sentences
-    on what else was not as it should be in that run, though it came to its end.
+    on what else was not as it should be in that run, though it came to its end, `notes` on what was
+    merely not as on other nights.
 
     `took` is how long the last complete run took, in seconds, `figures` what it did, `free` the
     room on the mirror after it. `last_checksum` is when the last one began that compared every
@@ -51,6 +52,7 @@ class MirrorStatus:
     overdue_after: float = 0.0
     vanished: int = 0
     troubles: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     took: float = 0.0
     figures: RunFigures | None = None
     free: tuple[FreeSpace, ...] = ()

@@ -71,6 +71,7 @@ BACK_UNKNOWN = "failback unknown (never measured)"
 def mirror_facts(each: MirrorStatus, *, now: float) -> tuple[Fact, ...]:
     """Return what is known of a mirror beside its state and age."""
     found = [_last_run(each)] if each.figures else []
+    found += [Fact(name="noted in it", said=said) for said in each.notes]
     if each.last_complete:
         found.append(_checksum(each, now=now))
     if each.free:

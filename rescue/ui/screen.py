@@ -114,6 +114,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
         lines.append(f"copied while in use, without a snapshot: {', '.join(summary.live)}")
     if summary.vanished:
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
+    lines += [f"note: {said}" for said in summary.notes]
     lines += [f"failed: {said}" for said in summary.hooks_failed]
     lines += distrust_lines(summary)
     lines += [

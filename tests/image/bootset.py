@@ -85,7 +85,8 @@ def carry_out(
 ) -> list[str]:
     """Apply a plan and leave a complete mirror, as after a good audit; return what was said.
 
-    `between` is called with every event, in the middle of the run.
+    What the summary notes of it stands at the end, once more. `between` is called with every event,
+    in the middle of the run.
     """
     said: list[str] = []
 
@@ -97,7 +98,7 @@ def carry_out(
         outcome = apply_plan(plan, pair.leave(plan), emit=emit, site=pair.site)
         done = replace(outcome.record, state=MirrorState.COMPLETE, generation=1)
         store_marker(done, pair.leave(plan), site=pair.site)
-        return [each for each in said if each]
+        return [*filter(None, said), *outcome.summary.notes]
 
     told = in_child(action)
     assert isinstance(told, list)

@@ -60,9 +60,10 @@ def test_a_run_waits_until_the_packages_are_installed(tmp_path: Path) -> None:
             if len(said) == 1:
                 holder.communicate("x")
 
-        assert wait_for_packages(60, emit, lock=lock, pause=0.05)
+        came_of_it = wait_for_packages(60, emit, lock=lock, pause=0.05)
     assert f"(process {holder.pid}) is installing packages" in said[0]
     assert "was waited for" in said[1]
+    assert came_of_it == said[1]
 
 
 def test_a_run_waits_no_longer_than_its_limit(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_run_waits_no_longer_than_its_limit(tmp_path: Path) -> None:
     said: list[Event] = []
     with held(lock):
         assert wait_for_packages(0.002, said.append, lock=lock, pause=0.05)
-        assert "is still at work" in str(said[-1])
+        assert "was still at work" in str(said[-1])
         assert not wait_for_packages(0, said.append, lock=lock)
         assert len(said) == 2
 

@@ -225,7 +225,7 @@ def test_what_was_not_as_it_should_be_in_the_last_run_is_a_warning() -> None:
     assert "3 files vanished while the last run copied them" in said
 
 
-def test_files_that_vanished_are_counted_and_are_no_warning() -> None:
+def test_what_was_not_as_on_other_nights_is_said_and_is_no_warning() -> None:
     run = RunSummary(
         started=NOW,
         seconds=60,
@@ -236,10 +236,13 @@ def test_files_that_vanished_are_counted_and_are_no_warning() -> None:
         deletions=0,
         vanished=3,
         live=("/", "/home"),
+        notes=("apt-get (process 12) was waited for, 34 s",),
     )
     status = on_first_disk(replace(record(), last_run=run))
     assert status.health is Health.GOOD
     assert "3 files vanished" in text(status)
+    assert "    noted in it: apt-get (process 12) was waited for, 34 s" in text(status)
     said = "\n".join(summary_lines(run))
     assert "note: 3 files vanished while they were copied" in said
+    assert "note: apt-get (process 12) was waited for, 34 s" in said
     assert "copied while in use, without a snapshot: /, /home" in said
