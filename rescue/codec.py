@@ -1,6 +1,8 @@
 """Frozen data to JSON and back; every stored file carries a version number."""
 
 import json
+import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -8,16 +10,30 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
-from rescue.errors import UsageError
+from rescue.errors import DamagedError, UsageError
 from rescue.model.layer import Content
+from rescue.model.secret import Secret
 from rescue.model.step import Step
 
 T = TypeVar("T")
 
+_LARGEST = 2**63 - 1
+"""What the kernel counts sizes and sectors in."""
+
+_FARTHEST = 2.0**35
+"""Seconds: as a time the years 881 to 3058, which every calendar of Python can tell."""
+
+_ANEW = "restore it from the other disk's copy, or prepare the mirror again"
+
 
 @cache
-def _converter() -> Converter:
+def _converter(*, with_secrets: bool = False) -> Converter:
     converter = Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(int, _checked(int, _whole))
+    converter.register_structure_hook(float, _checked(float, _number))
+    converter.register_structure_hook(str, _checked(str, _text))
+    converter.register_structure_hook(Secret, lambda value, _: Secret(_text(value)))
+    converter.register_unstructure_hook(Secret, lambda v: v.text if with_secrets else "")
     # Layers hold layers: while the union's own hooks are made, its members' hooks ask for them;
     # these two answer later, when they are there.
     converter.register_unstructure_hook(Content, lambda v: converter.unstructure(v, Content))
@@ -31,8 +47,16 @@ def _converter() -> Converter:
 
 
 def to_json(value: object) -> str:
-    """Given one of our frozen values, return it as indented JSON text."""
-    return json.dumps(_converter().unstructure(value), indent=2, sort_keys=True) + "\n"
+    """Given one of our frozen values, return it as indented JSON text, fit to be shown.
+
+    Secrets are left out.
+    """
+    return _indented(_converter().unstructure(value))
+
+
+def to_stored_json(value: object) -> str:
+    """Given one of our frozen values, return it with its secrets: for a file of root alone."""
+    return _indented(_converter(with_secrets=True).unstructure(value))
 
 
 def to_line(value: object) -> str:
@@ -43,27 +67,53 @@ def to_line(value: object) -> str:
 def from_json(text: str | bytes, kind: type[T], *, known_version: int, where: str) -> T:
     """Given JSON text (as it lies on a disk, too) and the class it should hold, return the value.
 
-    `where` names the file in messages. Raises UsageError for a newer version than this program
-    knows, and for text that is not what the class needs, or no text: a disk rots.
+    `where` names the file in messages. The text may be anybody's: numbers are expected to be in
+    the range of what they count. Raises DamagedError for text that is not what the class needs,
+    or no text (a disk rots), and UsageError for a newer version than this program knows.
     """
     try:
         # Decoded here: given bytes, json would guess at UTF-16 and let halves of pairs pass.
         data: Any = json.loads(text if isinstance(text, str) else text.decode("utf-8"))
-        version = data["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{where} is not a state file of rescue: {error}",
-            hint="restore it from the other disk's copy, or prepare the mirror again",
-        ) from error
-    if not isinstance(version, int) or version > known_version:
+        version = _whole(data["version"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedError(f"{where} is not a state file of rescue: {error}", hint=_ANEW) from error
+    if version > known_version:
         raise UsageError(
             f"{where} was written by a newer rescue (version {version}, known is {known_version})",
             hint="install the newer rescue on this machine",
         )
     try:
         return _converter().structure(data, kind)
-    except (BaseValidationError, TypeError, ValueError, KeyError) as error:
-        raise UsageError(
-            f"{where} does not hold what it should: {error}",
-            hint="restore it from the other disk's copy, or prepare the mirror again",
-        ) from error
+    except (BaseValidationError, TypeError, ValueError, KeyError, RecursionError) as error:
+        raise DamagedError(f"{where} does not hold what it should: {error}", hint=_ANEW) from error
+
+
+def _checked(
+    base: type, check: Callable[[object], object]
+) -> Callable[[object, Callable[[object], object]], object]:
+    """Return the hook of a plain type; it is asked for the enumerations made of it, too."""
+    return lambda value, kind: check(value) if kind is base else kind(value)
+
+
+def _indented(plain: object) -> str:
+    return json.dumps(plain, indent=2, sort_keys=True) + "\n"
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
+        raise ValueError("this is no number that could be counted")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError("this is no number")
+    if abs(value) > _FARTHEST or not math.isfinite(value):
+        raise ValueError("this is no time, and no duration")
+    return float(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("this is no text")
+    return value

@@ -47,6 +47,10 @@ class UsageError(RescueError):
     code = ExitCode.USAGE
 
 
+class DamagedError(UsageError):
+    """A state file does not hold what it should: a disk rots, or somebody else wrote it."""
+
+
 class RefusedError(RescueError):
     """The guard says no: wrong direction, wrong disk, or a disk in use."""
 

@@ -4,11 +4,13 @@ The last runs lie on the mirror, too, beside its marker.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rescue.codec import from_json, to_line
-from rescue.errors import UsageError
+from rescue.errors import DamagedError, UsageError
 from rescue.model.history import HISTORY_VERSION, RunEntry
+from rescue.state import load_paper
 from rescue.system.files import write_atomic
 
 HISTORY_DIRECTORY = Path("/var/lib/rescue/history")
@@ -16,14 +18,41 @@ ON_MIRROR = "runs.jsonl"
 """The name of the file beside the mirror's marker."""
 
 LAST_ON_MIRROR = 30
+DAMAGED_SUFFIX = ".damaged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """The runs of one mirror, oldest first, and what is wrong with each line that is left out."""
+
+    runs: tuple[RunEntry, ...] = ()
+    damage: tuple[str, ...] = ()
+
+
+def load_history(name: str, directory: Path = HISTORY_DIRECTORY) -> History:
+    """Return the runs of the mirror of that name; none where there is no file.
+
+    Lines that are damaged (a power cut, a disk that rots) are left out, and told. Raises UsageError
+    where a newer rescue wrote one, OSError.
+    """
+    path = directory / f"{name}.jsonl"
+    try:
+        return _read(path.read_bytes(), where=str(path))
+    except FileNotFoundError:
+        return History()
 
 
 def load_runs(name: str, directory: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
-    """Return the runs of the mirror of that name, oldest first; none where there is no file.
+    """Return the runs of the mirror of that name, oldest first. Raises what `load_history` does."""
+    return load_history(name, directory).runs
 
-    Raises UsageError where a newer rescue wrote one, or a line is damaged.
-    """
-    return _read(directory / f"{name}.jsonl")
+
+def put_aside(name: str, directory: Path = HISTORY_DIRECTORY) -> Path:
+    """Keep a damaged history as it is beside the one that is written anew; return where."""
+    path = directory / f"{name}.jsonl"
+    aside = path.with_name(path.name + DAMAGED_SUFFIX)
+    write_atomic(aside, path.read_bytes(), mode=0o600)
+    return aside
 
 
 def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
@@ -34,11 +63,11 @@ def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, .
         return ()
 
 
-def known_runs_on_mirror(own_folder: Path) -> tuple[RunEntry, ...]:
-    """Return the last runs that a mirror carries; nothing where they cannot be read."""
+def known_runs_on_mirror(root: Path) -> tuple[RunEntry, ...]:
+    """Return the last runs that the mirror with its root there carries, as far as they are read."""
     try:
-        return _read(own_folder / ON_MIRROR)
-    except (UsageError, OSError):
+        return _read(load_paper(root, ON_MIRROR) or b"", where=ON_MIRROR).runs
+    except UsageError:
         return ()
 
 
@@ -58,13 +87,14 @@ def as_lines(runs: Sequence[RunEntry]) -> bytes:
     return "".join(to_line(run) for run in runs).encode()
 
 
-def _read(path: Path) -> tuple[RunEntry, ...]:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return ()
-    return tuple(
-        from_json(line, RunEntry, known_version=HISTORY_VERSION, where=f"{path}, line {number}")
-        for number, line in enumerate(data.splitlines(), 1)
-        if line.strip()
-    )
+def _read(data: bytes, *, where: str) -> History:
+    runs, damage = [], []
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip():
+            continue
+        place = f"{where}, line {number}"
+        try:
+            runs.append(from_json(line, RunEntry, known_version=HISTORY_VERSION, where=place))
+        except DamagedError as error:
+            damage.append(error.message)
+    return History(runs=tuple(runs), damage=tuple(damage))

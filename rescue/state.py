@@ -3,11 +3,13 @@
 import contextlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from rescue.codec import from_json, to_json
-from rescue.errors import UsageError
+from rescue.codec import from_json, to_stored_json
+from rescue.errors import DamagedError, RefusedError, UsageError
 from rescue.model.bootnote import boot_note
 from rescue.model.record import (
     HANDOVER_VERSION,
@@ -16,6 +18,7 @@ from rescue.model.record import (
     MirrorRecord,
     MirrorState,
 )
+from rescue.system import foreign
 from rescue.system.files import sync_directory, write_atomic
 
 T = TypeVar("T")
@@ -26,15 +29,23 @@ OWN_FOLDER = ".rescue"
 """On a mirror's root, relative to it; never copied from or to a source."""
 
 _MARKER = "mirror.json"
+_SECOND = "mirror.copy.json"
+"""The same once more: one damaged block shall not make a mirror forget that it is one."""
+
 _BOOT_NOTE = "mirror.env"
 _BOOTED = "booted"
 _HANDOVER = "failback.json"
+
+_ANEW = "restore it from the other disk's copy, or prepare the mirror again"
+
+NO_TIME = "an unknown time (its note is damaged)"
+_BOOT_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
     """Write the record, atomically, readable by root alone."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(directory / f"{record.name}.json", to_json(record).encode(), mode=0o600)
+    write_atomic(directory / f"{record.name}.json", to_stored_json(record).encode(), mode=0o600)
 
 
 def note_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
@@ -49,7 +60,8 @@ def note_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None
 def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
     """Return the record of the mirror of that name.
 
-    Raises UsageError where there is none, it was written by a newer rescue, or it is damaged.
+    Raises UsageError where there is none or it was written by a newer rescue, DamagedError where
+    it is damaged.
     """
     path = directory / f"{name}.json"
     try:
@@ -59,7 +71,9 @@ def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
             f"mirror '{name}' is in the configuration, and {path} does not exist",
             hint=f"copy /.rescue/mirror.json of the mirror to {path}, or prepare it again",
         ) from error
-    return from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+    return _sound(
+        from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path)), str(path)
+    )
 
 
 def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
@@ -72,85 +86,175 @@ def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
 def save_marker(root: Path, record: MirrorRecord) -> None:
     """Write the record to the mirror whose root is mounted at `root`, readable by root alone.
 
-    Beside it lies what the medium's boot menu reads of it. What is less than complete is said
-    there first, what is complete last: cut between the two, no menu trusts more than it may.
+    It is written twice, and what the medium's boot menu reads of it lies beside. What is less than
+    complete is said there first, what is complete last: cut between them, nothing claims more than
+    it may. Raises RefusedError where /.rescue is no folder, OSError.
     """
     folder = _own_folder(root)
+    data = to_stored_json(record).encode()
+    files = {_BOOT_NOTE: boot_note(record), _SECOND: data, _MARKER: data}
     complete = record.state is MirrorState.COMPLETE
-    if not complete:
-        write_atomic(folder / _BOOT_NOTE, boot_note(record), mode=0o600)
-    write_atomic(folder / _MARKER, to_json(record).encode(), mode=0o600)
-    if complete:
-        write_atomic(folder / _BOOT_NOTE, boot_note(record), mode=0o600)
+    for name in reversed(files) if complete else files:
+        write_atomic(folder / name, files[name], mode=0o600)
 
 
 def save_papers(root: Path, papers: Mapping[str, bytes]) -> None:
     """Write what a person reads on the night beside the marker of a mounted mirror."""
     for name, data in papers.items():
+        save_paper(root, name, data)
+
+
+def save_paper(root: Path, name: str, data: bytes) -> None:
+    """Write one file beside the marker, where it does not hold that already."""
+    if load_paper(root, name) != data:
         write_atomic(_own_folder(root) / name, data, mode=0o600)
 
 
+def load_paper(root: Path, name: str) -> bytes | None:
+    """Return a file that lies beside the marker, None where there is none that could be ours."""
+    try:
+        return foreign.read_regular(root, f"{OWN_FOLDER}/{name}")
+    except OSError:
+        return None
+
+
 def _own_folder(root: Path) -> Path:
-    folder = root / OWN_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
+    try:
+        return foreign.own_folder(root, OWN_FOLDER)
+    except NotADirectoryError as error:
+        raise RefusedError(
+            f"{root / OWN_FOLDER} is a link, or no folder: no mirror of ours has that",
+            hint="nothing was written there; look at it, and remove it if nobody needs it",
+        ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnMarker:
+    """The record that a mirror carries, and sentences on what of it was damaged."""
+
+    record: MirrorRecord
+    damage: tuple[str, ...] = ()
 
 
 def load_marker(root: Path) -> MirrorRecord | None:
     """Return the record that a mounted mirror (or the running one) carries, None without one.
 
-    Raises UsageError where it was written by a newer rescue or is damaged.
+    Raises what `find_marker` raises.
     """
-    return _load_own(root, _MARKER, MirrorRecord, known_version=RECORD_VERSION)
+    found = find_marker(root)
+    return found.record if found is not None else None
+
+
+def find_marker(root: Path) -> OwnMarker | None:
+    """Return the marker of a mounted mirror (or the running one), None where it carries none.
+
+    Its second copy counts where the first one is damaged or gone: it never claims more, see
+    `save_marker`. Raises UsageError where a newer rescue wrote it, DamagedError where neither copy
+    can be read.
+    """
+    first: MirrorRecord | None = None
+    damaged: DamagedError | None = None
+    try:
+        first = _load_marker(root, _MARKER)
+    except DamagedError as error:
+        damaged = error
+    if first is not None:
+        return OwnMarker(record=first)
+    try:
+        second = _load_marker(root, _SECOND)
+    except DamagedError as error:
+        raise damaged or error from error
+    if second is not None:
+        what = damaged.message if damaged else f"{root / OWN_FOLDER / _MARKER} is gone"
+        return OwnMarker(record=second, damage=(f"{what}: its second copy counts",))
+    if damaged is not None:
+        raise damaged
+    return None
+
+
+def _load_marker(root: Path, name: str) -> MirrorRecord | None:
+    found = _load_own(root, name, MirrorRecord, known_version=RECORD_VERSION)
+    return _sound(found, str(root / OWN_FOLDER / name)) if found is not None else None
+
+
+def _sound(record: MirrorRecord, where: str) -> MirrorRecord:
+    if record.is_sound:
+        return record
+    raise DamagedError(f"{where} does not hold what a record of a mirror does", hint=_ANEW)
 
 
 def _load_own(root: Path, name: str, kind: type[T], *, known_version: int) -> T | None:
-    path = root / OWN_FOLDER / name
+    where = root / OWN_FOLDER / name
     try:
-        data = path.read_bytes()
+        data = foreign.read_regular(root, f"{OWN_FOLDER}/{name}")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
-    return from_json(data, kind, known_version=known_version, where=str(path))
+    except OSError as error:
+        raise DamagedError(
+            f"{where} is not a state file of rescue: {error.strerror}",
+            hint=_ANEW,
+        ) from error
+    return from_json(data, kind, known_version=known_version, where=str(where))
 
 
 def load_boots(root: Path) -> tuple[str, ...]:
     """Return when a mounted mirror was started as the running system since its last run.
 
-    One time in UTC for each start, as `rescue-booted.service` wrote it on the mirror.
+    One time in UTC for each start, as `rescue-booted.service` wrote it on the mirror; NO_TIME for
+    a start whose line was cut, or otherwise tells none.
     """
     try:
-        text = (root / OWN_FOLDER / _BOOTED).read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
+        data = foreign.read_regular(root, f"{OWN_FOLDER}/{_BOOTED}")
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ()
-    return tuple(line.split()[-1] for line in text.splitlines() if line.strip())
+    except OSError:
+        return (NO_TIME,)
+    lines = data.decode("utf-8", "replace").splitlines()
+    return tuple(_boot_time(line.split()[-1]) for line in lines if line.strip("\0 \t"))
+
+
+def _boot_time(word: str) -> str:
+    try:
+        told = datetime.strptime(word, _BOOT_TIME)
+    except ValueError:
+        return NO_TIME
+    return told.strftime(_BOOT_TIME)
 
 
 def forget_boots(root: Path) -> None:
     """Remove the note that a mounted mirror was started, after a run has made it equal again."""
-    (root / OWN_FOLDER / _BOOTED).unlink(missing_ok=True)
+    foreign.remove(root, f"{OWN_FOLDER}/{_BOOTED}")
 
 
 def save_handover(root: Path, handover: Handover) -> None:
     """Note on the running mirror whose root is at `root` that a new first disk was made of it."""
-    write_atomic(root / OWN_FOLDER / _HANDOVER, to_json(handover).encode(), mode=0o600)
+    data = to_stored_json(handover).encode()
+    write_atomic(_own_folder(root) / _HANDOVER, data, mode=0o600)
 
 
 def load_handover(root: Path) -> Handover | None:
     """Return the failback that was done from the running mirror, None where there was none.
 
-    Raises UsageError where it was written by a newer rescue or is damaged.
+    Raises UsageError where it was written by a newer rescue, DamagedError where it is damaged.
     """
-    return _load_own(root, _HANDOVER, Handover, known_version=HANDOVER_VERSION)
+    found = _load_own(root, _HANDOVER, Handover, known_version=HANDOVER_VERSION)
+    if found is not None:
+        _sound(found.record, str(root / OWN_FOLDER / _HANDOVER))
+    return found
 
 
 def forget_handover(root: Path) -> None:
     """Remove the note of a failback, after a run from the new first disk."""
-    (root / OWN_FOLDER / _HANDOVER).unlink(missing_ok=True)
+    foreign.remove(root, f"{OWN_FOLDER}/{_HANDOVER}")
 
 
 def forget_marker(root: Path) -> None:
-    """Remove everything by which the disk whose root is mounted at `root` says it is a mirror."""
-    if (root / OWN_FOLDER).is_dir():
+    """Remove everything by which the disk whose root is mounted at `root` says it is a mirror.
+
+    The marker goes last of its two copies, and before the rest: cut before, it is still one.
+    """
+    for name in (_SECOND, _MARKER):
+        foreign.remove(root, f"{OWN_FOLDER}/{name}")
+    if foreign.is_folder(root, OWN_FOLDER):
         shutil.rmtree(root / OWN_FOLDER)
         sync_directory(root)

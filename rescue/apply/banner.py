@@ -13,7 +13,7 @@ from string import Template
 
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.printable import printable
-from rescue.state import OWN_FOLDER
+from rescue.state import save_paper
 from rescue.system.files import write_atomic
 
 _SHOWN = {"motd": "run/motd.d/rescue", "issue": "run/issue.d/rescue.issue"}
@@ -42,10 +42,7 @@ def banner(name: str, record: MirrorRecord, *, handed_over: bool = False) -> str
 def write_banner(root: Path, record: MirrorRecord) -> None:
     """Write both texts to the mirror whose root is at `root`, where they differ."""
     for name in _SHOWN:
-        path = root / OWN_FOLDER / name
-        data = banner(name, record).encode()
-        if not path.is_file() or path.read_bytes() != data:
-            write_atomic(path, data, mode=0o600)
+        save_paper(root, name, banner(name, record).encode())
 
 
 def show_handed_over(root: Path, record: MirrorRecord) -> None:

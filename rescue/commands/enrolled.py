@@ -1,13 +1,15 @@
 """Which of the enrolled mirrors is meant, and what to say when it is not there."""
 
 import contextlib
+from collections.abc import Iterable
+from dataclasses import replace
 from math import isfinite
 from time import time
 
 from rescue import config
 from rescue.config import Config
 from rescue.discover.marker import read_marker
-from rescue.errors import RefusedError, RescueError, SkippedError, UsageError
+from rescue.errors import DamagedError, RefusedError, RescueError, SkippedError, UsageError
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
 from rescue.plan.recognise import is_attached, pretenders
@@ -21,11 +23,11 @@ def choose(machine: Machine, settings: Config, *, name: str) -> MirrorRecord:
     Raises UsageError for an unknown name; where no enrolled mirror is attached: RefusedError if
     another disk is there in its place, RescueError if a mirror is overdue, else SkippedError.
     """
-    records = _records(settings, name=name)
+    records, damage = _records(settings, name=name)
     attached = _there(machine, records)
     if not attached:
         limit = settings.intervals[name] if name else settings.run.overdue_hours
-        raise _why_none(machine, records, overdue_hours=limit)
+        raise _why_none(machine, records, overdue_hours=limit, damage=damage)
     now = time()
     return min(attached, key=lambda record: waited_since(record, now=now))
 
@@ -33,12 +35,13 @@ def choose(machine: Machine, settings: Config, *, name: str) -> MirrorRecord:
 def choose_for_run(machine: Machine, settings: Config, *, name: str) -> Turn:
     """Return the mirror that a run goes to: the named one, or the one whose turn it is.
 
-    Raises what `choose` raises, and SkippedError where the mirror whose turn it is is away and
-    none of the others is overdue.
+    One whose record is damaged has no turn, which the turn's note says. Raises what `choose`
+    raises, and SkippedError where the mirror whose turn it is is away and none of the others is
+    overdue.
     """
     if name:
         return Turn(record=choose(machine, settings, name=name))
-    records = _records(settings)
+    records, damage = _records(settings)
     found = next_turn(
         records,
         [record.name for record in _there(machine, records)],
@@ -48,10 +51,11 @@ def choose_for_run(machine: Machine, settings: Config, *, name: str) -> Turn:
         intervals=settings.intervals,
     )
     if found is None:
-        raise _why_none(machine, records, overdue_hours=settings.run.overdue_hours)
+        limit = settings.run.overdue_hours
+        raise _why_none(machine, records, overdue_hours=limit, damage=damage)
     if isinstance(found, Wait):
         raise _not_its_turn(found)
-    return found
+    return replace(found, note="; ".join(each for each in (found.note, *damage) if each))
 
 
 def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
@@ -77,14 +81,36 @@ def _there(machine: Machine, records: list[MirrorRecord]) -> list[MirrorRecord]:
     return attached or [record for record in records if pretenders(machine, record)]
 
 
-def _records(settings: Config, *, name: str = "") -> list[MirrorRecord]:
-    """Return the records of all mirrors, or of the named one. Raises UsageError for no name."""
+def readable(names: Iterable[str]) -> tuple[list[MirrorRecord], tuple[str, ...]]:
+    """Return the records of these mirrors, and sentences on those that are damaged.
+
+    Raises UsageError where a record is missing, or of a newer rescue.
+    """
+    records, damage = [], []
+    for name in names:
+        try:
+            records.append(load_record(name))
+        except DamagedError as error:
+            damage.append(f"mirror '{name}' is left out: {error.message}; {error.hint}")
+    return records, tuple(damage)
+
+
+def _records(settings: Config, *, name: str = "") -> tuple[list[MirrorRecord], tuple[str, ...]]:
+    """Return the records of all mirrors, or of the named one, and what is said of damaged ones.
+
+    Raises UsageError for a name that is none, DamagedError where no record is left.
+    """
     names = [entry.name for entry in settings.mirror]
     if name and name not in names:
         raise UsageError(
             f"no mirror is called '{name}'", hint=f"enrolled are: {', '.join(names) or 'none'}"
         )
-    return [load_record(each) for each in ([name] if name else names)]
+    if name:
+        return [load_record(name)], ()
+    records, damage = readable(names)
+    if damage and not records:
+        raise DamagedError("; ".join(damage))
+    return records, damage
 
 
 def _not_its_turn(found: Wait) -> SkippedError:
@@ -99,15 +125,20 @@ def _not_its_turn(found: Wait) -> SkippedError:
 
 
 def _why_none(
-    machine: Machine, records: list[MirrorRecord], *, overdue_hours: float
+    machine: Machine,
+    records: list[MirrorRecord],
+    *,
+    overdue_hours: float,
+    damage: tuple[str, ...] = (),
 ) -> RescueError:
-    """Return what is the matter where none of the enrolled mirrors is attached."""
+    """Return what is the matter where none of the enrolled mirrors is attached.
+
+    `damage` are sentences on records that could not be read. What cannot be read on a disk that is
+    attached is said, and changes nothing: it may be anybody's.
+    """
     wanted = ", ".join(f"'{record.name}' ({record.mirror.id.name})" for record in records)
-    strangers = [
-        f"{disk.path} ({disk.id.name or 'no serial'}) {_what_it_is(machine, marker.record)}"
-        for disk in machine.disks
-        if not disk.all_uses and (marker := read_marker(disk)) is not None
-    ]
+    strangers, odd = _strangers(machine)
+    besides = "".join(f"; {said}" for said in (*damage, *odd))
     if strangers:
         return RefusedError(
             f"no enrolled mirror is attached: expected {wanted or 'none'}; found "
@@ -119,13 +150,31 @@ def _why_none(
         old = f"{hours:.0f} h old" if isfinite(hours) else "not there yet"
         return RescueError(
             f"no mirror is attached, and the last complete run is {old} "
-            f"(overdue after {overdue_hours:.0f} h): expected {wanted or 'none'}",
+            f"(overdue after {overdue_hours:.0f} h): expected {wanted or 'none'}{besides}",
             hint="attach the mirror and run 'rescue mirror'",
         )
     return SkippedError(
-        f"no mirror is attached: expected {wanted}; the last complete run is {hours:.1f} h old",
+        f"no mirror is attached: expected {wanted}; the last complete run is {hours:.1f} h old"
+        f"{besides}",
         hint="nothing was done; attach the mirror and run 'rescue mirror'",
     )
+
+
+def _strangers(machine: Machine) -> tuple[list[str], list[str]]:
+    """Return what the mirrors are that are attached and not enrolled, and what cannot be read."""
+    strangers, odd = [], []
+    for disk in machine.disks:
+        if disk.all_uses:
+            continue
+        named = f"{disk.path} ({disk.id.name or 'no serial'})"
+        try:
+            marker = read_marker(disk)
+        except UsageError as error:
+            odd.append(f"the marker on {named} cannot be read: {error.message}")
+        else:
+            if marker is not None:
+                strangers.append(f"{named} {_what_it_is(machine, marker.record)}")
+    return strangers, odd
 
 
 def _what_it_is(machine: Machine, marker: MirrorRecord) -> str:

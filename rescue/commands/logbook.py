@@ -17,7 +17,8 @@ from rescue.history import (
     ON_MIRROR,
     as_lines,
     known_runs,
-    load_runs,
+    load_history,
+    put_aside,
     save_runs,
 )
 from rescue.model.alarm import AlarmSettings
@@ -151,7 +152,7 @@ def note_proof(
     A history that cannot be written is said, and stops nothing: the verdict is kept elsewhere.
     """
     with _said_where_it_fails(mirror, screen):
-        save_runs(mirror, proven(load_runs(mirror, folder), proof), folder)
+        save_runs(mirror, proven(_undamaged(mirror, folder, screen), proof), folder)
 
 
 def _warn(disk: Disk, health: DiskHealth, screen: Screen) -> None:
@@ -173,9 +174,22 @@ def _after(record: MirrorRecord) -> MirrorRecord:
 def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
     """Put the line into the history. A history that cannot be written stops no run: it is said."""
     with _said_where_it_fails(entry.mirror, screen):
-        runs = load_runs(entry.mirror, book.folder)
+        runs = _undamaged(entry.mirror, book.folder, screen)
         new = ended(runs, entry) if entry.is_closed else begun(runs, entry)
         save_runs(entry.mirror, pruned(new, keep=_kept()), book.folder)
+
+
+def _undamaged(mirror: str, folder: Path, screen: Screen) -> tuple[RunEntry, ...]:
+    """Return the history to be written on; where lines are damaged, it is kept as it was, aside."""
+    found = load_history(mirror, folder)
+    if found.damage:
+        said = (
+            f"the history of mirror '{mirror}' goes on without what is damaged, and is kept as it "
+            f"was in {put_aside(mirror, folder)}: {'; '.join(found.damage[:3])}"
+        )
+        screen.warn(said)
+        journal.report_alarm(said, mirror=mirror)
+    return found.runs
 
 
 @contextmanager

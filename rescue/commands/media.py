@@ -12,7 +12,7 @@ from rescue.commands.enrolled import known_records
 from rescue.confirm import GuardRefusedError, grant_medium, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
-from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.errors import DamagedError, ExitCode, RescueError, UsageError
 from rescue.medium.build import Contents, build_image, seal
 from rescue.medium.live import build_live
 from rescue.medium.loaders import loaders
@@ -114,7 +114,7 @@ def _planned(options: WriteOptions, screen: Screen) -> Iterator[MediumPlan]:
         give_up_content_of=options.erase,
         accept_fixed=options.accept_fixed,
     )
-    known = _known(machine, options.target)
+    known = _known(machine, options.target, screen)
     # Asked before an image is built, which may take minutes; its size is looked at after.
     if refusals := medium_refusals(machine, request, None, known=known):
         raise GuardRefusedError(refusals)
@@ -169,12 +169,17 @@ def _read_image(path: Path) -> MediumImage:
     return seal(path)
 
 
-def _known(machine: Machine, name: str) -> tuple[MirrorRecord, ...]:
+def _known(machine: Machine, name: str, screen: Screen) -> tuple[MirrorRecord, ...]:
     """Return the records of the mirrors enrolled here, and of the one that the stick may be."""
     if not machine.is_root:
         return ()
     target, _ = find_target(machine, name)
-    marker = read_marker(target) if target is not None else None
+    try:
+        marker = read_marker(target) if target is not None else None
+    except DamagedError as error:
+        # Those of this machine are known by what is on them: it is a stranger's.
+        screen.warn(f"what a mirror may be on that disk: {error.message}")
+        marker = None
     found = (marker.record,) if marker is not None else ()
     return (*known_records(), *found)
 

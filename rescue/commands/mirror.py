@@ -179,7 +179,7 @@ def _plan(
 ) -> Plan:
     disk = attached_mirror(machine, record)
     marker = read_marker(disk) if disk is not None else None
-    return unless_refused(
+    plan = unless_refused(
         plan_mirror(
             machine,
             record,
@@ -193,6 +193,7 @@ def _plan(
             boots=marker.boots if marker else (),
         )
     )
+    return replace(plan, notes=(*plan.notes, *(marker.damage if marker else ())))
 
 
 def _trust(options: MirrorOptions) -> Trust:

@@ -22,7 +22,7 @@ from rescue.model.machine import Machine
 from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import Start, begin_restore, mount_refusals, plan_restore
 from rescue.printable import printable
-from rescue.state import load_boots
+from rescue.state import NO_TIME, load_boots
 from rescue.system import journal, loop
 from rescue.system.files import free_on, write_atomic
 from rescue.system.lock import only_one_run
@@ -184,8 +184,15 @@ def _is_known(machine: Machine, path: str) -> bool:
     return real in (*(disk.path for disk in machine.disks), *parts)
 
 
-def _boots() -> tuple[float, ...]:
-    return tuple(datetime.fromisoformat(text).timestamp() for text in load_boots(_ROOT))
+def _boots(root: Path = _ROOT) -> tuple[float, ...]:
+    """Return when the mirror was started since its last run, none where that is not known of all.
+
+    Without them what changed since the mirror's last complete run counts as changed here.
+    """
+    told = load_boots(root)
+    if NO_TIME in told:
+        return ()
+    return tuple(datetime.fromisoformat(text).timestamp() for text in told)
 
 
 def _plan(

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import time
 
 from rescue import config
+from rescue.commands.enrolled import readable
 from rescue.config import Config
 from rescue.discover.diskhealth import look
 from rescue.drill.filed import rehearsed_failback
@@ -26,7 +27,7 @@ from rescue.plan.rotation import HOUR, age, whose_day
 from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
 from rescue.prove.store import PROOFS
-from rescue.state import OWN_FOLDER, load_boots, load_record
+from rescue.state import load_boots
 from rescue.system.lock import is_held
 from rescue.ui.content import distrust_lines, suspect_counts
 
@@ -36,15 +37,26 @@ _RECENT = 30
 def standing(machine: Machine) -> Status:
     """Say how the machine stands now, on whichever disk it runs.
 
-    Raises UsageError without root, and where configuration and records do not fit together.
+    A record that is damaged is a part of what is said. Raises UsageError without root, and where
+    configuration and records do not fit together.
     """
     if not machine.is_root:
         raise UsageError("only root can read the records", hint="try it with sudo")
     if machine.running_mirror is not None:
         boots = load_boots(Path("/"))
-        runs = known_runs_on_mirror(Path("/") / OWN_FOLDER)
+        runs = known_runs_on_mirror(Path("/"))
         return on_mirror(machine, machine.running_mirror, now=time(), boots=boots, runs=runs)
-    return _on_source_now(machine, config.load() if config.CONFIG_PATH.exists() else None)
+    found = _on_source_now(machine, config.load() if config.CONFIG_PATH.exists() else None)
+    if machine.is_nameless_mirror:
+        found = replace(found, runs_from=Role.MIRROR)
+    return with_damage(found, machine.damage)
+
+
+def with_damage(status: Status, damage: tuple[str, ...]) -> Status:
+    """Return the status with what cannot be read of the state files: nobody can rely on it then."""
+    if not damage:
+        return status
+    return replace(status, health=Health.CRITICAL, damage=(*status.damage, *damage))
 
 
 def _on_source_now(machine: Machine, settings: Config | None) -> Status:
@@ -53,7 +65,8 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
     Raises UsageError where configuration and records do not fit together.
     """
     intervals = settings.intervals if settings else {}
-    records = tuple(load_record(name) for name in intervals)
+    known_here, damage = readable(intervals)
+    records = tuple(known_here)
     found = on_source(
         machine,
         records,
@@ -64,6 +77,7 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
         known={record.name: _known(machine, record) for record in records},
         root_health=look(machine.root_disk) if machine.root_disk else None,
     )
+    found = with_damage(found, damage)
     if settings and settings.rotation.order is Order.ALTERNATE and len(records) > 1:
         return replace(found, turn=whose_day(records, now=time()).name)
     return found
@@ -163,6 +177,7 @@ def on_mirror(
         since=boots,
         handed_over_to=last.record.mirror.id.name if last else "",
         next_steps=_handed_over_steps(last.record) if last else _mirror_steps(machine, running),
+        damage=machine.damage,
     )
 
 

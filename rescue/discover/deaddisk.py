@@ -109,7 +109,7 @@ def readings(kind: FsKind, *, superblock: bool) -> tuple[Reading, ...]:
 
 def backup_argv(device: str, target: Path, kind: FsKind, backup: Backup) -> list[str]:
     """Return the command that mounts ext by a copy of its superblock, without its journal."""
-    options = f"noatime,nodev,nosuid,ro,noload,{backup.mount_option}"
+    options = f"{mountns.look_options(kind)},{backup.mount_option}"
     return ["mount", "-t", kind.value, "-o", options, device, str(target)]
 
 

@@ -9,6 +9,7 @@ from rescue.discover.automounts import open_automounts
 from rescue.discover.boot import read_boot, read_text
 from rescue.discover.disks import Usage, read_disk
 from rescue.discover.linked import linked_files
+from rescue.discover.marker import read_running
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
 from rescue.errors import RescueError
@@ -18,7 +19,6 @@ from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
-from rescue.state import load_handover, load_marker
 from rescue.system import blockinfo, btrfs, udev
 from rescue.system.nodes import DiskNode, OtherNode
 from rescue.system.run import which
@@ -29,7 +29,7 @@ def discover() -> Machine:
 
     Without root the disks' contents are what udev remembers, without the file systems' options.
     Raises CommandError where a tool of util-linux fails, UsageError where the record on the
-    running root is of a newer rescue.
+    running root is of a newer rescue. One that is damaged is what is found.
     """
     nodes, others = udev.list_devices()
     names = Names(numbers=_numbers(nodes, others))
@@ -38,6 +38,7 @@ def discover() -> Machine:
     swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
     usage = Usage(mounts=mounts, swaps=swaps)
     disks = tuple(read_disk(node, usage) for node in nodes)
+    running = read_running(Path("/"))
     return Machine(
         host=os.uname().nodename,
         machine_id=read_text(Path("/etc/machine-id")).strip(),
@@ -49,8 +50,9 @@ def discover() -> Machine:
         swaps=swaps,
         boot=read_boot(architecture=os.uname().machine),
         missing_tools=missing_tools(kinds_in_use(disks), which),
-        running_mirror=load_marker(Path("/")),
-        handover=load_handover(Path("/")),
+        running_mirror=running.record,
+        handover=running.handover,
+        damage=running.damage,
         linked_files=linked_files(),
         devices=(*(other.device for other in others), *not_in_the_table(nodes, disks)),
         unanswered=opened.unanswered,

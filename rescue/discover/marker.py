@@ -4,23 +4,29 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescue.errors import RescueError
+from rescue.errors import DamagedError, RescueError
 from rescue.model.disk import Disk, Partition
 from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.record import MirrorRecord
-from rescue.state import load_boots, load_marker
+from rescue.model.record import Handover, MirrorRecord
+from rescue.state import find_marker, load_boots, load_handover
 from rescue.system import mountns
 from rescue.system.mountns import Access
 
 _PLACE = Path("/run/rescue/look")
+_PATIENCE = 120.0
+"""Seconds for one file system: a disk that sleeps wakes up in less, one that hangs is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marker:
-    """The record on a disk, and when the disk was started as the running system since (UTC)."""
+    """The record on a disk, and when the disk was started as the running system since (UTC).
+
+    `damage` are sentences on what of the record was damaged; its second copy counted then.
+    """
 
     record: MirrorRecord
     boots: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
 
 
 def read_marker(disk: Disk) -> Marker | None:
@@ -28,8 +34,9 @@ def read_marker(disk: Disk) -> Marker | None:
 
     Every file system is looked at in a private mount namespace, mounted so that not even a
     journal is replayed; one that is in use is left alone. The process stays in that namespace.
-    Raises UsageError for a marker that was written by a newer rescue or is damaged, RescueError
-    without root.
+    What lies on the disk may be anybody's: see system/foreign.py. Raises UsageError for a marker
+    that was written by a newer rescue, DamagedError where both copies of it are damaged,
+    RescueError without root.
     """
     mountns.enter_private()
     _PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,14 +49,46 @@ def read_marker(disk: Disk) -> Marker | None:
     return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What the running system's own root says of it, and sentences on what of that is damaged."""
+
+    record: MirrorRecord | None = None
+    handover: Handover | None = None
+    damage: tuple[str, ...] = ()
+
+
+def read_running(root: Path) -> Running:
+    """Return what the system at `root` carries of its being a mirror.
+
+    Raises UsageError where a newer rescue wrote it.
+    """
+    record, handover, damage = None, None, list[str]()
+    try:
+        found = find_marker(root)
+        if found is not None:
+            record = found.record
+            damage += found.damage
+    except DamagedError as error:
+        damage.append(error.message)
+    try:
+        handover = load_handover(root)
+    except DamagedError as error:
+        damage.append(error.message)
+    return Running(record=record, handover=handover, damage=tuple(damage))
+
+
 def _read(part: Partition, kind: FsKind) -> Marker | None:
     try:
-        mountns.mount(mountns.mount_argv(part.path, _PLACE, kind, Access.LOOK))
+        argv = mountns.mount_argv(part.path, _PLACE, kind, Access.LOOK)
+        mountns.mount(argv, timeout=_PATIENCE)
     except RescueError:
         return None  # a damaged file system carries no marker that could be trusted
     try:
-        record = load_marker(_PLACE)
-        return None if record is None else Marker(record=record, boots=load_boots(_PLACE))
+        found = find_marker(_PLACE)
+        if found is None:
+            return None
+        return Marker(record=found.record, boots=load_boots(_PLACE), damage=found.damage)
     finally:
         with contextlib.suppress(RescueError):
             mountns.unmount_all(_PLACE)

@@ -22,7 +22,8 @@ class Machine:
     holds each. `linked_files` are settings and menus that are reached through links. `devices` are
     the block devices that are neither a disk nor a partition of one; `unanswered` are mount points
     of the system's disk that are mounted on demand, and where nothing was mounted when they were
-    opened.
+    opened. `damage` are sentences on what cannot be read of what a mirror carries below /.rescue on
+    the running root: where no record could be read, `running_mirror` is None all the same.
     """
 
     version: int = MACHINE_VERSION
@@ -41,6 +42,7 @@ class Machine:
     linked_files: tuple[LinkedFile, ...] = ()
     devices: tuple[Device, ...] = ()
     unanswered: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
 
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""
@@ -61,6 +63,11 @@ class Machine:
     def mount_at(self, target: str) -> Mount | None:
         """Return what is mounted there; with several mounts stacked, the last one is seen."""
         return next((m for m in reversed(self.mounts) if m.target == target), None)
+
+    @property
+    def is_nameless_mirror(self) -> bool:
+        """Whether the running root carries the marker of a mirror that nobody can read."""
+        return self.running_mirror is None and bool(self.damage)
 
     @property
     def handed_over(self) -> Handover | None:

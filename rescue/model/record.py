@@ -1,6 +1,6 @@
 """What was done: the record of one mirror, kept on the mirror and on the source."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from rescue.model.boot import GrubPlatform
@@ -9,6 +9,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.role import Role
+from rescue.model.secret import Secret
 from rescue.model.stake import Proven
 
 RECORD_VERSION = 1
@@ -138,7 +139,8 @@ class MirrorRecord:
     `fstab` are the lines of the source's as the last run saw them, so that the next one can say
     what is new. `last_proof` may be of an older generation. `comparison_cut` is true where the last
     comparison that the schedule began did not come to its end. `behind` are places that the last
-    run could not see.
+    run could not see. `secret` is what both disks know of each other; a record that an older rescue
+    wrote has none.
     """
 
     version: int = RECORD_VERSION
@@ -167,6 +169,18 @@ class MirrorRecord:
     last_proof: Proven | None = None
     comparison_cut: bool = False
     behind: tuple[Behind, ...] = ()
+    secret: Secret = field(default_factory=Secret)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether its paths stay where they belong: the name is a file's, the places lie in a tree.
+
+        What was read from a disk may be anybody's.
+        """
+        places = [pair.mount_point for pair in self.filesystems]
+        inside = all(place.startswith("/") and ".." not in place.split("/") for place in places)
+        named = self.name not in ("", ".", "..") and not set("/\0") & set(self.name)
+        return named and inside and "/" in places
 
     def with_boot_files_anew(self) -> "MirrorRecord":
         """Return the record of a mirror that does not boot: its next run takes nothing for granted.

@@ -83,7 +83,8 @@ class Status:
     mirrors alternate. `at` is when this was true, in seconds since the epoch (UTC); `disk_health`
     is of the running disk; `stake` is what a death of the first disk would cost now.
     `overdue_after` and `critical_after` are the ages of the youngest complete state, in seconds,
-    from which on it is a warning and critical; 0 where there is no such limit.
+    from which on it is a warning and critical; 0 where there is no such limit. `damage` are
+    sentences on state files that cannot be read.
     """
 
     version: int = STATUS_VERSION
@@ -104,3 +105,4 @@ class Status:
     disk_health: DiskHealth | None = None
     stake: Stake | None = None
     next_steps: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import (
     find_target,
     in_order,
+    nameless_refusal,
     root_refusals,
     target_refusals,
     tool_refusals,
@@ -53,7 +54,8 @@ def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | tuple[Re
     """
     running, source = machine.running_mirror, machine.root_disk
     if running is None:
-        return in_order([*root_refusals(machine), _not_on_a_mirror()])
+        why = nameless_refusal(machine) if machine.is_nameless_mirror else _not_on_a_mirror()
+        return in_order([*root_refusals(machine), why])
     target, unknown = find_target(machine, request.target)
     refusals = root_refusals(machine) + list(unknown)
     if source is None or source.table is None:
@@ -132,7 +134,7 @@ def _anew(
         plan,
         record=replace(plan.record, generation=running.generation),
         loses=loses,
-        notes=(*plan.notes, *_notes(request, running)),
+        notes=(*machine.damage, *plan.notes, *_notes(request, running)),
     )
 
 
@@ -168,6 +170,7 @@ def _again(
         steps=(*tune_steps(source, target, record), *run.steps),
         names=names_of(machine, target),
         notes=(
+            *machine.damage,
             *run.notes,
             *new_notes(found.elsewhere, record.left_out),
             *_notes(request, record),

@@ -65,6 +65,8 @@ def root_refusals(machine: Machine) -> list[Refusal]:
 def machine_refusals(machine: Machine) -> list[Refusal]:
     """Return what stands against any mirroring: no root, or the machine runs from a mirror."""
     refusals = root_refusals(machine)
+    if machine.is_nameless_mirror:
+        refusals.append(nameless_refusal(machine))
     if machine.running_mirror is not None:
         refusals.append(
             _guard(
@@ -75,6 +77,15 @@ def machine_refusals(machine: Machine) -> list[Refusal]:
             )
         )
     return refusals
+
+
+def nameless_refusal(machine: Machine) -> Refusal:
+    """Refuse what needs to know which mirror it is that this machine runs from."""
+    return _guard(
+        f"this machine runs from a mirror that cannot be told: {'; '.join(machine.damage)}",
+        "the record of the source lies on the mirror, too: copy /var/lib/rescue/mirrors/NAME.json "
+        "to /.rescue/mirror.json",
+    )
 
 
 def tool_refusals(machine: Machine, kinds: frozenset[FsKind]) -> list[Refusal]:

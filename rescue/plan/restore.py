@@ -24,7 +24,7 @@ from rescue.model.restore import (
 from rescue.model.since import Since, since
 from rescue.plan.contents import some_of
 from rescue.plan.owners import Mapped
-from rescue.plan.refuse import in_order
+from rescue.plan.refuse import in_order, nameless_refusal
 from rescue.plan.restoreorigin import Found, find_origin, image_origin
 from rescue.plan.restoretrees import DEFAULT_TREES, pieces_of, tree_refusals
 from rescue.units import human_bytes
@@ -71,7 +71,8 @@ def begin_restore(
             0, Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try with sudo")
         )
     if record is None:
-        return in_order([*refusals, _not_a_mirror()])
+        why = nameless_refusal(machine) if machine.is_nameless_mirror else _not_a_mirror()
+        return in_order([*refusals, why])
     refusals += _running_refusals(machine, record, now=now)
     if image_size >= 0:
         disk = machine.root_disk
@@ -148,6 +149,7 @@ def plan_restore(
         future_here=here,
         findings=tuple(findings),
         notes=(
+            *machine.damage,
             *start.found.notes,
             *_border_notes(compared),
             *_clock_notes(there, here),

@@ -22,6 +22,8 @@ _CLONE_NEWNS = 0x00020000
 _ATTEMPTS = 10
 _OWN_NAMESPACE = Path("/proc/self/ns/mnt")
 _SAFE = "noatime,nodev,nosuid"
+_REPLAY = 900.0
+"""Seconds: a journal that has to be replayed on a slow disk takes its time."""
 
 
 class Access(Enum):
@@ -41,6 +43,11 @@ _LOOK = {
     FsKind.BTRFS: "ro,rescue=nologreplay",
     FsKind.VFAT: "ro",
 }
+_FOREIGN = "nosymfollow,noexec"
+"""On a disk that is only looked at nothing is followed, and nothing is run (man 8 mount)."""
+
+_CALM = "errors=remount-ro"
+"""What ext does with errors is in its superblock; 'panic' there would stop this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +101,18 @@ def mount_argv(
     Device nodes are copied and never opened, so nodev and nosuid cost nothing. `compression` is
     the source's own option, where what is written takes as much room as there ('compress=zstd:3').
     """
-    how = _LOOK[kind] if access is Access.LOOK else access.value
+    options = look_options(kind) if access is Access.LOOK else _options(kind, access.value)
     more = f",{compression}" if compression else ""
-    return ["mount", "-t", kind.value, "-o", f"{_SAFE},{how}{more}", device, str(target)]
+    return ["mount", "-t", kind.value, "-o", f"{options}{more}", device, str(target)]
+
+
+def look_options(kind: FsKind) -> str:
+    """Return the options by which a disk that may be anybody's is looked at (man 8 mount)."""
+    return f"{_options(kind, _LOOK[kind])},{_FOREIGN}"
+
+
+def _options(kind: FsKind, how: str) -> str:
+    return ",".join((_SAFE, how, *((_CALM,) if kind.is_ext else ())))
 
 
 def compression_at(target: Path) -> str:
@@ -149,10 +165,9 @@ def special_argv(kind: str, target: Path) -> list[str]:
     return ["mount", "-t", kind, "-o", "nosuid,nodev,noexec", kind, str(target)]
 
 
-def mount(argv: list[str]) -> None:
-    """Run a command that mounts. Raises CommandError."""
-    # A journal that has to be replayed on a slow disk takes its time.
-    run(argv, timeout=900)
+def mount(argv: list[str], *, timeout: float = _REPLAY) -> None:
+    """Run a command that mounts, for so many seconds at most. Raises CommandError."""
+    run(argv, timeout=timeout)
 
 
 def bind_read_only(source: Path, target: Path) -> None:

@@ -65,7 +65,8 @@ getent passwd | while IFS=: read -r _ _ uid _ _ home _; do
     if [ "$uid" -lt 1000 ] || [ "$uid" -ge 60000 ]; then continue; fi
     printf '%s %s %s\n' "$uid" "$(stat -c %u "$home" 2>/dev/null || echo none)" "$home"
 done | send homes
-cat /.rescue/mirror.json 2>/dev/null | send marker
+# Without what only the two disks know: this goes into a log.
+sed 's/^\( *"secret": "\)[^"]*/\1/' /.rescue/mirror.json 2>/dev/null | send marker
 
 for check in /.rescue/proof/check-*; do
     [ -f "$check" ] || continue

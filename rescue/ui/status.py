@@ -13,6 +13,7 @@ _HOUR = 3600.0
 def status_lines(status: Status) -> tuple[Text, ...]:
     """Return the status; the first line says the most important by itself."""
     lines = [Text(f"{status.health.name}: {headline(status)}", style=_STYLE[status.health])]
+    lines += [Text(f"  {said}", style="yellow") for said in status.damage]
     if status.own is not None:
         lines += [Text(f"  {line}") for line in _own(status, status.own)]
     if status.stake is not None and status.mirrors:

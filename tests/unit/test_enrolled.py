@@ -10,13 +10,15 @@ import pytest
 from rescue import config
 from rescue.commands import enrolled as module
 from rescue.commands.enrolled import choose, choose_for_run
-from rescue.errors import ExitCode, RescueError, SkippedError, UsageError
+from rescue.discover.marker import Marker
+from rescue.errors import DamagedError, ExitCode, RescueError, SkippedError, UsageError
+from rescue.model.disk import Disk
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.rotation import Order, RotationSettings
 from rescue.state import load_record, save_record
-from tests.builders import enrolled
+from tests.builders import enrolled, server
 
 HOUR = 3600.0
 THERE = enrolled()
@@ -172,3 +174,36 @@ def test_hardware_that_holds_something_else_is_left_to_the_guard(records: Path) 
     emptied = replace(THERE.machine.disks[1], table=None)
     machine = replace(THERE.machine, disks=(THERE.machine.disks[0], emptied))
     assert choose_for_run(machine, settings, name="").record.name == "attic"
+
+
+def damaged(disk: Disk) -> Marker | None:
+    raise DamagedError(f"/.rescue/mirror.json on {disk.id.name} is not a state file of rescue")
+
+
+@pytest.mark.parametrize(("hours", "code"), [(24, ExitCode.SKIPPED), (48, ExitCode.FAILED)])
+def test_a_stranger_s_damaged_marker_ends_no_run(
+    records: Path, monkeypatch: pytest.MonkeyPatch, hours: float, code: ExitCode
+) -> None:
+    """The mirror is away, and somebody's stick is attached."""
+    settings = known(records, record("vault", "AWAY01", hours=hours))
+    monkeypatch.setattr(module, "read_marker", damaged)
+    with pytest.raises(RescueError) as caught:
+        choose_for_run(server(), settings, name="")
+    assert caught.value.code is code
+    assert "the marker on /dev/vdb (MIR0001) cannot be read" in caught.value.message
+
+
+def test_a_damaged_record_of_a_mirror_in_the_drawer_stops_no_other(records: Path) -> None:
+    settings = known(
+        records, record("attic", "MIR0001", hours=37), record("vault", "AWAY01", hours=60)
+    )
+    (records / "vault.json").write_bytes(b'{"version": 1, "na')
+    turn = choose_for_run(THERE.machine, settings, name="")
+    assert turn.record.name == "attic"
+    assert "mirror 'vault' is left out" in turn.note
+    assert choose(THERE.machine, settings, name="").name == "attic"
+    with pytest.raises(DamagedError):
+        choose(THERE.machine, settings, name="vault")
+    (records / "attic.json").write_bytes(b"")
+    with pytest.raises(DamagedError, match="'attic' is left out"):
+        choose_for_run(THERE.machine, settings, name="")

@@ -12,13 +12,21 @@ from rich.console import Console
 from rescue.apply.engine import Outcome
 from rescue.commands.logbook import Logbook, note_proof, noted
 from rescue.errors import BrakeError, ExitCode, UsageError
-from rescue.history import ON_MIRROR, known_runs, known_runs_on_mirror, load_runs, save_runs
+from rescue.history import (
+    ON_MIRROR,
+    known_runs,
+    known_runs_on_mirror,
+    load_history,
+    load_runs,
+    save_runs,
+)
 from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
 from rescue.model.plan import PlanKind
 from rescue.model.record import FreeSpace, RunSummary
 from rescue.model.stake import Proven
+from rescue.state import OWN_FOLDER, save_papers
 from rescue.system.lock import is_held
 from rescue.ui.facts import run_words
 from rescue.ui.screen import Screen
@@ -132,25 +140,29 @@ def test_the_history_on_the_mirror_holds_this_run_as_it_will_end(tmp_path: Path)
 @pytest.mark.parametrize(
     "damaged", [b'{"version": 1, "cut in the mid', b'{"version": 1, "said": "a \xff rotted"}\n']
 )
-def test_a_damaged_history_stops_no_run_and_is_not_overwritten(
-    tmp_path: Path, damaged: bytes
+def test_a_damaged_line_of_the_history_is_put_aside_and_the_rest_goes_on(
+    tmp_path: Path, damaged: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    run(tmp_path)
+    (before,) = load_runs(NAME, tmp_path)
     file = tmp_path / f"{NAME}.jsonl"
-    file.write_bytes(damaged)
-    with pytest.raises(UsageError, match=f"{NAME}.jsonl, line 1"):
-        load_runs(NAME, tmp_path)
-    assert known_runs(NAME, tmp_path) == ()
+    file.write_bytes(whole := file.read_bytes() + damaged)
+    assert f"{NAME}.jsonl, line 2" in load_history(NAME, tmp_path).damage[0]
+    assert known_runs(NAME, tmp_path) == (before,)
     with book(tmp_path) as notes:
-        assert len(notes.papers(THERE.record)) == 1
+        assert len(notes.papers(THERE.record).popitem()[1].splitlines()) == 2
+    assert file.with_name(f"{file.name}.damaged").read_bytes() == whole
+    assert load_history(NAME, tmp_path).damage == ()
+    assert len(load_runs(NAME, tmp_path)) == 2
     note_proof(
         Proven(at=9.0, generation=7, times=BootTimes()),
         mirror=NAME,
         screen=screen(),
         folder=tmp_path,
     )
-    assert file.read_bytes() == damaged
-    file.rename(tmp_path / ON_MIRROR)
-    assert known_runs_on_mirror(tmp_path) == ()
+    (tmp_path / OWN_FOLDER).mkdir()
+    (tmp_path / OWN_FOLDER / ON_MIRROR).write_bytes(whole)
+    assert known_runs_on_mirror(tmp_path) == (before,)
 
 
 def test_a_newer_history_is_refused(tmp_path: Path) -> None:
@@ -207,8 +219,7 @@ def test_a_run_from_a_failing_source_is_degraded(tmp_path: Path) -> None:
 def test_the_running_mirror_knows_its_last_runs(tmp_path: Path) -> None:
     with book(tmp_path) as notes:
         notes.outcome = Outcome(record=THERE.record, summary=SUMMARY)
-        for name, data in notes.papers(THERE.record).items():
-            (tmp_path / name).write_bytes(data)
+        save_papers(tmp_path, notes.papers(THERE.record))
     (run_,) = known_runs_on_mirror(tmp_path)
     assert run_.end is RunEnd.DEGRADED
     assert known_runs_on_mirror(tmp_path / "nowhere") == ()

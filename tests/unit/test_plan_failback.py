@@ -25,6 +25,7 @@ from rescue.model.step import (
 from rescue.model.title import title
 from rescue.plan.failback import plan_failback
 from rescue.plan.mirror import plan_mirror
+from rescue.plan.refuse import machine_refusals
 from rescue.units import Bytes
 from tests.builders import (
     FRESH,
@@ -359,3 +360,21 @@ def test_from_the_old_first_disk_nothing_is_mirrored_any_more() -> None:
     machine = with_disk(old.machine, mirror)
     answer = plan_mirror(machine, old.record, there.record, MirrorRequest())
     assert refused(answer)[0].code is ExitCode.REFUSED
+
+
+def test_a_damaged_marker_of_the_running_mirror_is_said_and_stops_nothing() -> None:
+    said = "/.rescue/mirror.json is not a state file of rescue: its second copy counts"
+    machine = replace(on_mirror(), damage=(said,))
+    plan = plan_failback(machine, asked("NEW0001"))
+    assert isinstance(plan, Plan)
+    assert plan.notes[0] == said
+
+
+def test_a_mirror_that_cannot_be_told_is_refused_by_name_and_with_a_way() -> None:
+    damage = ("/.rescue/mirror.json is not a state file of rescue",)
+    machine = replace(on_mirror(), running_mirror=None, damage=damage)
+    refusal = refused(plan_failback(machine, asked("NEW0001")))[0]
+    assert damage[0] in refusal.reason
+    assert "copy /var/lib/rescue/mirrors/NAME.json" in refusal.hint
+    (again,) = machine_refusals(machine)
+    assert (again.code, damage[0] in again.reason) == (ExitCode.REFUSED, True)

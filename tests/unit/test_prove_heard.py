@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.codec import to_json
+from rescue.codec import to_json, to_stored_json
 from rescue.model.finding import Severity
 from rescue.model.proof import ProbeReport
+from rescue.model.secret import Secret
 from rescue.prove.report import ANSWERS, parse_report
 from rescue.prove.verdict import judge
 from tests.unit.test_prove_report import line
@@ -148,7 +149,20 @@ def test_every_answer_that_the_probe_always_gives_is_expected() -> None:
     assert named - {"waiting", "done"} == set(ANSWERS)
 
 
-TOOLS = ("cut", "stat", "base64", "sha256sum", "tee", "cat", "tail", "df", "timeout", "sh", "sleep")
+TOOLS = (
+    "cut",
+    "sed",
+    "stat",
+    "base64",
+    "sha256sum",
+    "tee",
+    "cat",
+    "tail",
+    "df",
+    "timeout",
+    "sh",
+    "sleep",
+)
 
 
 def probed(folder: Path, **stubs: str) -> ProbeReport:
@@ -208,7 +222,8 @@ def test_the_probe_tells_what_failed(tmp_path: Path) -> None:
     own = tmp_path / ".rescue/proof"
     own.mkdir(parents=True)
     (own / "check-0").write_text("echo no such file; exit 3\n")
-    (tmp_path / ".rescue/mirror.json").write_text(to_json(RECORD))
+    told = replace(RECORD, secret=Secret.draw())
+    (tmp_path / ".rescue/mirror.json").write_text(to_stored_json(told))
     systemctl = """case $* in
 is-system-running) echo degraded; exit 1 ;;
 *--failed*) echo 'a.service loaded failed failed A' ;;
@@ -220,5 +235,5 @@ esac"""
     assert report.journal == ("a.service: no cable",)
     assert report.closed_layers == ("no-such-layer",)
     assert report.root_readable
-    assert report.marker == to_json(RECORD)
+    assert report.marker == to_json(RECORD), "without the secret"
     assert [(each.exit_code, each.said) for each in report.checks] == [(3, "no such file")]

@@ -360,3 +360,11 @@ def test_an_image_that_was_begun_goes_on_and_counts_what_it_has() -> None:
     other = plan_salvage(machine, "OLD", replace(begun_, begun_from="SRC0001"))
     assert isinstance(other, tuple)
     assert "was begun from disk SRC0001, and /dev/vdc is OLD" in other[0].reason
+
+
+def test_a_mirror_that_cannot_be_told_says_why_nothing_comes_back() -> None:
+    damage = ("/.rescue/mirror.json is not a state file of rescue",)
+    machine = replace(rescued(), running_mirror=None, damage=damage)
+    (refusal,) = refused(machine)
+    assert damage[0] in refusal.reason
+    assert refusal.hint

@@ -1,10 +1,13 @@
 """What `rescue status` says, and what monitoring makes of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from rescue import config
 from rescue.codec import from_json, to_json
+from rescue.commands import standing
 from rescue.commands.standing import on_mirror as status_on_mirror
 from rescue.commands.standing import on_source
 from rescue.model.disk import TableKind
@@ -246,3 +249,29 @@ def test_what_was_not_as_on_other_nights_is_said_and_is_no_warning() -> None:
     assert "note: 3 files vanished while they were copied" in said
     assert "note: apt-get (process 12) was waited for, 34 s" in said
     assert "copied while in use, without a snapshot: /, /home" in said
+
+
+DAMAGE = "/.rescue/mirror.json is not a state file of rescue: its second copy counts"
+
+
+def test_a_damaged_marker_of_the_running_mirror_is_said() -> None:
+    status = in_rescue_mode(damage=(DAMAGE,))
+    assert f"  {DAMAGE}" in text(status).splitlines()
+    assert any(step.startswith("rescue restore") for step in status.next_steps)
+
+
+def test_a_machine_that_cannot_tell_its_mirror_has_a_status_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(config, "CONFIG_PATH", tmp_path / "none")
+    monkeypatch.setattr(standing, "look", lambda _: None)
+    status = standing.standing(replace(on_mirror(), running_mirror=None, damage=(DAMAGE,)))
+    assert (status.health, status.runs_from) == (Health.CRITICAL, Role.MIRROR)
+    assert DAMAGE in text(status)
+
+
+def test_a_damaged_record_is_critical_and_the_others_are_told() -> None:
+    status = standing.with_damage(on_first_disk(record()), (DAMAGE,))
+    assert status.health is Health.CRITICAL
+    assert DAMAGE in text(status)
+    assert "complete, generation 3" in text(status)

@@ -1,0 +1,45 @@
+"""What a machine and its mirror know, and nobody else: by it a disk is believed to be the mirror.
+
+Serial, ids of tables and file systems, host and machine-id can be read by every user, and be put on
+a stick. This can be read by root alone, on both disks.
+"""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import Self
+
+_BYTES = 32
+_TEXT = re.compile(r"(?:[0-9a-f]{64})?")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """Random bytes as hex digits; none where an older rescue made the mirror.
+
+    It is in no plan, page or JSON that is shown: `codec.to_json` leaves it out, and `repr` does.
+    `text` is for what is stored for root alone. Raises ValueError for what was not drawn here.
+    """
+
+    text: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        """Accept only what `draw` makes."""
+        if not _TEXT.fullmatch(self.text):
+            raise ValueError("this is no secret of a mirror")
+
+    @classmethod
+    def draw(cls) -> Self:
+        """Return a new one."""
+        return cls(secrets.token_hex(_BYTES))
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is one."""
+        return bool(self.text)
+
+    def matches(self, other: "Secret") -> bool:
+        """Whether both are the same one; nothing that is missing matches anything."""
+        same = hmac.compare_digest(self.text, other.text)
+        return same and self.is_drawn

@@ -1,0 +1,156 @@
+"""A stick that a stranger made, on a loop device: looked at, it neither hangs nor harms us."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rescue.codec import to_stored_json
+from rescue.discover.marker import read_marker
+from rescue.model.disk import Disk, Partition, PartitionTable, TableKind
+from rescue.model.filesystem import FileSystem, FsKind
+from rescue.state import OWN_FOLDER, save_marker
+from rescue.system import mountns
+from rescue.system.mountns import Access
+from rescue.units import MIB, Sectors
+from tests.builders import bare_disk, enrolled
+from tests.image.loopdisks import SIZE, ChildError, in_child, sh
+
+RECORD = enrolled().record
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices and mounts"),
+]
+
+
+@contextmanager
+def stick(
+    folder: Path, fill: Callable[[Path], object], kind: FsKind = FsKind.EXT4
+) -> Iterator[Disk]:
+    """Make a file system with what `fill` puts there, and give the disk that it is on."""
+    image, place = folder / "stick.img", folder / "place"
+    with image.open("wb") as file:
+        file.truncate(SIZE[kind] * MIB)
+    sh(f"mkfs.{kind}", "-q", str(image))
+    place.mkdir()
+    sh("mount", "-o", "loop", str(image), str(place))
+    try:
+        fill(place)
+    finally:
+        sh("umount", str(place))
+    device = sh("losetup", "--find", "--show", "--read-only", str(image)).strip()
+    try:
+        part = Partition(
+            number=1,
+            start=Sectors(0),
+            length=Sectors(2048),
+            type="83",
+            uuid="5eedbeef-01",
+            content=FileSystem(kind=kind, uuid="11111111-2222-4333-8444-555555555555"),
+            path=device,
+        )
+        table = PartitionTable(kind=TableKind.MBR, uuid="5eedbeef", partitions=(part,))
+        yield replace(bare_disk(device, "STICK"), table=table)
+    finally:
+        sh("losetup", "--detach", device)
+
+
+def name_on(disk: Disk) -> object:
+    """Look in a process of its own, which dies where it hangs; return the mirror's name."""
+
+    def look() -> str | None:
+        signal.alarm(60)
+        marker = read_marker(disk)
+        return marker.record.name if marker is not None else None
+
+    return in_child(look)
+
+
+@pytest.mark.parametrize("kind", [FsKind.EXT4, FsKind.XFS, FsKind.BTRFS])
+def test_a_mirror_is_found_by_its_marker(tmp_path: Path, kind: FsKind) -> None:
+    with stick(tmp_path, lambda root: save_marker(root, RECORD), kind) as disk:
+        assert name_on(disk) == RECORD.name
+
+
+def in_own_folder(make: Callable[[Path], object]) -> Callable[[Path], None]:
+    def fill(root: Path) -> None:
+        (root / OWN_FOLDER).mkdir()
+        make(root / OWN_FOLDER / "mirror.json")
+
+    return fill
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "a FIFO": os.mkfifo,
+    "a link to /dev/zero": lambda path: path.symlink_to("/dev/zero"),
+    "a character device": lambda path: os.mknod(path, 0o20600, os.makedev(1, 5)),
+    "a folder": lambda path: path.mkdir(),
+    "brackets": lambda path: path.write_bytes(b"[" * 5 * MIB),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_no_marker_is_named_and_nothing_waits(tmp_path: Path, odd: str) -> None:
+    with (
+        stick(tmp_path, in_own_folder(ODD[odd])) as disk,
+        pytest.raises(ChildError, match=r"mirror\.json is not a state file") as caught,
+    ):
+        name_on(disk)
+    assert caught.value.kind == "DamagedError"
+
+
+def test_the_server_s_own_record_makes_no_stick_a_mirror(tmp_path: Path) -> None:
+    """Its maker cannot read that file, but can name it in a link."""
+    own = tmp_path / "record.json"
+    own.write_text(to_stored_json(RECORD))
+    with (
+        stick(tmp_path, in_own_folder(lambda path: path.symlink_to(own))) as disk,
+        pytest.raises(ChildError),
+    ):
+        name_on(disk)
+
+
+def test_a_link_to_a_folder_of_ours_is_none_of_the_stick_s(tmp_path: Path) -> None:
+    save_marker(tmp_path, RECORD)
+    (tmp_path / OWN_FOLDER).chmod(0o755)
+    with stick(tmp_path, lambda root: (root / OWN_FOLDER).symlink_to(tmp_path / OWN_FOLDER)) as one:
+        assert name_on(one) is None
+    assert (tmp_path / OWN_FOLDER).stat().st_mode & 0o777 == 0o755
+
+
+def test_what_is_looked_at_follows_runs_and_stops_nothing(tmp_path: Path) -> None:
+    """An ext4 whose superblock says errors=panic, with a program and a link on it."""
+
+    def fill(root: Path) -> None:
+        (root / "program").write_bytes(b"#!/bin/sh\n")
+        (root / "program").chmod(0o4755)
+        (root / "link").symlink_to("program")
+
+    def look() -> list[object]:
+        place = tmp_path / "seen"
+        place.mkdir()
+        mountns.enter_private()
+        mountns.mount(mountns.mount_argv(disk.partitions[0].path, place, FsKind.EXT4, Access.LOOK))
+        options = sh("findmnt", "--noheadings", "--output", "OPTIONS", str(place)).strip()
+        mountinfo = Path("/proc/self/mountinfo").read_text()
+        line = next(each for each in mountinfo.splitlines() if f" {place} " in each)
+        try:
+            (place / "link").read_bytes()
+            followed = True
+        except OSError:
+            followed = False
+        return [options, line, followed]
+
+    with stick(tmp_path, fill) as disk:
+        sh("tune2fs", "-e", "panic", str(tmp_path / "stick.img"))
+        seen = in_child(look)
+    assert isinstance(seen, list)
+    options, line, followed = seen
+    assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
+    assert "errors=panic" not in line
+    assert not followed
