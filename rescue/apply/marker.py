@@ -37,7 +37,10 @@ def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
 
 
 def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
-    """Return the mirror's marker. Raises RefusedError unless it is this machine's, of this name."""
+    """Return the mirror's marker.
+
+    Raises RefusedError unless it is this machine's, of this name, and knows the record's secret.
+    """
     found = load_marker(root)
     if found is None:
         raise RefusedError(
@@ -49,6 +52,12 @@ def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
             f"the disk carries the mirror '{found.name}' of {found.host}, "
             f"expected was '{record.name}' of {record.host}",
             hint="this is another machine's mirror, or it was enrolled under another name",
+        )
+    # Looked at once more: between the plan and now the disk may have been another one.
+    if record.secret.is_drawn and not record.secret.matches(found.secret):
+        raise RefusedError(
+            f"the disk says it is mirror '{record.name}', and does not know its secret",
+            hint="somebody may have made it look like the mirror: attach the mirror itself",
         )
     return found
 

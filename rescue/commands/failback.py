@@ -18,6 +18,7 @@ from rescue.errors import ExitCode, RescueError
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan
 from rescue.model.record import Handover, MirrorState
+from rescue.model.secret import Secret
 from rescue.model.since import behind_after
 from rescue.model.step import WriteTable
 from rescue.plan.failback import plan_failback
@@ -87,6 +88,7 @@ def _plan(machine: Machine, options: FailbackOptions) -> Plan:
         target=options.target,
         give_up_content_of=options.erase,
         fresh=fresh_identifiers(machine),
+        secret=Secret.draw(),
         enrolled=tuple(entry.name for entry in known),
     )
     plan = unless_refused(plan_failback(with_sharing(machine), request))

@@ -189,6 +189,7 @@ def _plan(
                 accept_booted=options.accept_booted,
                 bandwidth_kib=settings.run.bandwidth_kib,
                 distrust=distrust,
+                plugged=options.plugged,
             ),
             boots=marker.boots if marker else (),
         )

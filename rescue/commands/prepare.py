@@ -15,6 +15,7 @@ from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PrepareRequest
+from rescue.model.secret import Secret
 from rescue.plan.hooks import hook_notes
 from rescue.plan.leaveout import question
 from rescue.plan.prepare import left_to_ask, plan_prepare
@@ -97,6 +98,7 @@ def _request(machine: Machine, options: PrepareOptions) -> PrepareRequest:
         give_up_content_of=options.erase,
         enrolled=known_records(),
         fresh=fresh_identifiers(machine),
+        secret=Secret.draw(),
         leave_out=options.leave_out,
     )
 

@@ -19,6 +19,7 @@ from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.secret import Secret
 from rescue.model.since import behind_after
 from rescue.plan.recognise import attached_mirror
 from rescue.recovery import recovery_page
@@ -120,7 +121,7 @@ def finish(
     """
     machine = expect_to_boot(outcome, leave, screen)
     complete = replace(
-        outcome.record,
+        with_secret(outcome.record, screen),
         generation=plan.record.generation + 1,
         last_complete=time(),
         last_run=outcome.summary,
@@ -141,6 +142,17 @@ def finish(
         screen,
         generation=complete.generation,
     )
+
+
+def with_secret(record: MirrorRecord, screen: Screen) -> MirrorRecord:
+    """Return the record with a secret; one that an older rescue wrote gets its own, which is said.
+
+    By a run that came to its end, onto the disk that was known by everything else.
+    """
+    if record.secret.is_drawn:
+        return record
+    screen.show(f"note: mirror '{record.name}' has a secret of its own from now on, to be known by")
+    return replace(record, secret=Secret.draw())
 
 
 def _not_seen(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
@@ -229,7 +241,9 @@ def _note_generation(
     under the generation that the source knows.
     """
     try:
-        save_record(replace(complete, state=MirrorState.RUNNING))
+        # A secret that is new is on the mirror first: one that only the source knew would lock it.
+        known_before = leave.plan.record.secret
+        save_record(replace(complete, state=MirrorState.RUNNING, secret=known_before))
     except OSError as error:
         known = replace(complete, generation=leave.plan.record.generation)
         store_marker(known, leave, papers=papers)

@@ -8,6 +8,7 @@ from rescue.model.content import Rewritten, Suspect
 from rescue.model.disk import Disk
 from rescue.model.identity import DiskId, spelled
 from rescue.model.record import MirrorRecord
+from rescue.model.secret import Secret
 from rescue.model.step import CarryFlags, PruneTree, Step, SyncTree, TakeContent
 
 PLAN_VERSION = 1
@@ -112,11 +113,13 @@ class PrepareRequest:
     planner stays a pure function; more are there than any plan needs. `give_up_content_of` is the
     identity of the one disk whose old content the person gave up by name. `enrolled` are the
     records of all mirrors that the configuration knows; `leave_out` are mount points on other disks
-    that the person agreed to be missing on the mirror, and swap as fstab names it.
+    that the person agreed to be missing on the mirror, and swap as fstab names it. `secret` was
+    drawn as the identifiers were: what both disks will know of each other.
     """
 
     target: str
     fresh: tuple[str, ...]
+    secret: Secret = field(default_factory=Secret)
     name: str = ""
     give_up_content_of: str = ""
     enrolled: tuple[MirrorRecord, ...] = ()
@@ -127,12 +130,13 @@ class PrepareRequest:
 class FailbackRequest:
     """What a person asked for: the disk that becomes the first one, by any name.
 
-    `fresh` and `give_up_content_of` as for prepare; `enrolled` are the names of all mirrors that
-    the configuration knows.
+    `fresh`, `secret` and `give_up_content_of` as for prepare; `enrolled` are the names of all
+    mirrors that the configuration knows.
     """
 
     target: str
     fresh: tuple[str, ...]
+    secret: Secret = field(default_factory=Secret)
     give_up_content_of: str = ""
     enrolled: tuple[str, ...] = ()
 
@@ -143,7 +147,8 @@ class MirrorRequest:
 
     `distrust` are sentences on why the source's disk is failing, none where it is not.
     `accept_booted` lets it overwrite a mirror that was started as the running system;
-    `bandwidth_kib` limits the copying (KiB a second, 0: no limit).
+    `bandwidth_kib` limits the copying (KiB a second, 0: no limit). A `plugged` disk started it by
+    itself: nobody has looked whose it is.
     """
 
     checksum: bool = False
@@ -151,3 +156,4 @@ class MirrorRequest:
     bandwidth_kib: int = 0
     paths: tuple[str, ...] | None = None
     distrust: tuple[str, ...] = ()
+    plugged: bool = False

@@ -116,6 +116,7 @@ def _anew(
         PrepareRequest(
             target=request.target,
             fresh=request.fresh,
+            secret=request.secret,
             name=running.name,
             # A new first disk is no place to ask: what is missing on it is on its own disks.
             leave_out=tuple(each.what for each in missing(found.elsewhere, ())),

@@ -1,5 +1,7 @@
 """The guard of a nightly run: the right source, the right mirror, the right direction."""
 
+from dataclasses import replace
+
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, UseKind
 from rescue.model.filesystem import FileSystem, SwapArea
@@ -141,6 +143,15 @@ def marker_refusals(
                 f"not of '{record.name}'"
             )
         ]
+    if record.secret.is_drawn and not record.secret.matches(marker.secret):
+        return [
+            _refused(
+                f"the marker on {mirror.path} does not know the secret of mirror '{record.name}': "
+                "somebody may have made that disk look like it, or it is an old copy",
+                f"attach the mirror itself; if this is it, prepare it again: 'rescue prepare "
+                f"{mirror.path} --name {record.name}'",
+            )
+        ]
     if marker.generation > record.generation:
         return [
             _refused(
@@ -161,6 +172,32 @@ def marker_refusals(
             )
         ]
     return []
+
+
+def secret_refusals(record: MirrorRecord) -> list[Refusal]:
+    """Refuse a run that nobody started onto a mirror that is known by nothing secret.
+
+    Whoever plugs in a disk that looks like it would get a copy of the whole server.
+    """
+    if record.secret.is_drawn:
+        return []
+    return [
+        _refused(
+            f"mirror '{record.name}' was made by an older rescue and has no secret to be known by: "
+            "what was plugged in may be another disk that was made to look like it",
+            f"see that it is yours, and run 'rescue mirror {record.name}' once: that gives it one",
+        )
+    ]
+
+
+def with_secret_of(record: MirrorRecord, marker: MirrorRecord | None) -> MirrorRecord:
+    """Return the record, with the marker's secret where it has none yet.
+
+    A run that gives a mirror its secret writes it to the mirror first, and may be cut then.
+    """
+    if record.secret.is_drawn or marker is None:
+        return record
+    return replace(record, secret=marker.secret)
 
 
 def _is_newest(record: MirrorRecord, marker: MirrorRecord) -> bool:

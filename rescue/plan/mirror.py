@@ -15,6 +15,8 @@ from rescue.plan.guard import (
     direction_refusals,
     find_mirror,
     marker_refusals,
+    secret_refusals,
+    with_secret_of,
 )
 from rescue.plan.leaveout import new_notes
 from rescue.plan.obstacles import root_obstacles
@@ -43,6 +45,8 @@ def plan_mirror(
     refusals += machine_refusals(machine) + direction_refusals(machine, source, record)
     if mirror is not None:
         refusals += marker_refusals(record, marker, mirror=mirror)
+        if request.plugged:
+            refusals += secret_refusals(record)
         if not request.accept_booted:
             refusals += booted_refusals(record, boots)
     refusals += tool_refusals(machine, _MADE)
@@ -55,7 +59,7 @@ def plan_mirror(
     refusals += drift_refusals(machine, found, record, mirror, esp=esp)
     if refusals or mirror is None:
         return in_order(refusals)
-    known = as_seen(record, source=source, mirror=mirror)
+    known = as_seen(with_secret_of(record, marker), source=source, mirror=mirror)
     record = known.record
     absent = left_out(machine, record, esp=esp)
     run = run_steps(

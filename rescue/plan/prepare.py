@@ -176,6 +176,7 @@ def whole_copy(
         platforms=grub.platforms,
         fstab=fstab_lines(machine),
         left_out=request.leave_out,
+        secret=request.secret,
     )
     run = run_steps(machine, found, record, esp=grub.esp, first=True, role=role)
     return Plan.on(
