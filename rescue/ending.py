@@ -1,6 +1,8 @@
 """How a command ends: what went wrong in a sentence, and an exit code; nothing stays mounted."""
 
+import contextlib
 import errno
+import os
 import signal
 import traceback
 from collections.abc import Callable
@@ -28,14 +30,18 @@ _HINTS = {
 """What to do about an error of the operating system; only some can be a disk's (man 3 errno)."""
 
 
+_STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
 def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     """Run a command and return its exit code, with every error said on standard error.
 
     `loud` commands run unattended: how they failed goes to the system's log as well.
     """
     screen = Screen()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _stop)
     try:
         return int(command(screen))
     except (click.ClickException, click.Abort, click.exceptions.Exit):
@@ -109,8 +115,22 @@ def _unforeseen(error: BaseException) -> RescueError:
     )
 
 
-def _terminate(number: int, _frame: FrameType | None) -> None:
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End the command; whatever else shall stop it waits until everything is unwound.
+
+    A cleanup that is cut in its middle leaves mounted and half written what it was there for.
+    """
+    for each in _STOPS:
+        signal.signal(each, _wait)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise TerminatedError(
         f"stopped by {signal.Signals(number).name}; nothing is mounted any more",
         hint=_AGAIN,
     )
+
+
+def _wait(_number: int, _frame: FrameType | None) -> None:
+    """Say that it is heard. No SIG_IGN, which children would inherit: they are told to end."""
+    with contextlib.suppress(OSError):
+        os.write(2, b"rescue: it is stopping; what is cleaned up comes to its end first\n")

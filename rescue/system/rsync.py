@@ -9,6 +9,7 @@ from pathlib import Path
 from rescue.model.filesystem import FsKind
 from rescue.model.owners import Numbers, Owners
 from rescue.model.unread import Unread
+from rescue.system.pipes import is_note
 
 PARTIAL_DIRECTORY = ".rescue~new"
 """Where --delay-updates keeps new content until the end; our name, so that a user's is left."""
@@ -280,6 +281,8 @@ def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
             kept.append(f"{shown_as.rstrip('/')}/{found[1]}")
         elif line.startswith("rsync: ["):
             unwritable.append(line)
+        elif is_note(line):
+            unreadable.append(f"more than can be listed ({line})")
     return Complaints(
         vanished=tuple(vanished),
         unreadable=tuple(dict.fromkeys(unreadable)),

@@ -11,14 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from rescue.errors import RescueError
+from rescue.system.pipes import Kept, Lines, exchange
 
 # cron gives a PATH without sbin; what we call must not depend on who called us.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_LONGEST_LINE = 65536
+_MOST_OUTPUT = 256 * 1024 * 1024
+"""Bytes that a program may print which is read as a whole; what prints more is not understood."""
+
+_MOST_ERRORS = 16 * 1024 * 1024
+"""Bytes that are kept of what a program says on standard error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +71,32 @@ def run(
     `timeout` is in seconds; `ok` lists the exit codes that are success. Raises CommandError for
     any other code (127 where the program is missing, 124 where it did not end in time).
     """
-    try:
-        done = subprocess.run(
-            list(argv),
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
-            capture_output=True,
-            env=environment(extra_env),
-            timeout=timeout,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found")) from error
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(_ended(argv, 124, "", f"not done after {timeout:.0f} s")) from error
-    result = _ended(argv, done.returncode, _text(done.stdout), _text(done.stderr))
+    _expect_program(argv, environment(extra_env)["PATH"])
+    until = time.monotonic() + timeout
+    stdout, stderr = Kept(_MOST_OUTPUT), Kept(_MOST_ERRORS)
+    with subprocess.Popen(
+        [*_bound("KILL"), *argv],
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(extra_env),
+    ) as child:
+        try:
+            said = {_pipe(child.stdout): stdout.add, _pipe(child.stderr): stderr.add}
+            data = (stdin or "").encode("utf-8", "surrogateescape")
+            if not exchange(said, told=cast(BinaryIO, child.stdin), data=data, until=until):
+                raise subprocess.TimeoutExpired(list(argv), timeout)
+            child.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            late = f"not done after {timeout:.0f} s"
+            raise CommandError(_ended(argv, 124, "", late)) from error
+        except BaseException:
+            child.kill()
+            raise
+    if stdout.left_out:
+        raise CommandError(_ended(argv, 1, "", f"printed more than {_MOST_OUTPUT} bytes"))
+    result = _ended(argv, child.returncode, _text(bytes(stdout)), _text(bytes(stderr)))
     if result.returncode not in ok:
         raise CommandError(result)
     return result
@@ -93,18 +109,19 @@ def stream(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
     whatever way, and is ended when `on_line` or a signal handler raises. Returns whatever the
     exit code; `stdout` of the result is empty. Raises CommandError (127) where it is missing.
     """
-    guarded = ["setpriv", "--pdeathsig", "TERM", "--", *argv]
-    if which(argv[0]) is None:
-        raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found"))
+    _expect_program(argv)
+    stderr = Kept(_MOST_ERRORS)
     with subprocess.Popen(
-        guarded,
+        [*_bound("TERM"), *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
     ) as child:
         try:
-            stderr = _pump(child, on_line)
+            lines = Lines(lambda line: on_line(_text(line)), returns=True)
+            exchange({_pipe(child.stdout): lines.add, _pipe(child.stderr): stderr.add})
+            lines.end()
         except BaseException:
             child.terminate()
             try:
@@ -112,7 +129,7 @@ def stream(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
             except subprocess.TimeoutExpired:
                 child.kill()
             raise
-    return _ended(argv, child.returncode, "", _text(stderr))
+    return _ended(argv, child.returncode, "", _text(bytes(stderr)))
 
 
 def attend(
@@ -170,7 +187,7 @@ def _follow(
 
     Its end is what counts, not that of the pipe, which a child of its own may keep open.
     """
-    rest = b""
+    lines = Lines(lambda line: on_line(_text(line)))
     ended = os.pidfd_open(child.pid)
     try:
         with selectors.DefaultSelector() as selector:
@@ -182,13 +199,8 @@ def _follow(
                 data = os.read(pipe.fileno(), 65536)
                 if not data:
                     selector.unregister(pipe)
-                *lines, rest = (rest + data).split(b"\n")
-                if len(rest) > _LONGEST_LINE:
-                    lines, rest = [*lines, rest], b""
-                for line in lines:
-                    on_line(_text(line))
-        if rest:
-            on_line(_text(rest))
+                lines.add(data)
+        lines.end()
         return bool(ready)
     finally:
         os.close(ended)
@@ -244,12 +256,11 @@ def running(argv: Sequence[str], *, log: Path) -> Iterator[Child]:
     It is killed at the block's end, and by the kernel when this process dies in whatever way.
     Raises CommandError (127) where it is missing.
     """
-    if which(argv[0]) is None:
-        raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found"))
+    _expect_program(argv)
     with (
         log.open("wb") as said,
         subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+            [*_bound("KILL"), *argv],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -293,15 +304,16 @@ def reading(argv: Sequence[str], *, source: BinaryIO) -> Iterator[BinaryIO]:
     leaves unread is read to its end, so that the exit code speaks for the whole. Raises
     CommandError where the filter fails or is missing; it is ended when the caller raises.
     """
+    _expect_program(argv)
     # In memory: a disk that is full or read-only is no reason not to read another one.
     with os.fdopen(os.memfd_create("errors"), "w+b") as errors:
-        try:
-            child = subprocess.Popen(
-                list(argv), stdin=source, stdout=subprocess.PIPE, stderr=errors, env=environment()
-            )
-        except FileNotFoundError as error:
-            raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found")) from error
-        with child:
+        with subprocess.Popen(
+            [*_bound("KILL"), *argv],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment(),
+        ) as child:
             assert child.stdout is not None
             try:
                 yield cast(BinaryIO, child.stdout)
@@ -346,28 +358,23 @@ def piped(chunks: Iterable[bytes]) -> Iterator[BinaryIO]:
         raise failed[0]
 
 
-def _pump(child: "subprocess.Popen[bytes]", on_line: Callable[[str], None]) -> bytes:
-    """Read both pipes of the child until they end; return what it said on standard error."""
-    assert child.stdout is not None
-    assert child.stderr is not None
-    errors, rest = bytearray(), b""
-    with selectors.DefaultSelector() as selector:
-        for pipe in (child.stdout, child.stderr):
-            selector.register(pipe, selectors.EVENT_READ)
-        while selector.get_map():
-            for key, _ in selector.select():
-                data = os.read(key.fd, 65536)
-                if not data:
-                    selector.unregister(key.fileobj)
-                elif key.fileobj is child.stderr:
-                    errors += data
-                else:
-                    *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
-                    for line in lines:
-                        on_line(_text(line))
-    if rest:
-        on_line(_text(rest))
-    return bytes(errors)
+def _bound(name: str) -> list[str]:
+    """Return the words before a command by which the kernel sends it that signal when we die.
+
+    However we do (man 2 prctl, PR_SET_PDEATHSIG): no grub-install goes on writing when the lock
+    is free again. It is the end of the thread that started it that counts; ours wait for theirs.
+    """
+    return ["setpriv", "--pdeathsig", name, "--"]
+
+
+def _expect_program(argv: Sequence[str], path: str = PATH) -> None:
+    if which(argv[0], path=path) is None:
+        raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found"))
+
+
+def _pipe(pipe: IO[bytes] | None) -> BinaryIO:
+    assert pipe is not None
+    return cast(BinaryIO, pipe)
 
 
 def _text(data: bytes) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.test_run_bounds import soon
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -198,3 +200,61 @@ def test_letters_that_a_terminal_has_not_end_no_command(spoken: str) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode(spoken).replace("é", "\\xe9").startswith("caf\\xe9 ")
     assert done.stdout.endswith(b" \\xff \\x1b[2J\n")
+
+
+STOPPED = """
+import sys, time
+from pathlib import Path
+
+import click
+
+from rescue.cli.main import cli, main
+from rescue.cli.options import carry_out
+
+@click.command()
+@click.argument("folder", type=Path)
+def work(folder):
+    def long(screen):
+        try:
+            (folder / "begun").touch()
+            time.sleep(600)
+        finally:
+            (folder / "cleaning").touch()
+            while not (folder / "go on").exists():
+                time.sleep(0.01)
+            (folder / "clean").touch()
+    carry_out(long)
+
+cli.commands["work"] = work
+main()
+"""
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_second_signal_waits_until_all_is_cleaned_up(
+    tmp_path: Path, first: signal.Signals, second: signal.Signals
+) -> None:
+    argv = [sys.executable, "-c", STOPPED, "work", str(tmp_path)]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        assert soon(lambda: (tmp_path / "begun").exists())
+        process.send_signal(first)
+        assert soon(lambda: (tmp_path / "cleaning").exists())
+        process.send_signal(second)
+        assert process.stderr is not None
+        assert "comes to its end first" in process.stderr.readline()
+        (tmp_path / "go on").touch()
+        assert "nothing is mounted any more" in process.stderr.read()
+    assert process.returncode == 1
+    assert (tmp_path / "clean").exists()
+
+
+def test_what_nohup_ignores_stays_ignored(tmp_path: Path) -> None:
+    argv = ["nohup", sys.executable, "-c", STOPPED, "work", str(tmp_path)]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
+        assert soon(lambda: (tmp_path / "begun").exists())
+        process.send_signal(signal.SIGHUP)
+        assert not soon(lambda: (tmp_path / "cleaning").exists(), seconds=0.5)
+        (tmp_path / "go on").touch()
+        process.send_signal(signal.SIGTERM)
+    assert (tmp_path / "clean").exists()

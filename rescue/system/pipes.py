@@ -1,0 +1,124 @@
+"""What other programs say, read within bounds: one that floods us fills no memory."""
+
+import os
+import re
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import BinaryIO
+
+_NOTE = "... {} bytes left out"
+_IS_NOTE = re.compile(re.escape(_NOTE).replace(r"\{\}", "[0-9]+"))
+_LONGEST_LINE = 65536
+_CHUNK = 65536
+
+
+class Kept:
+    """Bytes as they come: at most `most` of them, half from the beginning and half from the end."""
+
+    def __init__(self, most: int) -> None:
+        self._half = most // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self.left_out = 0
+
+    def add(self, data: bytes) -> None:
+        """Take what came."""
+        room = self._half - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:]
+        # Not at each time: what lies behind would be moved for every few bytes.
+        if len(self._tail) > 2 * self._half:
+            self._cut()
+
+    def __bytes__(self) -> bytes:
+        """Return what was kept; where something is missing a line between says how much."""
+        self._cut()
+        if not self.left_out:
+            return bytes(self._head + self._tail)
+        note = f"\n{_NOTE.format(self.left_out)}\n".encode()
+        return bytes(self._head) + note + bytes(self._tail)
+
+    def _cut(self) -> None:
+        more = len(self._tail) - self._half
+        if more > 0:
+            del self._tail[:more]
+            self.left_out += more
+
+
+def is_note(line: str) -> bool:
+    """Whether a line says that something was left out there."""
+    return _IS_NOTE.fullmatch(line) is not None
+
+
+class Lines:
+    """Hands on line by line what comes; a line without an end becomes several."""
+
+    def __init__(self, on_line: Callable[[bytes], None], *, returns: bool = False) -> None:
+        """With `returns` a carriage return ends a line, too: of a program that shows progress."""
+        self._on_line = on_line
+        self._returns = returns
+        self._rest = b""
+
+    def add(self, data: bytes) -> None:
+        """Take what came, and hand on the lines that it ends."""
+        if self._returns:
+            data = data.replace(b"\r", b"\n")
+        *lines, rest = (self._rest + data).split(b"\n")
+        if len(rest) > _LONGEST_LINE:
+            lines, rest = [*lines, rest], b""
+        self._rest = rest
+        for line in lines:
+            self._on_line(line)
+
+    def end(self) -> None:
+        """Hand on what is left of a line that was not ended."""
+        if self._rest:
+            self._on_line(self._rest)
+        self._rest = b""
+
+
+def exchange(
+    heard: Mapping[BinaryIO, Callable[[bytes], None]],
+    *,
+    told: BinaryIO | None = None,
+    data: bytes = b"",
+    until: float = inf,
+) -> bool:
+    """Read pipes until each has ended, and write `data` to the pipe `told`, which is closed then.
+
+    Returns False where that is not done at `until` (time.monotonic).
+    """
+    left = memoryview(data)
+    with selectors.DefaultSelector() as selector:
+        for pipe in heard:
+            selector.register(pipe, selectors.EVENT_READ)
+        if told is not None:
+            os.set_blocking(told.fileno(), False)
+            selector.register(told, selectors.EVENT_WRITE)
+        while selector.get_map():
+            ready = selector.select(None if until == inf else max(0.0, until - time.monotonic()))
+            if not ready:
+                return False
+            for key, _ in ready:
+                if key.fileobj is told:
+                    left = _written(told, left)
+                    over = not left
+                else:
+                    chunk = os.read(key.fd, _CHUNK)
+                    heard[key.fileobj](chunk)  # type: ignore[index]
+                    over = not chunk
+                if over:
+                    selector.unregister(key.fileobj)
+                    if key.fileobj is told:
+                        told.close()
+    return True
+
+
+def _written(pipe: BinaryIO, data: memoryview) -> memoryview:
+    """Write what goes into a pipe now, and return the rest; nothing where nobody reads it."""
+    try:
+        return data[os.write(pipe.fileno(), data[:_CHUNK]) :]
+    except BrokenPipeError:
+        return data[:0]

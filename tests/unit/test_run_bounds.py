@@ -1,0 +1,126 @@
+"""Programs that we start: gone with us however we end, and none of them fills our memory."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rescue.system import run as door
+from rescue.system.pipes import Kept, Lines, is_note
+from rescue.system.rsync import parse_complaints
+from rescue.system.run import CommandError, run, stream
+from tests.unit.test_attend import alive
+
+# Says its number and goes on, as grub-install does for a while.
+LASTING = "echo $$ >{pid}; exec sleep 600"
+STARTS = """
+import sys
+from pathlib import Path
+from rescue.system import run
+
+script = ["sh", "-c", sys.argv[2]]
+match sys.argv[1]:
+    case "run":
+        run.run(script)
+    case "stream":
+        run.stream(script, on_line=print)
+    case "running":
+        with run.running(script, log=Path(sys.argv[3])) as child:
+            child.process.wait()
+    case "reading":
+        with open("/dev/null", "rb", buffering=0) as nothing:
+            with run.reading(script, source=nothing) as out:
+                out.read()
+"""
+
+
+def soon(what: object, seconds: float = 60.0) -> bool:
+    """Whether something becomes true while we wait for it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():  # type: ignore[operator]
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("how", ["run", "stream", "running", "reading"])
+def test_a_child_does_not_outlive_us(tmp_path: Path, how: str) -> None:
+    pid = tmp_path / "pid"
+    argv = [sys.executable, "-c", STARTS, how, LASTING.format(pid=pid), str(tmp_path / "log")]
+    with subprocess.Popen(argv) as ours:
+        assert soon(lambda: pid.exists() and pid.read_text().strip())
+        child = int(pid.read_text())
+        assert alive(child)
+        ours.send_signal(signal.SIGKILL)
+    assert soon(lambda: not alive(child))
+
+
+def test_what_a_program_is_told_and_says_arrives_whole() -> None:
+    text = "".join(f"{number}\n" for number in range(100_000))
+    assert run(["cat"], stdin=text).stdout == text
+    assert run(["true"], stdin=text).returncode == 0
+
+
+def test_a_program_that_is_not_there_or_hangs_is_an_error_of_ours() -> None:
+    for argv, code in ((["no-such-program"], 127), (["/no/such/program"], 127)):
+        with pytest.raises(CommandError) as error:
+            run(argv)
+        assert error.value.result.returncode == code
+    with pytest.raises(CommandError) as error:
+        run(["sh", "-c", "sleep 600 & sleep 600"], timeout=0.2)
+    assert error.value.result.returncode == 124
+
+
+def test_a_flood_of_complaints_is_kept_in_part_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_MOST_ERRORS", 1000)
+    flood = "i=0; while [ $i -lt 3000 ]; do echo complaint $i >&2; i=$((i+1)); done; exit 3"
+    for said in (stream(["sh", "-c", flood], on_line=print), run(["sh", "-c", flood], ok=(3,))):
+        assert said.returncode == 3
+        assert len(said.stderr) < 1100
+        lines = said.stderr.splitlines()
+        assert (lines[0], lines[-1]) == ("complaint 0", "complaint 2999")
+        (note,) = [line for line in lines if is_note(line)]
+        assert parse_complaints(note, source=Path("/x"), shown_as="/").unreadable
+
+
+def test_an_answer_that_never_ends_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "_MOST_OUTPUT", 100_000)
+    with pytest.raises(CommandError, match="printed more than 100000 bytes"):
+        run(["head", "-c", "1000000", "/dev/zero"])
+
+
+def test_a_line_without_an_end_becomes_several() -> None:
+    lines: list[str] = []
+    stream(["head", "-c", "1000000", "/dev/zero"], on_line=lines.append)
+    assert sum(map(len, lines)) == 1_000_000
+    assert max(map(len, lines)) < 200_000
+
+
+@given(st.lists(st.binary(max_size=40)), st.integers(2, 30).map(lambda half: 2 * half))
+def test_both_ends_are_kept_and_the_rest_is_counted(chunks: list[bytes], most: int) -> None:
+    kept, whole = Kept(most), b"".join(chunks)
+    for chunk in chunks:
+        kept.add(chunk)
+    if len(whole) <= most:
+        assert (bytes(kept), kept.left_out) == (whole, 0)
+        return
+    head, _, _ = bytes(kept).partition(b"\n... ")
+    assert whole.startswith(head) or b"\n... " in whole
+    assert bytes(kept).endswith(whole[-(most // 2) :])
+    assert kept.left_out == len(whole) - most
+
+
+@given(st.text(alphabet="ab\n\r", max_size=60), st.integers(1, 7))
+def test_lines_are_the_same_however_they_come(text: str, size: int) -> None:
+    found: list[bytes] = []
+    lines, data = Lines(found.append), text.encode()
+    for start in range(0, len(data), size):
+        lines.add(data[start : start + size])
+    lines.end()
+    assert found == data.removesuffix(b"\n").split(b"\n") if data else found == []
