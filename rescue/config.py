@@ -20,6 +20,7 @@ from rescue.model.schedule import ScheduleSettings
 from rescue.plan.rotation import interval_hours
 from rescue.system import apprise
 from rescue.system.files import write_atomic
+from rescue.system.ownership import weak_spot
 
 CONFIG_PATH = Path("/etc/rescue/rescue.toml")
 CONFIG_VERSION = 1
@@ -147,8 +148,17 @@ def parse(text: str, *, where: str) -> Config:
 
 
 def load(path: Path = CONFIG_PATH) -> Config:
-    """Read the configuration. Raises UsageError where there is none or it is not valid."""
+    """Read the configuration.
+
+    Raises UsageError where there is none, it is not valid, or somebody else than root could change
+    it: its hooks run as root.
+    """
     try:
+        if spot := weak_spot(path):
+            raise UsageError(
+                f"{path} is not obeyed: others than root could change it ({spot.path} {spot.why})",
+                hint=f"look at what is in it; then: {spot.mend}",
+            )
         return parse(path.read_text(encoding="utf-8"), where=str(path))
     except UnicodeDecodeError as error:
         number = error.object[: error.start].count(b"\n") + 1

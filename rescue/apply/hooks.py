@@ -6,16 +6,17 @@ They see the machine as everybody does, not the private mounts of a run.
 import os
 import pwd
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from rescue.errors import RescueError
+from rescue.errors import RescueError, UsageError
 from rescue.model.hook import HookCall, HookWhen, OnFailure
 from rescue.system import journal
 from rescue.system.files import fresh_file, own_folder
 from rescue.system.mountns import Outside
+from rescue.system.ownership import weak_spot
 from rescue.system.run import CommandError, attend, which
 
 
@@ -52,6 +53,23 @@ class Attendant:
             )
         return tuple(warned)
 
+    def expect_trusted(self, calls: Iterable[HookCall]) -> None:
+        """Raise UsageError for a program that others than root could change, before any is run.
+
+        One that only warns is said when its turn comes, and not run then.
+        """
+        for call in calls:
+            if call.on_failure is OnFailure.WARN:
+                continue
+            with suppress(FileNotFoundError):  # said when its turn comes
+                try:
+                    _trusted(call)
+                except PermissionError as error:
+                    raise UsageError(
+                        f"hook '{call.label}' ({call.when} the run): {error}",
+                        hint="nothing was written; see [[hook]] in rescue.toml",
+                    ) from error
+
     def _run(self, call: HookCall) -> str:
         """Run one hook and return what went wrong, '' where nothing did."""
         name = f"hook '{call.label}' ({call.when} the run)"
@@ -74,17 +92,16 @@ class Attendant:
 
     def _attend(self, call: HookCall, heard: Callable[[str], None]) -> None:
         """Run it. Raises CommandError and OSError; a dump of last time stays then."""
+        program = _trusted(call)
         user, who = _as_user(call.user)
         environment = {**who, **call.environment}
-        if which(call.argv[0], path=environment.get("PATH", "")) is None:
-            raise FileNotFoundError(f"{call.argv[0]} is not installed")
         with ExitStack() as stack:
             output: BinaryIO | None = None
             if call.dump:
                 own_folder(Path(call.dump).parent)
                 output = stack.enter_context(fresh_file(Path(call.dump), mode=0o600))
             result = attend(
-                [*self.outside.prefix(), *user, *call.argv],
+                [*self.outside.prefix(), *user, program, *call.argv[1:]],
                 timeout=call.timeout_seconds,
                 on_line=heard,
                 output=output,
@@ -92,6 +109,25 @@ class Attendant:
             )
             if result.returncode != 0:
                 raise CommandError(result)
+
+
+def _trusted(call: HookCall) -> str:
+    """Return the absolute path of a hook's program.
+
+    Raises FileNotFoundError where it or its user is not there, PermissionError where others than
+    root and that user could change what is run.
+    """
+    program = which(call.argv[0], path=call.environment.get("PATH", ""))
+    if program is None:
+        raise FileNotFoundError(f"{call.argv[0]} is not installed")
+    owners = (_entry(call.user).pw_uid,) if call.user else ()
+    absolute = Path(program).absolute()
+    if spot := weak_spot(absolute, owners=owners):
+        raise PermissionError(
+            f"{absolute} is not run: others than root could change it ({spot.path} {spot.why}): "
+            f"look at it; then: {spot.mend}"
+        )
+    return str(absolute)
 
 
 def _as_user(name: str) -> tuple[list[str], dict[str, str]]:
@@ -102,9 +138,13 @@ def _as_user(name: str) -> tuple[list[str], dict[str, str]]:
     words = ["setpriv", "--pdeathsig=TERM"]
     if not name or name == pwd.getpwuid(os.geteuid()).pw_name:
         return [*words, "--"], {}
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError as error:
-        raise FileNotFoundError(f"there is no user '{name}' on this machine") from error
+    entry = _entry(name)
     whose = [f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups"]
     return [*words, *whose, "--"], {"HOME": entry.pw_dir, "USER": name, "LOGNAME": name}
+
+
+def _entry(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError as error:
+        raise FileNotFoundError(f"there is no user '{name}' on this machine") from error

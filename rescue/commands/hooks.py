@@ -7,7 +7,7 @@ from typing import Self
 from rescue.apply.hooks import Attendant, HookError
 from rescue.errors import ExitCode, RescueError
 from rescue.model.event import Notice
-from rescue.model.hook import Hook
+from rescue.model.hook import Hook, HookCall
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.hooks import calls_after, calls_before, hooks_around
@@ -66,9 +66,9 @@ class Hooked:
 
     def _before(self) -> tuple[str, ...]:
         try:
-            warned = self.attendant.carry_out(
-                calls_before(self.hooks, self.record, kind=self.kind, is_there=_is_there)
-            )
+            before = calls_before(self.hooks, self.record, kind=self.kind, is_there=_is_there)
+            self.attendant.expect_trusted((*before, *self._calls_after(ExitCode.DONE, "")))
+            warned = self.attendant.carry_out(before)
         except RescueError as error:
             # A disk that shall become a mirror is none yet, and what it was it still is.
             if self.kind is PlanKind.MIRROR:
@@ -78,18 +78,14 @@ class Hooked:
         return warned
 
     def _after(self, code: ExitCode, error: str) -> tuple[str, ...]:
-        warned = self.attendant.carry_out(
-            calls_after(
-                self.hooks,
-                self.record,
-                kind=self.kind,
-                code=code,
-                error=error,
-                is_there=_is_there,
-            )
-        )
+        warned = self.attendant.carry_out(self._calls_after(code, error))
         self._warn(warned)
         return warned
+
+    def _calls_after(self, code: ExitCode, error: str) -> tuple[HookCall, ...]:
+        return calls_after(
+            self.hooks, self.record, kind=self.kind, code=code, error=error, is_there=_is_there
+        )
 
     def _warn(self, failures: tuple[str, ...]) -> None:
         for said in failures:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
+import rescue
 from rescue import config
 from rescue.apply.schedule import install_schedule, remove_schedule
 from rescue.commands.enrolled import known_records
@@ -29,6 +30,7 @@ from rescue.model.schedule import (
 )
 from rescue.plan.refuse import machine_refusals, root_refusals
 from rescue.plan.schedule import PATHS, TEMPLATES, installed, plan_removal, plan_schedule
+from rescue.system.ownership import weak_spot, weak_spot_below
 from rescue.system.run import which
 from rescue.ui.schedule import plan_lines, settings_line, state_lines
 from rescue.ui.screen import Screen
@@ -49,8 +51,8 @@ def install(options: InstallOptions, screen: Screen) -> ExitCode:
     Raises UsageError (no mirror is enrolled, a setting cannot be meant), GuardRefusedError (the
     machine runs from its mirror, a file is not ours), RescueError where a timer does not wait.
     """
-    if refusals := machine_refusals(discover()):
-        raise GuardRefusedError(tuple(refusals))
+    if refusals := (*machine_refusals(discover()), *_program_refusals()):
+        raise GuardRefusedError(refusals)
     settings = _changed(config.load(), options)
     plan = unless_refused(_plan(settings))
     for line in plan_lines(plan):
@@ -142,6 +144,26 @@ def _plan(settings: config.Config) -> SchedulePlan | tuple[Refusal, ...]:
 def _own_command() -> str:
     """Return the path by which a timer starts rescue: the one that stays when it is upgraded."""
     return which("rescue") or str(Path(sys.argv[0]).absolute())
+
+
+def _program_refusals() -> tuple[Refusal, ...]:
+    """Return what stands against root's running this very program every night by itself.
+
+    That is what starts it, Python, and every folder that Python takes code from.
+    """
+    package = Path(rescue.__file__).parent
+    starts = (Path(_own_command()), Path(sys.executable), *map(Path, sys.path))
+    found = [spot for each in starts if each.exists() and (spot := weak_spot(each))]
+    found += [spot for spot in (weak_spot_below(package),) if spot]
+    return tuple(
+        Refusal(
+            code=ExitCode.REFUSED,
+            reason=f"others than root could change what would run every night: {spot.path} "
+            f"{spot.why}",
+            hint=spot.mend,
+        )
+        for spot in dict.fromkeys(found)
+    )
 
 
 def _expect_installed(plan: SchedulePlan) -> None:

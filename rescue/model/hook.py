@@ -44,11 +44,12 @@ class Hook:
     it. `on_failure` is `abort` (the run has failed; before the copy: there is none) or `warn` (it
     is said, and the run goes on).
 
-    `command` is a program and its arguments, no shell. The ready kinds have none: they write a
-    dump into `directory` (of root's, readable by root alone), where the run copies it. `user` is
-    who runs it, '' is root (the PostgreSQL dump: postgres). It is ended with its children after
-    `timeout_seconds`, and that is a failure. `environment` is added to PATH, LC_ALL=C, HOME, and
-    what rescue tells in RESCUE_ variables.
+    `command` is a program (its absolute path, or its name) and its arguments, no shell; it is not
+    run where others than root and `user` could change the program, or a folder on its way. The
+    ready kinds have none: they write a dump into `directory` (of root's, readable by root alone),
+    where the run copies it. `user` is who runs it, '' is root (the PostgreSQL dump: postgres). It
+    is ended with its children after `timeout_seconds`, and that is a failure. `environment` is
+    added to PATH, LC_ALL=C, HOME, and what rescue tells in RESCUE_ variables.
     """
 
     when: HookWhen
@@ -101,6 +102,8 @@ def _faults(hook: Hook) -> Iterator[tuple[str, str]]:
     if hook.kind is HookKind.COMMAND:
         if not hook.command or not hook.command[0]:
             yield "command", "a list: a program and its arguments"
+        elif "/" in hook.command[0] and not hook.command[0].startswith("/"):
+            yield "command", "a list that begins with an absolute path, or a program's name alone"
     else:
         if hook.command:
             yield "command", f"absent for kind '{hook.kind}', which has its own"
