@@ -124,6 +124,8 @@ def _make_elsewhere(tree: Path, version: str, work: TreeWork) -> bool:
         staged = _fresh(tree, version, OWN_FOLDER)
         try:
             _clear_place(staged.stat().st_size, tree, version, work)
+            # Never through a link that lies there.
+            _fresh(tree, version).unlink(missing_ok=True)
             shutil.copyfile(staged, _fresh(tree, version))
         finally:
             staged.unlink()
@@ -155,6 +157,7 @@ def _clear_place(size: int, tree: Path, version: str, work: TreeWork) -> None:
 def _make_in(folder: str, tree: Path, version: str, work: TreeWork) -> bool:
     """Make it in a folder of the tree; return whether it is the source's, translated."""
     fresh = _fresh(tree, version, folder)
+    fresh.unlink(missing_ok=True)
     try:
         if translated := _translate(tree, version, work, fresh):
             return translated

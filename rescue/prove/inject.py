@@ -19,11 +19,13 @@ from rescue.model.bootnote import menu_holder
 from rescue.model.disk import PartitionTable
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
+from rescue.system.files import write_atomic
 from rescue.system.layin import lay, lay_link, lay_patience, lay_silence
 from rescue.system.loop import Span
 from rescue.system.overlay import part_mounted
 from rescue.system.run import CommandError
 from rescue.system.tables import read_table
+from rescue.system.tree import Tree
 
 SERVICE = "rescue-proof.service"
 _UNITS = "etc/systemd/system"
@@ -56,7 +58,7 @@ def inject(plan: ProofPlan, image: Path, folder: Path) -> str:
             write_probe(root, plan.settings)
         holder = menu_holder(plan.record)
         with _opened(holder, table, image, folder) as place:
-            _make_heard(place / MENU.relative_to(holder.mount_point))
+            _make_heard(place, f"/{MENU.relative_to(holder.mount_point)}")
     except CommandError as error:
         said = (error.result.stderr or error.result.stdout).strip().splitlines()
         return f"a file system cannot be mounted: {said[-1] if said else error.message}"
@@ -98,12 +100,18 @@ def _heard_line(line: str) -> str:
     return line if _SERIAL in line else f"{line} console=tty0 {_SERIAL}"
 
 
-def _make_heard(menu: Path) -> None:
+def _make_heard(place: Path, inside: str) -> None:
+    """Change the menu of the file system mounted at `place`; GRUB, too, stays in it by its links.
+
+    Never through a link that leads out of it, to this machine's own files.
+    """
+    tree = Tree(root=place)
     # One that is not there is for GRUB to complain of.
-    if menu.is_file():
-        text = menu.read_text(encoding="utf-8", errors="surrogateescape")
+    if tree.is_file(inside):
+        text = tree.text(inside)
         if heard(text) != text:
-            menu.write_text(heard(text), encoding="utf-8", errors="surrogateescape")
+            menu = tree.locate(inside)
+            write_atomic(menu, heard(text).encode("utf-8", "surrogateescape"), like=menu)
 
 
 def write_probe(root: Path, settings: ProofSettings) -> None:

@@ -22,7 +22,8 @@ def lay(root: Path, inside: str, data: bytes) -> Path:
     Raises RescueError where a folder on the way is a link, OSError where it cannot be written.
     """
     path = _place(root, inside)
-    path.write_bytes(data)
+    with path.open("xb") as file:
+        file.write(data)
     return path
 
 

@@ -74,10 +74,13 @@ def export_argv(overlay: Overlay, mount_point: Path, span: Span | None = None) -
 def partition_argv(image: Path, span: Span, kind: str, target: Path) -> list[str]:
     """Return the command that mounts a part of an image file (man 8 mount, 'LOOP-DEVICE SUPPORT').
 
-    Its loop device goes with the mount.
+    Its loop device goes with the mount. What is on it may be anybody's: a link there, which may be
+    absolute and lead to this machine, is not followed, and errors of ext stop nothing.
     """
     place = f"loop,offset={span.start},sizelimit={span.length}"
-    return ["mount", "-t", kind, "-o", f"{place},noatime,nodev,nosuid", str(image), str(target)]
+    calm = ",errors=remount-ro" if kind.startswith("ext") else ""
+    options = f"{place},noatime,nodev,nosuid,noexec,nosymfollow{calm}"
+    return ["mount", "-t", kind, "-o", options, str(image), str(target)]
 
 
 @contextmanager

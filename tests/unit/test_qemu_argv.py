@@ -111,6 +111,8 @@ def test_a_partition_is_mounted_by_its_place() -> None:
     span = Span(start=1048576, length=4096)
     assert partition_argv(FOLDER / "disk.raw", span, "ext4", Path("/m")) == [
         *("mount", "-t", "ext4"),
-        *("-o", "loop,offset=1048576,sizelimit=4096,noatime,nodev,nosuid"),
+        "-o",
+        "loop,offset=1048576,sizelimit=4096,noatime,nodev,nosuid,noexec,nosymfollow,"
+        "errors=remount-ro",
         *("/run/rescue/prove/disk.raw", "/m"),
     ]
