@@ -110,29 +110,35 @@ def opened(path: Path = DIGESTS) -> Iterator[Digests]:
 def _opened_or_anew(path: Path) -> tuple[sqlite3.Connection, bool]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _opened(path), False
+        return _opened(path, known=path.exists()), False
     except sqlite3.Error as error:
         if not _is_damage(error):
             raise
     path.replace(path.with_name(path.name + DAMAGED_SUFFIX))
     path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-    return _opened(path), True
+    return _opened(path, known=False), True
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, *, known: bool) -> sqlite3.Connection:
+    """Open the database, made where there is none.
+
+    One that is `known` holds digests, or is damaged: SQLite takes a file of no bytes for a new one.
+    """
     # Made by us, so that it is for root alone from its first byte; SQLite's journal takes its mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     database = sqlite3.connect(path)
     try:
-        _prepare(database, path)
+        _prepare(database, path, known=known)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
+def _prepare(database: sqlite3.Connection, path: Path, *, known: bool) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
+    if known and version == 0:
+        raise _DamagedError("it holds no digests")
     if version > DIGESTS_VERSION:
         raise UsageError(
             f"{path} was written by a newer rescue (version {version}, known is {DIGESTS_VERSION})",

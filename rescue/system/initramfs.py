@@ -33,6 +33,7 @@ _COMPRESSORS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
 _CHUNK = 8 * 1024 * 1024  # bytes held in memory at once
 _CPIO = (b"070701", b"070702")
 _HEADER = 110
+_FIELDS = re.compile(rb"[0-9a-fA-F]{104}")
 _LARGEST = 512 * 1024 * 1024  # bytes; more in one file is a damaged header
 
 
@@ -113,7 +114,7 @@ def members(path: Path) -> Iterator[Member]:
 
 
 def translate(image: Path, target: Path, words: Mapping[bytes, bytes]) -> None:
-    """Write `image` to `target` with each word replaced by one of the same length.
+    """Write `image` to a new file `target` with each word replaced by one of the same length.
 
     Only what is compressed is looked at: before it lies the processor's microcode. Nothing moves
     in the archive, so that it needs no unpacking; newc archives have no checksum of their data.
@@ -127,7 +128,7 @@ def translate(image: Path, target: Path, words: Mapping[bytes, bytes]) -> None:
             pass
         start, magic = before.offset, before.peek(6)
     packer = _filter(_COMPRESSORS, magic)
-    with image.open("rb", buffering=0) as raw, target.open("wb") as fresh:
+    with image.open("rb", buffering=0) as raw, target.open("xb") as fresh:
         fresh.write(raw.read(start))
         raw.seek(start)
         # Unpacked it is several times as large: it is nowhere whole, /boot has no room for it.
@@ -183,10 +184,10 @@ def _archive(source: _Input) -> Iterator[Member]:
         header = source.take(_HEADER)
         if header[:6] not in _CPIO:
             raise InitramfsError("a file's header is damaged")
-        try:
-            fields = [int(header[at : at + 8], 16) for at in range(6, _HEADER, 8)]
-        except ValueError as error:
-            raise InitramfsError("a file's header is damaged") from error
+        # int() would take signs, blanks and underscores, too.
+        if not _FIELDS.fullmatch(header, 6):
+            raise InitramfsError("a file's header is damaged")
+        fields = [int(header[at : at + 8], 16) for at in range(6, _HEADER, 8)]
         mode, size, name_size = fields[1], fields[6], fields[11]
         if size > _LARGEST or name_size > 4096:
             raise InitramfsError("a file's header is damaged")

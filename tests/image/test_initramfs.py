@@ -87,3 +87,16 @@ class _Slow(io.BytesIO):
 
     def read(self, size: int | None = -1) -> bytes:
         return super().read(self._chunk)
+
+
+@pytest.mark.parametrize("field", range(13))
+@pytest.mark.parametrize(
+    "text", [b"-0000001", b"+0000001", b" 0000001", b"0000_001", b"0x000001", b"nonsense"]
+)
+def test_a_bad_field_of_a_header_is_damage(tmp_path: Path, field: int, text: bytes) -> None:
+    image = tmp_path / "initrd"
+    data = bytearray(cpio({"a": b"x", "b": b"y"}))
+    data[6 + 8 * field : 14 + 8 * field] = text
+    image.write_bytes(data)
+    with pytest.raises(InitramfsError, match="header is damaged"):
+        list(members(image))

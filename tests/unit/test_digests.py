@@ -118,7 +118,7 @@ def test_more_than_fits_into_memory_at_once(tmp_path: Path) -> None:
         assert digests.get("/", "file 0") == FILE
 
 
-@pytest.mark.parametrize("what", ["no database", "a page that rotted"])
+@pytest.mark.parametrize("what", ["no database", "a page that rotted", "no bytes"])
 def test_one_that_is_damaged_is_put_aside_and_begun_anew(tmp_path: Path, what: str) -> None:
     path = tmp_path / "digests.sqlite"
     with opened(path) as digests:
@@ -128,6 +128,8 @@ def test_one_that_is_damaged_is_put_aside_and_begun_anew(tmp_path: Path, what: s
     data = bytearray(path.read_bytes())
     if what == "no database":
         data[:100] = b"\xff" * 100
+    elif what == "no bytes":
+        data.clear()
     else:
         data[8192:12288] = b"\xff" * 4096
     path.write_bytes(data)
