@@ -1,5 +1,6 @@
 """`rescue salvage`: image a dying disk with GNU ddrescue before anything else is tried on it."""
 
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.event import Progress, StepDone, StepStarted
 from rescue.plan.salvage import Place, SalvagePlan, plan_salvage
 from rescue.system import ddrescue
-from rescue.system.files import free_on
+from rescue.system.files import free_on, write_atomic
 from rescue.system.lock import only_one_run
 from rescue.system.run import which
 from rescue.ui.screen import Screen
@@ -27,7 +28,7 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
         plan = unless_refused(plan_salvage(discover(), target, _place(to)))
         again = " (going on with what was begun)" if plan.resumes else ""
         screen.show(f"{plan.disk} ({plan.name}), {human_bytes(plan.size)}, to {plan.image}{again}")
-        _note_of(Path(plan.image)).write_text(f"{plan.name}\n", encoding="utf-8")
+        write_atomic(_note_of(Path(plan.image)), f"{plan.name}\n".encode(), mode=0o600)
         done = _read(plan, screen)
     screen.show(f"{human_bytes(done.rescued)} are in {plan.image}")
     if not done.finished:
@@ -65,7 +66,7 @@ def _place(to: str) -> Place:
         free=free_on(path.parent)[0],
         taken=seen.st_blocks * 512 if seen else 0,
         exists=seen is not None,
-        has_map=Path(ddrescue.map_of(str(path))).exists(),
+        has_map=os.path.lexists(ddrescue.map_of(str(path))),
         begun_from=_noted(path),
     )
 

@@ -66,6 +66,13 @@ def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | t
                 "name a new file, or remove that one",
             )
         )
+    if place.has_map and not place.exists:
+        refusals.append(
+            _no(
+                f"{place.path}.map exists, and not the image that it is the map of",
+                "what it names as read would be missing: name a new file, or remove the map",
+            )
+        )
     name = disk.id.name or disk.path
     if place.has_map and place.begun_from not in ("", name):
         refusals.append(

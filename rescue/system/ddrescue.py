@@ -1,9 +1,15 @@
 """The door to GNU ddrescue: a dying disk into an image file, resumable (info ddrescue)."""
 
+import contextlib
+import os
 import re
+import stat
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from rescue.errors import RefusedError
 from rescue.system.run import CommandError, run, stream
 
 
@@ -37,17 +43,55 @@ def status_argv(image: str) -> list[str]:
 def salvage(disk: str, image: str, *, on_share: Callable[[float], None]) -> Rescued:
     """Copy the disk into the image, telling which share of it (0 to 1) is in the image.
 
-    Raises CommandError where it was not read to its end.
+    What a disk holds is for root alone, and so are image and map from their first byte: they may
+    lie in a folder that many can read, and write. Raises RefusedError where one that is there is
+    not ours alone, CommandError where the disk was not read to its end.
     """
+    _make_private(Path(image), Path(map_of(image)))
 
     def on_line(text: str) -> None:
         if (share := parse_share(text)) is not None:
             on_share(share)
 
-    done = stream(ddrescue_argv(disk, image), on_line=on_line)
+    done = stream(ddrescue_argv(disk, image), on_line=on_line, umask=0o077)
     if done.returncode != 0:
         raise CommandError(done, hint="run the same command again: it goes on where it was")
     return status(image)
+
+
+def _make_private(image: Path, known: Path) -> None:
+    """Make the image where there is none, and see that nobody else holds it or its map.
+
+    Whoever made a file keeps what he opened, and a link leads where he wants. Ours is what has the
+    owner of a file that is made now: a share of the network may give root another one.
+    """
+    with tempfile.TemporaryFile(dir=image.parent) as made:
+        owner = os.fstat(made.fileno()).st_uid
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(image, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for path in (image, known):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _not_ours(path) from error
+        try:
+            seen = os.fstat(fd)
+            if not stat.S_ISREG(seen.st_mode) or seen.st_uid != owner or seen.st_nlink > 1:
+                raise _not_ours(path)
+            # vfat and others have no modes: there the mount says who reads.
+            with contextlib.suppress(PermissionError):
+                os.fchmod(fd, 0o600)
+        finally:
+            os.close(fd)
+
+
+def _not_ours(path: Path) -> RefusedError:
+    return RefusedError(
+        f"{path} is a link, or was made by somebody else, who could read the disk in it",
+        hint="nothing was written; name a file in a folder where only root can write",
+    )
 
 
 def parse_share(line: str) -> float | None:

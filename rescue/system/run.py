@@ -102,8 +102,10 @@ def run(
     return result
 
 
-def stream(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
+def stream(argv: Sequence[str], *, on_line: Callable[[str], None], umask: int = -1) -> Result:
     """Run a long program, handing each line of its output on as it comes.
+
+    `umask` is what the files that it makes are not allowed (man 2 umask), -1 for ours.
 
     Lines end at newline or carriage return. The child gets SIGTERM when this process dies in
     whatever way, and is ended when `on_line` or a signal handler raises. Returns whatever the
@@ -117,6 +119,7 @@ def stream(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
+        umask=umask,
     ) as child:
         try:
             lines = Lines(lambda line: on_line(_text(line)), returns=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rescue.errors import RefusedError
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.system import ddrescue, loop
 from rescue.system.mkfs import mkfs_argv
@@ -44,6 +45,60 @@ def test_a_disk_is_imaged_and_homes_come_back_from_the_image(tmp_path: Path) -> 
         night.image = image
         assert night.restored().complete
         assert post.missing(night.home) == []
+
+
+def modes(*paths: Path) -> set[int]:
+    return {path.stat().st_mode & 0o777 for path in paths}
+
+
+@needs_ddrescue
+def test_the_image_is_root_s_alone_from_its_first_byte(tmp_path: Path) -> None:
+    """In a folder that everybody can write to, and with the umask of a system."""
+    (shared := tmp_path / "shared").mkdir(mode=0o777)
+    disk, image = tmp_path / "disk", shared / "image"
+    disk.write_bytes(os.urandom(4 * MIB))
+    known = Path(ddrescue.map_of(str(image)))
+    seen: list[int] = []
+
+    def told(_: float) -> None:
+        seen.extend(modes(*shared.iterdir()))
+
+    device = loop.attach(str(disk))
+    before = os.umask(0o022)
+    try:
+        ddrescue.salvage(device, str(image), on_share=told)
+        assert modes(image, known) == {0o600}
+        assert set(seen) == {0o600}
+        for path in (image, known):
+            path.chmod(0o644)
+        ddrescue.salvage(device, str(image), on_share=told)
+        assert modes(image, known) == {0o600}, "one that an older rescue made"
+    finally:
+        os.umask(before)
+        loop.detach(device)
+
+
+@needs_ddrescue
+@pytest.mark.parametrize("what", ["image", "map"])
+@pytest.mark.parametrize("how", ["theirs", "a link", "a hard link", "a FIFO"])
+def test_nobody_else_holds_what_the_disk_is_written_to(tmp_path: Path, what: str, how: str) -> None:
+    victim, image = tmp_path / "victim", tmp_path / "image"
+    victim.write_bytes(b"theirs")
+    laid = image if what == "image" else Path(ddrescue.map_of(str(image)))
+    if how == "a link":
+        laid.symlink_to(victim)
+    elif how == "a hard link":
+        os.link(victim, laid)
+    elif how == "a FIFO":
+        os.mkfifo(laid)
+    else:
+        laid.touch()
+        os.chown(laid, 65534, 65534)
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(MIB))
+    with pytest.raises(RefusedError, match=f"{laid.name} is a link, or was made by somebody"):
+        ddrescue.salvage(str(disk), str(image), on_share=lambda share: None)
+    assert victim.read_bytes() == b"theirs"
 
 
 @needs_ddrescue

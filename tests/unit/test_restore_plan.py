@@ -368,3 +368,11 @@ def test_a_mirror_that_cannot_be_told_says_why_nothing_comes_back() -> None:
     (refusal,) = refused(machine)
     assert damage[0] in refusal.reason
     assert refusal.hint
+
+
+def test_a_map_without_its_image_is_refused() -> None:
+    """By it nothing would be read again that a lost image held."""
+    alone = replace(BIG, has_map=True)
+    answer = plan_salvage(rescued(), "SRC0001", alone)
+    assert isinstance(answer, tuple)
+    assert "is the map of" in answer[0].reason
