@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Tests at a time: two guests keep two cores busy, and take 6 GiB of memory.
 WORKERS ?= 2
 
-# What the lab and the tests need from Debian; rescue itself needs those of the README.
+# What the lab and the tests need from Debian; rescue itself needs those of docs/install.md.
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue smartmontools acl attr cpio zstd \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \

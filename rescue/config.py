@@ -65,9 +65,9 @@ class RunLimits:
     A run that would delete or change more than `brake_share` of all files (0 to 1) and more than
     `brake_count` files stops. Where no mirror's last complete run is younger than `overdue_hours`,
     the absence of all mirrors is a failure and no longer a skipped run. A run that takes longer
-    than `time_limit_hours` is stopped; `bandwidth_kib` limits what it copies (KiB a second), and
-    0 is no limit. A run that begins while packages are being installed waits for that,
-    `package_wait_minutes` at most.
+    than `time_limit_hours` is stopped, and its mirror is incomplete; `bandwidth_kib` limits what it
+    copies (KiB a second), and 0 is no limit. A run that begins while apt or dpkg is at work waits
+    for it, `package_wait_minutes` at most (0: not at all).
     """
 
     brake_share: float = 0.25

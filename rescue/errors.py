@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every command; the README's table is made of these."""
+    """The exit codes of every command; docs/troubleshooting.md says what to do about each."""
 
     DONE = 0
     FAILED = 1

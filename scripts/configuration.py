@@ -1,7 +1,8 @@
 """Every key of the configuration, read from the dataclasses that hold it: nothing is listed twice.
 
-The example and rescue.toml(5) are made of this. A section that is added to `config.Config` is in
-both without anybody thinking of it; what its keys mean is its docstring, which names each of them.
+The example, rescue.toml(5) and a chapter of the handbook are made of this. A section that is added
+to `config.Config` is in all of them without anybody thinking of it; what its keys mean is its
+docstring, which names each of them.
 """
 
 import dataclasses
@@ -100,6 +101,22 @@ def in_words(kind: type[Any]) -> str:
 def is_choice(kind: type[Any]) -> TypeGuard[type[Enum]]:
     """Whether a value is one of a few words."""
     return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def as_written(default: object) -> str:
+    """Return a default as the file has it; 'none' for a list or table without anything in it."""
+    match default:
+        case bool():
+            return str(default).lower()
+        case Enum():
+            return f'"{default.value}"'
+        case str():
+            return f'"{default}"'
+        case None:
+            return "none"
+        case tuple() | list() | dict():
+            return ", ".join(as_written(each) for each in default) or "none"
+    return str(default)
 
 
 def _fields(owner: type[Any]) -> Iterator[tuple["Field[Any]", type[Any]]]:

@@ -1,4 +1,4 @@
-"""`make reference`: the manual pages, from the command line, the configuration and the README.
+"""`make reference`: the manual pages, from the command line, the configuration and the handbook.
 
 The frames in docs/man/ are filled with what the code itself knows, in the language of scdoc(5),
 which turns it into roff. Usage: python -m scripts.manpages FOLDER
@@ -13,25 +13,28 @@ import click
 
 import rescue
 from rescue.cli.main import cli
-from scripts.configuration import Key, Section, sections
+from scripts.configuration import Key, Section, as_written, sections
 
 ROOT = Path(__file__).parents[1]
-FRAMES = ROOT / "docs" / "man"
+HANDBOOK = ROOT / "docs"
+FRAMES = HANDBOOK / "man"
 PAGES = ("rescue.8", "rescue.toml.5")
 # What scdoc takes for markup: man 5 scdoc.
 _MARKUP = re.compile(r"([\\*_#|\[\]~<>+-])")
 _ROW = re.compile(r"^\| (.+?) \| (.+?) \|$", re.MULTILINE)
+_RULE = re.compile(r"^\|[-|]+\|$", re.MULTILINE)
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
+_HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
 
 
 def page(name: str) -> str:
     """Return a manual page in the language of scdoc."""
-    readme = (ROOT / "README.md").read_text("utf-8")
     values = {
         "@version@": rescue.__version__,
         "@options@": "\n".join(_options(cli, _context(cli))).strip(),
         "@commands@": "\n".join(line for verb in verbs(cli) for line in _command(verb)).strip(),
-        "@exit-codes@": "\n".join(_definitions(table(readme, "Exit codes"))).strip(),
-        "@files@": "\n".join(_definitions(table(readme, "Files"))).strip(),
+        "@exit-codes@": "\n".join(_definitions(exit_codes())).strip(),
+        "@files@": "\n".join(_definitions(files())).strip(),
         "@sections@": "\n".join(line for each in sections() for line in _section(each)).strip(),
     }
     text = (FRAMES / f"{name}.scd").read_text("utf-8")
@@ -52,12 +55,29 @@ def verbs(group: click.Group, parent: click.Context | None = None) -> Iterator[c
             yield from verbs(command, context)
 
 
-def table(text: str, heading: str) -> list[tuple[str, str]]:
-    """Return the rows of the first table below a heading of a Markdown text, without its head."""
-    section = text.partition(f"\n## {heading}\n")[2].partition("\n\n## ")[0]
-    blocks = section.strip().split("\n\n")
-    first = next((block for block in blocks if block.startswith("|")), "")
-    return [(row[1], row[2]) for row in _ROW.finditer(first)][1:]
+def exit_codes() -> list[tuple[str, str]]:
+    """Return each exit code with its meaning, as the handbook says it."""
+    text = (HANDBOOK / "troubleshooting.md").read_text("utf-8")
+    section = text.partition("\n## Exit codes\n")[2]
+    return rows(_HEADING.split(section)[0])
+
+
+def files() -> list[tuple[str, str]]:
+    """Return each file with what it holds, as the handbook says it."""
+    return rows((HANDBOOK / "files.md").read_text("utf-8"))
+
+
+def rows(text: str) -> list[tuple[str, str]]:
+    """Return the rows of every table of two columns in a Markdown text, without the heads."""
+    # What stands before a table's rule ends with its head.
+    _, *bodies = _RULE.split(text)
+    tables = (body.lstrip("\n").partition("\n\n")[0] for body in bodies)
+    return [(row[1], plain(row[2])) for each in tables for row in _ROW.finditer(each)]
+
+
+def plain(text: str) -> str:
+    """Return a Markdown text in which each link is its words."""
+    return _LINK.sub(r"\1", text)
 
 
 def escaped(text: str) -> str:
@@ -99,21 +119,7 @@ def _said_of(key: Key) -> str:
     kind = f"{key.kind_in_words} of {inner}" if inner else key.kind_in_words
     if key.required:
         return f"{kind}; must be given"
-    default = getattr(key.default, "value", key.default)
-    return f"{kind}; default: {_as_written(default)}"
-
-
-def _as_written(default: object) -> str:
-    match default:
-        case bool():
-            return str(default).lower()
-        case str():
-            return f'"{default}"'
-        case None | () | []:
-            return "none"
-        case tuple() | list():
-            return ", ".join(_as_written(each) for each in default)
-    return str(default)
+    return f"{kind}; default: {as_written(key.default)}"
 
 
 def _definitions(pairs: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> Iterator[str]:

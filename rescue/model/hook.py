@@ -41,15 +41,17 @@ class Hook:
 
     `when` is `before` the first file is copied, or `after` the run, however it ended. `kind` is a
     `command` of one's own, or a ready dump of `postgresql` or `mysql`; `name` is what messages call
-    it. `on_failure` is `abort` (the run has failed; before the copy: there is none) or `warn` (it
-    is said, and the run goes on).
+    it (the program, where none is given). `on_failure` is `abort` (the run has failed; before the
+    copy: there is none) or `warn` (it is said, in the status too, and the run goes on).
 
     `command` is a program (its absolute path, or its name) and its arguments, no shell; it is not
     run where others than root and `user` could change the program, or a folder on its way. The
-    ready kinds have none: they write a dump into `directory` (of root's, readable by root alone),
-    where the run copies it. `user` is who runs it, '' is root (the PostgreSQL dump: postgres). It
-    is ended with its children after `timeout_seconds`, and that is a failure. `environment` is
-    added to PATH, LC_ALL=C, HOME, and what rescue tells in RESCUE_ variables.
+    ready kinds have none: they write a dump into `directory`, where the run copies it; nobody but
+    root may be able to change that folder, and the dump is readable by root alone. `user` is who
+    runs it, '' is root (the PostgreSQL dump: postgres). It is ended with its children after
+    `timeout_seconds` (86,400 at most), and that is a failure. `environment` is added to PATH,
+    LC_ALL=C, HOME (of another user also USER and LOGNAME), and what rescue tells in RESCUE_
+    variables.
     """
 
     when: HookWhen

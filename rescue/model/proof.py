@@ -22,10 +22,11 @@ class Firmwares(StrEnum):
 class ProofSettings:
     """How a mirror is proven, as section [prove] of the configuration says it.
 
-    `checks` are shell commands that are run inside and must end with 0; `expected_failures` are
-    names or patterns ('nfs-*.mount') of units that may fail there, because they need real
-    hardware or the network. `memory_mib` and `cpus` are what the virtual machine takes at most,
-    `time_limit_minutes` how long one boot may take. `firmware` is "own", the
+    `checks` are shell commands that are run inside and must end with 0 (`["nginx -t"]`; 120 s
+    each); `expected_failures` are names or patterns ('nfs-*.mount') of units that may fail there,
+    because they need real hardware or the network. `memory_mib` and `cpus` are what the virtual
+    machine takes at most (where the memory is not free, there is no proof), `time_limit_minutes`
+    how long one boot may take. `firmware` is "own", the
     machine's, or "both": also the other kind that the mirror has a boot loader for. `accel` is
     "kvm", "tcg" (emulation, which works everywhere and is slow) or "auto": KVM where it works.
     """

@@ -39,11 +39,11 @@ class Starter(StrEnum):
 class ScheduleSettings:
     """When the runs are; `rescue schedule install` puts it into force.
 
-    `at` is the local time of the day, 'HH:MM'; a run begins up to `random_delay_minutes` later, so
-    that many machines do not begin as one. On `checksum_day` every content is compared. `notify`
-    is the address that failures are mailed to. With `when_plugged` a mirror's disk that is plugged
-    in gets a run at once, and people are told when it can be pulled. With `prove` each complete
-    run of the timer is followed by a proof, which needs QEMU.
+    `at` is the local time of the day, 'HH:MM'; a run begins up to `random_delay_minutes` (0 to 720)
+    later, so that many machines do not begin as one. On `checksum_day` every content is compared.
+    `notify` is the address that failures are mailed to. With `when_plugged` a mirror's disk that is
+    plugged in gets a run at once, and people are told when it can be pulled. With `prove` each
+    complete run of the timer is followed by a proof, which needs QEMU.
     """
 
     at: str = "03:15"

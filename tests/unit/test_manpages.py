@@ -8,7 +8,7 @@ import pytest
 from rescue.cli.main import cli
 from rescue.errors import ExitCode
 from scripts.configuration import sections
-from scripts.manpages import ROOT, escaped, page, table, verbs
+from scripts.manpages import ROOT, escaped, exit_codes, files, page, rows, verbs
 
 VERBS = [pytest.param(context, id=context.command_path) for context in verbs(cli)]
 
@@ -29,8 +29,20 @@ def test_every_command_is_there_with_its_options(context: click.Context) -> None
 
 
 def test_every_exit_code_has_its_meaning() -> None:
-    rows = table((ROOT / "README.md").read_text(), "Exit codes")
-    assert [int(code) for code, _ in rows] == sorted(ExitCode)
+    assert [int(code) for code, _ in exit_codes()] == sorted(ExitCode)
+
+
+def test_files_of_both_disks_are_there() -> None:
+    named = [name for name, _ in files()]
+    assert "`/etc/rescue/rescue.toml`" in named
+    assert "`/.rescue/runs.jsonl` on the mirror" in named
+    assert len(named) == len(set(named))
+
+
+def test_the_rows_of_all_tables_without_their_heads() -> None:
+    first = "# T\n\n| a | b |\n|---|---|\n| 1 | [one](x.md#y) |\n\n"
+    text = first + "## U\n\n| c | d |\n|---|---|\n| 2 | two |\n"
+    assert rows(text) == [("1", "one"), ("2", "two")]
 
 
 def test_every_key_is_there() -> None:
