@@ -12,6 +12,18 @@ MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 
+_DIGITS = 19
+"""A number of 63 bits has no more."""
+
+
+def whole_number(text: str) -> int | None:
+    """Return a whole number that is spelled in ASCII's digits, None for any other text.
+
+    None for one of more digits than anything here is counted by, too.
+    """
+    return int(text) if len(text) <= _DIGITS and text.isascii() and text.isdigit() else None
+
+
 def to_bytes(sectors: Sectors, *, logical_sector: int) -> Bytes:
     """Given sectors and the disk's logical sector size in bytes, return the bytes they span."""
     return Bytes(sectors * logical_sector)

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rescue.errors import RescueError
 from rescue.model.disk import Partition, PartitionKind, PartitionTable, TableKind
 from rescue.model.finding import Finding, Severity
 from rescue.model.record import FilesystemPair
 from rescue.model.restore import Origin, OriginKind, TableState
+from rescue.system.answer import rows_of, text_of, understood
 from rescue.system.blockinfo import probe
 from rescue.system.loop import Span, attach, detach, sector_size
 from rescue.system.run import CommandError, run
@@ -53,7 +55,10 @@ def signatures_argv(path: str) -> list[str]:
 
 
 def read_dead_table(origin: Origin) -> DeadTable:
-    """Look at the table of a disk or image, and say in a sentence what was found."""
+    """Look at the table of a disk or image, and say in a sentence what was found.
+
+    Raises RescueError where a tool does not answer as its manual says.
+    """
     if origin.kind is OriginKind.PARTITION or _is_filesystem(origin):
         return DeadTable(
             state=TableState.NONE_NEEDED,
@@ -69,7 +74,7 @@ def read_dead_table(origin: Origin) -> DeadTable:
     shown = _shown_sector(origin)
     try:
         table: PartitionTable | None = read_table(origin.path)
-    except CommandError:
+    except RescueError:
         table = None
     if table is None or _is_protective(table):
         return _by_other_sectors(origin, shown) or _what_is_left(origin, head)
@@ -105,7 +110,7 @@ def _read_with(path: str, sector: int) -> PartitionTable | None:
         return None
     try:
         table = read_table(device)
-    except CommandError:
+    except RescueError:
         return None
     finally:
         detach(device)
@@ -197,10 +202,20 @@ def _head(origin: Origin) -> bytes:
 
 
 def _gpt_places(path: str) -> set[int]:
-    """Return where GPT headers are, in bytes from the beginning."""
-    text = run(signatures_argv(path), ok=(0, 1)).stdout.strip()
-    rows = json.loads(text)["signatures"] if text else []
-    return {int(row["offset"], 0) for row in rows if row["type"] == "gpt"}
+    """Return where GPT headers are, in bytes from the beginning. Raises RescueError."""
+    return parse_gpt_places(run(signatures_argv(path), ok=(0, 1)).stdout)
+
+
+def parse_gpt_places(text: str) -> set[int]:
+    """Given what `wipefs --json` prints (nothing where nothing is), return where GPT headers are.
+
+    Raises RescueError where it is no list of signatures.
+    """
+    if not text.strip():
+        return set()
+    with understood("wipefs did not answer with a list of signatures"):
+        rows = rows_of(json.loads(text)["signatures"])
+        return {int(text_of(row, "offset"), 0) for row in rows if row.get("type") == "gpt"}
 
 
 def _what_is_left(origin: Origin, head: bytes) -> DeadTable:

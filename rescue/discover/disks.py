@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rescue.discover.contents import UNREADABLE, read_content
+from rescue.errors import RescueError
 from rescue.model.disk import (
     Disk,
     Partition,
@@ -17,7 +18,6 @@ from rescue.model.layer import Content, Foreign, Nothing
 from rescue.model.mount import Mount, Swap
 from rescue.system.blockinfo import Signature, probe
 from rescue.system.nodes import DiskNode, LayerNode, PartitionNode
-from rescue.system.run import CommandError
 from rescue.system.tables import flags_of, mbr_kind, read_table
 
 
@@ -86,7 +86,7 @@ def _table(node: DiskNode, seen: Signature | None) -> tuple[PartitionTable | Non
         return table_from_udev(node, told), content
     try:
         return read_table(node.path), content
-    except CommandError:
+    except RescueError:
         return None, Foreign(kind=f"{UNREADABLE} partition table ({told.table_kind})")
 
 

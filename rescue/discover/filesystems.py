@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from rescue.model.filesystem import ExtSettings, FsKind, FsOptions
 from rescue.system.run import CommandError, run
+from rescue.units import whole_number
 
 _EXT_STATE = frozenset(
     {"needs_recovery", "orphan_present", "read-only", "shared_blocks", "snapshot_bitmap"}
@@ -99,7 +100,7 @@ def parse_xfs_info(text: str) -> FsOptions:
 
     Features are 'crc=1', 'reflink=0', ... in the order of mkfs.xfs' manual.
     """
-    words = dict(re.findall(r"([a-z0-9]+)=([0-9]+)", text))
+    words = dict(re.findall(r"(?<![a-z0-9])([a-z0-9]+)=([0-9]+)", text))
     data = re.search(r"^data\s.*?\bbsize=([0-9]+)", text, re.MULTILINE)
     return FsOptions(
         block_size=_count(data[1] if data else ""),
@@ -131,11 +132,12 @@ _QUOTAS = {"User": "usrquota", "Group": "grpquota", "Project": "prjquota"}
 def _ext_settings(said: Mapping[str, str]) -> ExtSettings | None:
     blocks, kept = _count(said.get("Block count", "")), said.get("Reserved block count", "")
     errors = _ERRORS.get(said.get("Errors behavior", ""), "")
-    if not blocks or not kept.isdecimal() or not errors:
+    reserved = whole_number(kept)
+    if not blocks or reserved is None or not errors:
         return None
     words = said.get("Default mount options", "").split()
     return ExtSettings(
-        reserved=round(100 * int(kept) / blocks, 2),
+        reserved=round(100 * reserved / blocks, 2),
         errors=errors,
         mount_defaults=tuple(sorted(word for word in words if word != "(none)")),
         quotas=tuple(name for who, name in _QUOTAS.items() if f"{who} quota inode" in said),
@@ -160,9 +162,9 @@ def _btrfs_elsewhere(text: str) -> str:
 
 
 def _fields(text: str, separator: str) -> Sequence[tuple[str, str]]:
-    pairs = (line.partition(separator) for line in text.splitlines())
+    pairs = (line.partition(separator) for line in text.split("\n"))
     return [(key, value) for key, sep, value in pairs if sep]
 
 
 def _count(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+    return whole_number(text) or 0

@@ -8,17 +8,22 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rescue.errors import RescueError
 from rescue.model.lexicon import unoctal
 from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.system.answer import rows_of, text_of, understood
 from rescue.system.run import run
+from rescue.units import whole_number
 
 FSTAB = "/etc/fstab"
 SWAPS = "/proc/swaps"
+
+_NO_LIST = "findmnt did not answer with a list of file systems"
+_REPORT = "report this with the output of 'findmnt --json'"
 
 _BLKID_NOTHING = 2
 """blkid's exit code for 'no signature', and for 'could not be read' alike."""
@@ -71,7 +76,8 @@ def probe(path: str) -> Signature | None:
 
 def parse_properties(text: str) -> dict[str, str]:
     """Given lines KEY=value as `blkid -o udev` writes them, return them as a mapping."""
-    pairs = (line.partition("=") for line in text.splitlines())
+    # Not splitlines, to which a label can hold the end of a line, and a value of its own behind.
+    pairs = (line.partition("=") for line in text.split("\n"))
     return {key: value for key, sep, value in pairs if sep}
 
 
@@ -117,18 +123,19 @@ def mounts() -> tuple[Mount, ...]:
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
-    """Given the JSON of MOUNTS_ARGV, return the mounts."""
-    return tuple(
-        Mount(
-            device=row.get("source") or "",
-            target=row["target"],
-            fstype=row.get("fstype") or "",
-            options=_options(row.get("options")),
-            root=row.get("fsroot") or "/",
-            major_minor=(row.get("maj:min") or "").strip(),
+    """Given the JSON of MOUNTS_ARGV, return the mounts. Raises RescueError where it is none."""
+    with understood(_NO_LIST, hint=_REPORT):
+        return tuple(
+            Mount(
+                device=text_of(row, "source", ""),
+                target=text_of(row, "target"),
+                fstype=text_of(row, "fstype", ""),
+                options=_options(text_of(row, "options", "")),
+                root=text_of(row, "fsroot", "") or "/",
+                major_minor=text_of(row, "maj:min", "").strip(),
+            )
+            for row in _rows(text)
         )
-        for row in _rows(text)
-    )
 
 
 def used(target: str) -> int:
@@ -167,20 +174,25 @@ def parse_fstab(text: str, resolved: str) -> tuple[FstabEntry, ...]:
     """Given the JSON of fstab as written and as resolved, return the entries.
 
     `device` is the path that libmount came to, whether or not anything is there. Raises
-    RescueError where the two listings are not of the same file.
+    RescueError where one is no listing, and where the two are not of the same file.
     """
-    said, found = _rows(text), _rows(resolved)
-    if [row["target"] for row in said] != [row["target"] for row in found]:
+    with understood(_NO_LIST, hint=_REPORT):
+        entries = [_entry(row) for row in _rows(text)]
+        found = [(text_of(row, "target"), text_of(row, "source", "")) for row in _rows(resolved)]
+    if [entry.target for entry in entries] != [target for target, _ in found]:
         raise RescueError("the fstab changed while it was read", hint="run the command again")
     return tuple(
-        FstabEntry(
-            spec=_unquoted(row.get("source") or ""),
-            target=row["target"],
-            fstype=row.get("fstype") or "",
-            options=_options(row.get("options")),
-            device=path if (path := match.get("source") or "").startswith("/dev/") else "",
-        )
-        for row, match in zip(said, found, strict=True)
+        replace(entry, device=path if path.startswith("/dev/") else "")
+        for entry, (_, path) in zip(entries, found, strict=True)
+    )
+
+
+def _entry(row: Mapping[str, Any]) -> FstabEntry:
+    return FstabEntry(
+        spec=_unquoted(text_of(row, "source", "")),
+        target=text_of(row, "target"),
+        fstype=text_of(row, "fstype", ""),
+        options=_options(text_of(row, "options", "")),
     )
 
 
@@ -190,12 +202,16 @@ def swaps(path: str = SWAPS) -> tuple[Swap, ...]:
 
 
 def parse_swaps(text: str) -> tuple[Swap, ...]:
-    """Given the text of /proc/swaps (man 5 proc), return the areas with the kernel's size."""
-    rows = (line.split() for line in text.splitlines()[1:])
+    """Given the text of /proc/swaps (man 5 proc), return the areas with the kernel's size.
+
+    A line that names no size is none of the kernel's, and is left out.
+    """
+    rows = (line.split() for line in text.split("\n")[1:])
+    sized = ((row, whole_number(row[2])) for row in rows if len(row) >= 3)
     return tuple(
-        Swap(path=unoctal(row[0]), is_file=row[1] == "file", size=int(row[2]) * 1024)
-        for row in rows
-        if len(row) >= 3
+        Swap(path=unoctal(row[0]), is_file=row[1] == "file", size=size * 1024)
+        for row, size in sized
+        if size is not None
     )
 
 
@@ -216,20 +232,11 @@ def _unquoted(spec: str) -> str:
     return spec
 
 
-def _options(text: str | None) -> tuple[str, ...]:
+def _options(text: str) -> tuple[str, ...]:
     """Split mount options at the commas that no quotes hold (man 8 mount, SELinux contexts)."""
-    return tuple(re.findall(r'(?:[^,"]|"[^"]*")+', text or ""))
+    return tuple(re.findall(r'(?:[^,"]|"[^"]*")+', text))
 
 
 def _rows(text: str) -> Sequence[dict[str, Any]]:
     """Return findmnt's list of rows; it prints nothing at all where there are none."""
-    if not text.strip():
-        return []
-    try:
-        rows: list[dict[str, Any]] = json.loads(text)["filesystems"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RescueError(
-            f"findmnt did not answer with a list of file systems: {error}",
-            hint="report this with the output of 'findmnt --json'",
-        ) from error
-    return rows
+    return rows_of(json.loads(text)["filesystems"]) if text.strip() else []

@@ -96,7 +96,7 @@ def _not_ours(path: Path) -> RefusedError:
 
 def parse_share(line: str) -> float | None:
     """Given a line of ddrescue's display, return the share that is rescued, where it tells."""
-    found = re.match(r"\s*pct rescued:\s+([\d.]+)%", line)
+    found = re.match(r"\s*pct rescued:\s+(\d{1,3}(?:\.\d+)?)%", line)
     return float(found[1]) / 100 if found else None
 
 
@@ -111,7 +111,7 @@ _MISSING = ("non-tried", "non-trimmed", "non-scraped", "bad-sector")
 
 def parse_status(text: str) -> Rescued:
     """Given what `ddrescuelog --show-status` prints (rounded, in decimal units), return it."""
-    found = re.findall(r"^\s*([a-z-]+):\s+(\d+) ([kMGT]?)B,", text, re.MULTILINE)
+    found = re.findall(r"^[ \t]*([a-z-]+):[ \t]+(\d{1,19}) ([kMGT]?)B,", text, re.MULTILINE)
     sizes = {name: int(number) * _UNITS[unit] for name, number, unit in found}
     missing = sum(sizes.get(name, 0) for name in _MISSING)
     return Rescued(

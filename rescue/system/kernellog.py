@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rescue.errors import RescueError
+from rescue.system.answer import rows_of, text_of, understood
 from rescue.system.run import run
 
 # The block layer's own sentence, the same for every driver: "critical medium error, dev sda, sector
@@ -38,11 +38,9 @@ def read_errors(names: Collection[str], *, within: float) -> tuple[str, ...]:
 
 def parse_lines(text: str) -> tuple[KernelLine, ...]:
     """Given the output of DMESG, return the lines. Raises RescueError where it is none."""
-    try:
-        rows = json.loads(text, strict=False)["dmesg"]
-        return tuple(KernelLine(at=float(row["time"]), text=str(row["msg"])) for row in rows)
-    except (ValueError, KeyError, TypeError) as error:
-        raise RescueError(f"dmesg did not answer with a list of lines: {error}") from error
+    with understood("dmesg did not answer with a list of lines"):
+        rows = rows_of(json.loads(text, strict=False)["dmesg"])
+        return tuple(KernelLine(at=float(row["time"]), text=text_of(row, "msg")) for row in rows)
 
 
 def errors_in(lines: tuple[KernelLine, ...], names: Collection[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from rescue.model.device import Device, DeviceKind
 from rescue.model.identity import DiskId
 from rescue.system.blockinfo import Signature, decode, parse_signature
-from rescue.units import Bytes, Sectors
+from rescue.units import Bytes, Sectors, whole_number
 
 SYSFS_SECTOR = 512
 """sysfs and udev count in these, whatever the disk's own sectors are."""
@@ -128,8 +128,9 @@ class DiskNode:
 
 def parse_block_drivers(text: str) -> dict[int, str]:
     """Given /proc/devices (man 5 proc), return the name of each block major's driver."""
-    rows = (line.split() for line in text.partition("Block devices:")[2].splitlines())
-    return {int(row[0]): row[1] for row in rows if len(row) == 2}
+    rows = (line.split() for line in text.partition("Block devices:")[2].split("\n"))
+    named = ((whole_number(row[0]), row[1]) for row in rows if len(row) == 2)
+    return {major: name for major, name in named if major is not None}
 
 
 def disks_of(raw: Sequence[RawDevice], drivers: Mapping[int, str]) -> tuple[DiskNode, ...]:
@@ -230,13 +231,13 @@ def _disk(device: RawDevice, raw: Sequence[RawDevice]) -> DiskNode:
 def _partition(device: RawDevice, raw: Sequence[RawDevice], *, logical: int) -> PartitionNode:
     said = device.properties
     # The kernel shows an extended partition with 2 sectors; udev has its length from the table.
-    length = said.get("ID_PART_ENTRY_SIZE", "") or device.attributes.get("size", "0")
+    length = whole_number(said.get("ID_PART_ENTRY_SIZE", "")) or _number(device, "size")
     return PartitionNode(
         path=device.node,
         major_minor=major_minor(device),
         number=_number(device, "partition"),
         start=Sectors(_number(device, "start") * SYSFS_SECTOR // logical),
-        length=Sectors(int(length) * SYSFS_SECTOR // logical),
+        length=Sectors(length * SYSFS_SECTOR // logical),
         type=said.get("ID_PART_ENTRY_TYPE", ""),
         uuid=said.get("ID_PART_ENTRY_UUID", ""),
         name=decode(said.get("ID_PART_ENTRY_NAME", "")),
@@ -318,5 +319,4 @@ def _signature(device: RawDevice) -> Signature | None:
 
 
 def _number(device: RawDevice, attribute: str) -> int:
-    text = device.attributes.get(attribute, "").strip()
-    return int(text) if text.isdecimal() else 0
+    return whole_number(device.attributes.get(attribute, "").strip()) or 0

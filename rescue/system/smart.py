@@ -59,7 +59,7 @@ def parse(result: Result) -> SmartVerdict:
         told = json.loads(result.stdout)
         verdict = _verdict(told)
         complaints = [str(each.get("string", "")) for each in told["smartctl"].get("messages", ())]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return SmartVerdict(
             state=SmartState.UNREAD, said=("smartctl did not answer as its manual says",)
         )

@@ -50,7 +50,7 @@ def positions(size: int) -> tuple[Backup, ...]:
 def parse_positions(text: str) -> tuple[int, ...]:
     """Given what `mke2fs -n` prints, return the blocks it names; none on a small device."""
     _, _, after = text.partition("Superblock backups stored on blocks:")
-    return tuple(int(number) for number in re.findall(r"\d+", after))
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,19}", after))
 
 
 def uuid_argv(device: str, backup: Backup) -> list[str]:

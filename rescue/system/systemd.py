@@ -4,10 +4,11 @@ import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rescue.model.schedule import ServiceState, TimerState
+from rescue.system.answer import rows_of, text_of, understood
 from rescue.system.run import CommandError, run
+from rescue.units import whole_number
 
 _RUNNING = Path("/run/systemd/system")
 _MICROSECONDS = 1_000_000
@@ -67,19 +68,24 @@ def timers_argv(timers: Sequence[str]) -> list[str]:
 
 
 def list_timers(timers: Sequence[str]) -> tuple[TimerState, ...]:
-    """Return those of the timers that systemd knows. Raises CommandError."""
+    """Return those of the timers that systemd knows. Raises RescueError (CommandError)."""
     return parse_timers(run(timers_argv(timers)).stdout)
 
 
 def parse_timers(text: str) -> tuple[TimerState, ...]:
-    """Given the JSON of `systemctl list-timers` (times in microseconds), return the timers."""
-    rows: list[dict[str, Any]] = json.loads(text or "[]")
-    return tuple(
-        TimerState(
-            unit=str(row["unit"]), next=_seconds(row.get("next")), last=_seconds(row.get("last"))
+    """Given the JSON of `systemctl list-timers` (times in microseconds), return the timers.
+
+    Raises RescueError where it is none.
+    """
+    with understood("systemctl did not answer with a list of timers"):
+        return tuple(
+            TimerState(
+                unit=text_of(row, "unit"),
+                next=_seconds(row.get("next")),
+                last=_seconds(row.get("last")),
+            )
+            for row in rows_of(json.loads(text or "[]"))
         )
-        for row in rows
-    )
 
 
 def show_argv(service: str) -> list[str]:
@@ -93,14 +99,17 @@ def service_state(service: str) -> ServiceState:
 
 
 def parse_service(service: str, text: str) -> ServiceState:
-    """Given what `systemctl show` printed of a service, return how it ended the last time."""
-    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    ended = values.get("ExecMainExitTimestamp", "").removeprefix("@")
+    """Given what `systemctl show` printed of a service, return how it ended the last time.
+
+    What is no number counts as 0, which is what systemd says where the service never ran.
+    """
+    values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
+    ended = whole_number(values.get("ExecMainExitTimestamp", "").removeprefix("@"))
     return ServiceState(
         unit=service,
         result=values.get("Result", ""),
-        exit_code=int(values.get("ExecMainStatus") or 0),
-        ended=float(ended) if ended.isdigit() else 0.0,
+        exit_code=whole_number(values.get("ExecMainStatus", "")) or 0,
+        ended=float(ended or 0),
     )
 
 

@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any
 
-from rescue.errors import RescueError
 from rescue.model.disk import GPT_ENTRIES, Partition, PartitionKind, PartitionTable, TableKind
+from rescue.system.answer import count_of, rows_of, text_of, understood
 from rescue.system.run import run
 from rescue.units import Sectors
 
@@ -42,7 +42,8 @@ def table_argv(path: str) -> list[str]:
 def read_table(path: str) -> PartitionTable:
     """Read the table of a disk or image file; contents, nodes and uses are not filled.
 
-    Raises CommandError where sfdisk finds no table that it can read.
+    Raises RescueError where sfdisk finds no table that it can read (CommandError), and where it is
+    of another kind.
     """
     return parse_table(run(table_argv(path)).stdout)
 
@@ -52,38 +53,38 @@ def parse_table(text: str) -> PartitionTable:
 
     Raises RescueError for another kind of table and for text that is not sfdisk's.
     """
-    try:
+    with understood(
+        "sfdisk did not answer with a partition table that is known here",
+        hint="only GPT and MBR tables are supported",
+    ):
         raw: dict[str, Any] = json.loads(text)["partitiontable"]
         kind = TableKind(raw["label"])
-        uuid = str(raw["id"]).lower().removeprefix("0x")
+        uuid = text_of(raw, "id").lower().removeprefix("0x")
+        device = text_of(raw, "device")
         parts = tuple(
-            _partition(row, device=raw["device"], kind=kind, table_uuid=uuid)
-            for row in raw.get("partitions", [])
+            _partition(row, device=device, kind=kind, table_uuid=uuid)
+            for row in rows_of(raw.get("partitions", []))
         )
-        # Said only where it is not the usual number.
+        # Said only where it is not the usual number; sfdisk 2.38 says it as a text.
         entries = int(raw.get("table-length", GPT_ENTRIES))
-    except (ValueError, KeyError, TypeError) as error:
-        raise RescueError(
-            f"sfdisk did not answer with a partition table that is known here: {error}",
-            hint="only GPT and MBR tables are supported",
-        ) from error
-    return PartitionTable(kind=kind, uuid=uuid, partitions=parts, entries=entries)
+        return PartitionTable(kind=kind, uuid=uuid, partitions=parts, entries=entries)
 
 
 def _partition(row: dict[str, Any], *, device: str, kind: TableKind, table_uuid: str) -> Partition:
-    number = _number(row["node"], device=device)
-    code = row["type"].upper() if kind is TableKind.GPT else row["type"].lower()
-    attrs = row.get("attrs", "")
+    number = _number(text_of(row, "node"), device=device)
+    said = text_of(row, "type")
+    code = said.upper() if kind is TableKind.GPT else said.lower()
+    attrs = text_of(row, "attrs", "")
     bootable = bool(row.get("bootable", False))
     is_gpt = kind is TableKind.GPT
     return Partition(
         number=number,
-        start=Sectors(row["start"]),
-        length=Sectors(row["size"]),
+        start=Sectors(count_of(row, "start")),
+        length=Sectors(count_of(row, "size")),
         kind=PartitionKind.PRIMARY if is_gpt else mbr_kind(number, code),
         type=code,
-        uuid=row["uuid"].lower() if is_gpt else mbr_partuuid(table_uuid, number),
-        name=row.get("name", ""),
+        uuid=text_of(row, "uuid").lower() if is_gpt else mbr_partuuid(table_uuid, number),
+        name=text_of(row, "name", ""),
         attrs=attrs,
         bootable=bootable,
         flags=flags_of(kind, code, attrs=attrs, bootable=bootable),

@@ -17,6 +17,7 @@ from rescue.system.nodes import (
     parse_block_drivers,
 )
 from rescue.system.run import run, which
+from rescue.units import whole_number
 
 _ATTRIBUTES = (
     "size",
@@ -69,7 +70,8 @@ def partition_paths(path: str) -> dict[int, str]:
     """
     disk = _at(path)
     numbered = ((_attribute(child, "partition"), child.device_node) for child in disk.children)
-    return {int(number): node for number, node in numbered if number.isdecimal() and node}
+    known = ((whole_number(text), node) for text, node in numbered)
+    return {number: node for number, node in known if number is not None and node}
 
 
 class DiskWatch:

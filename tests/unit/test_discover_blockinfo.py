@@ -137,3 +137,36 @@ def test_a_server_with_mounts_of_every_kind_as_findmnt_tells_it() -> None:
         ("/srv/Hör", False),
         ("/mnt", False),
     ]
+
+
+def test_a_label_cannot_tell_another_property() -> None:
+    # Line separators that udev leaves in a label, and that end a line for Python's splitlines.
+    for separator in "\u2028\u2029\x85":
+        text = f"ID_FS_LABEL_ENC=a{separator}ID_FS_UUID_ENC=forged\nID_FS_TYPE=btrfs\n"
+        told = blockinfo.parse_signature(blockinfo.parse_properties(text))
+        assert told.uuid == ""
+        assert told.label == f"a{separator}ID_FS_UUID_ENC=forged"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "null",
+        '{"target": "/"}',
+        "[null]",
+        '["/"]',
+        '[{"source": "/dev/vda1"}]',
+        '[{"target": 1}]',
+        '[{"target": "/", "options": ["ro"]}]',
+        '[{"target": "/", "maj:min": 254}]',
+        "[" * 100_000,
+    ],
+)
+def test_rows_of_another_kind_are_an_error_of_ours(rows: str) -> None:
+    with pytest.raises(RescueError, match="list of file systems"):
+        blockinfo.parse_mounts(f'{{"filesystems": {rows}}}')
+
+
+def test_a_line_of_the_kernels_without_a_size_is_left_out() -> None:
+    text = "Filename Type Size\n/dev/vda6 partition 1024 0 -2\n/dev/vda7 partition many 0 -2\n"
+    assert [swap.path for swap in blockinfo.parse_swaps(text)] == ["/dev/vda6"]

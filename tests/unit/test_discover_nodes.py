@@ -1,6 +1,7 @@
 """Which devices are disks, which partitions and layers are theirs: by sysfs, never by name."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rescue.model.device import DeviceKind
 from rescue.system.nodes import (
@@ -257,3 +258,10 @@ def test_a_model_is_read_with_its_blanks() -> None:
     told = {"ID_MODEL": "QEMU_HARDDISK", "ID_MODEL_ENC": "QEMU\\x20HARDDISK\\x20\\x20"}
     (found,) = disks_of([disk("sda", 8, properties=told)], DRIVERS)
     assert found.model == "QEMU HARDDISK"
+
+
+def test_a_partition_that_vanishes_while_it_is_read_has_no_length() -> None:
+    sda = disk("sda", 8)
+    gone = replace(part(sda, "sda1", 1), attributes={"partition": "1", "size": "", "start": ""})
+    (seen,) = disks_of([sda, gone], DRIVERS)
+    assert [(each.start, each.length) for each in seen.partitions] == [(0, 0)]

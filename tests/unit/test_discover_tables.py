@@ -91,3 +91,26 @@ def test_flags_come_from_type_attributes_and_boot_flag() -> None:
         "hidden",
         "lvm",
     )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"node": "x1", "start": 2048, "size": 1, "type": null, "uuid": "u"}',
+        '{"node": 1, "start": 2048, "size": 1, "type": "t", "uuid": "u"}',
+        '{"node": "x1", "start": "2048", "size": 1, "type": "t", "uuid": "u"}',
+        '{"node": "x1", "start": -1, "size": 1, "type": "t", "uuid": "u"}',
+        '{"node": "x1", "start": 2048, "size": 1e999, "type": "t", "uuid": "u"}',
+        '"x1"',
+    ],
+)
+def test_a_row_of_another_kind_is_no_partition(row: str) -> None:
+    head = '"label": "gpt", "id": "i", "device": "x"'
+    with pytest.raises(RescueError, match="sfdisk"):
+        parse_table(f'{{"partitiontable": {{{head}, "partitions": [{row}]}}}}')
+
+
+def test_a_number_of_entries_without_end_is_none() -> None:
+    head = '"label": "gpt", "id": "i", "device": "x", "table-length": Infinity'
+    with pytest.raises(RescueError, match="sfdisk"):
+        parse_table(f'{{"partitiontable": {{{head}}}}}')

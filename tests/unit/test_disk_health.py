@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rescue.errors import RescueError
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.system.kernellog import KernelLine, errors_in, parse_lines
 from rescue.system.run import Result
@@ -177,3 +178,24 @@ def test_what_speaks_against_a_disk() -> None:
     suspect = DiskHealth(smart=SmartVerdict(state=SmartState.SUSPECT, said=("3 media errors",)))
     assert not suspect.is_failing
     assert suspect.reasons == ("3 media errors",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", '{"dmesg": {}}', '{"dmesg": [1]}', '{"dmesg": [{"time": 1, "msg": 2}]}', "[" * 100_000,
+     f'{{"dmesg": [{{"time": 1{"0" * 400}, "msg": "a"}}]}}'],
+)  # fmt: skip
+def test_what_is_no_list_of_lines_is_an_error_of_ours(text: str) -> None:
+    with pytest.raises(RescueError, match="dmesg"):
+        parse_lines(text)
+
+
+@pytest.mark.parametrize("value", ["Infinity", "1e999", "[" * 100_000])
+def test_counters_without_end_are_no_verdict(value: str) -> None:
+    row = f'{{"id": 197, "name": "a", "raw": {{"value": {value}}}}}'
+    text = (
+        f'{{"smartctl": {{}}, "smart_status": {{"passed": true}}, '
+        f'"ata_smart_attributes": {{"table": [{row}]}}}}'
+    )
+    verdict = parse(Result(argv=(), returncode=0, stdout=text, stderr=""))
+    assert verdict.state is SmartState.UNREAD

@@ -7,7 +7,7 @@ import pytest
 from rescue.discover.deaddisk import backup_argv, readings
 from rescue.model.filesystem import FsKind
 from rescue.model.restore import Reading
-from rescue.system.ddrescue import ddrescue_argv, parse_status
+from rescue.system.ddrescue import ddrescue_argv, parse_share, parse_status
 from rescue.system.loop import Span, attach_argv
 from rescue.system.rsync import ReturnJob, return_argv
 from rescue.system.snapshot import create_argv
@@ -120,3 +120,11 @@ def test_what_ddrescue_left_out_is_said() -> None:
     cut = parse_status(STATUS.format(bad="      512 B"))
     assert (cut.finished, cut.missing) == (False, 512)
     assert not parse_status("").finished
+
+
+def test_a_share_that_is_no_number_is_none() -> None:
+    assert parse_share("     pct rescued:   99.98%, read errors:        8,") == pytest.approx(
+        0.9998
+    )
+    for text in ("1.2.3%", ".%", f"{'9' * 5000}%"):
+        assert parse_share(f"     pct rescued:  {text}") is None

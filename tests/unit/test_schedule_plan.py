@@ -12,7 +12,7 @@ import pytest
 
 from rescue.codec import from_json, to_json
 from rescue.commands.mirror import compares
-from rescue.errors import ExitCode
+from rescue.errors import ExitCode, RescueError
 from rescue.model.finding import Refusal
 from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.model.schedule import (
@@ -475,3 +475,15 @@ def test_a_failed_run_is_told_each_time_and_the_age_once_a_day() -> None:
 def test_a_run_that_failed_is_not_told_once_more_for_its_age() -> None:
     assert MIRROR_SERVICE in told_with(OVERDUE_SERVICE)
     assert OVERDUE_SERVICE not in told_with(MIRROR_SERVICE)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '[{"next": 1}]', '[{"unit": 1}]', "[" * 100_000])
+def test_an_answer_that_is_no_list_of_timers_is_an_error_of_ours(text: str) -> None:
+    with pytest.raises(RescueError, match="list of timers"):
+        systemd.parse_timers(text)
+
+
+def test_times_that_are_no_numbers_count_as_none() -> None:
+    text = "Result=success\nExecMainExitTimestamp=@\xb2\nExecMainStatus=13\b\n"
+    state = systemd.parse_service("a.service", text)
+    assert (state.ended, state.exit_code) == (0.0, 0)
