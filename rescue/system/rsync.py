@@ -248,7 +248,7 @@ class Complaints:
 
 _VANISHED = re.compile(r'^(?:file|directory) has vanished: "(.*)"')
 _PATH = re.compile(r'"(.*)"')
-_OF_NO_ROOM = re.compile(r"\((?:28|122)\)$")
+_OF_NO_ROOM = re.compile(r"^rsync: .*\((?:28|122)\)$")
 # EIO, ENODATA (a sector that is gone), EBADMSG and EUCLEAN (a checksum of the file system is
 # wrong), EREMOTEIO.
 _OF_THE_DISK = re.compile(r"\((?:5|61|74|117|121)\)$")
@@ -267,7 +267,8 @@ def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
         inside = path.removeprefix(str(source)).lstrip("/")
         return f"{shown_as.rstrip('/')}/{inside}" if path.startswith(str(source)) else path
 
-    for line in stderr.splitlines():
+    # Not splitlines: a name can hold what is the end of a line there, and a complaint behind it.
+    for line in stderr.split("\n"):
         path = _PATH.search(line)
         if found := _VANISHED.match(line):
             vanished.append(named(found[1]))
@@ -310,9 +311,9 @@ _STATS = {
     "Number of deleted files": "deletions",
     "Total transferred file size": "bytes_changed",
 }
-_STAT = re.compile(r"^([A-Z][a-z ]+): (\d+)")
-_PROGRESS = re.compile(r"^\s*(\d+)\s+(\d{1,3})%\s+(\S+/s)\s")
-_LISTED = re.compile(r"(?:ir|to)-chk=(\d+)/(\d+)")
+_STAT = re.compile(r"^([A-Z][a-z ]+): (\d{1,19})")
+_PROGRESS = re.compile(r"^\s*(\d{1,19})\s+(\d{1,3})%\s+(\S+/s)\s")
+_LISTED = re.compile(r"(?:ir|to)-chk=(\d{1,19})/(\d{1,19})")
 _ITEM = re.compile(r"^>f([.+cstpoguax ]{9})\|\d+\|")
 
 

@@ -16,7 +16,7 @@ ALGORITHM = "xxh128"
 _OUT = "%i|%l|%C|%n"
 # -ii: a line for files that are equal, too.
 _SUMS = (f"--checksum-choice={ALGORITHM}", "--itemize-changes", "--itemize-changes")
-_ITEM = re.compile(r"([>.hc])f([.+cstpoguax ]{9})\|(\d+)\|([0-9a-f]{32})\|(.+)", re.DOTALL)
+_ITEM = re.compile(r"([>.hc])f([.+cstpoguax ]{9})\|(\d{1,19})\|([0-9a-f]{32})\|(.+)", re.DOTALL)
 _ESCAPED = re.compile(r"\\#([0-3][0-7]{2})")
 
 

@@ -230,3 +230,20 @@ def test_what_rsync_leaves_out_is_left_out_of_every_other_look(
     pattern: str, path: str, *, excluded: bool
 ) -> None:
     assert matcher((pattern,))(path) is excluded
+
+
+def test_a_name_cannot_complain_of_the_mirror() -> None:
+    # Any user can call a file so: a line separator, and what rsync says of a disk that is full.
+    full = 'rsync: [receiver] write failed on "/w/mirror/0/x": No space left on device (28)'
+    for separator in "\u2028\x85":
+        name = f"tmp/a{separator}{full}"
+        said = f'file has vanished: "/w/source/0/{name}"\n'
+        seen = parse_complaints(said, source=JOB.source, shown_as="/")
+        assert (seen.full, seen.unwritable) == (False, ())
+        assert seen.vanished == (f"/{name}",)
+
+
+def test_a_folder_whose_name_ends_like_an_error_is_no_full_mirror() -> None:
+    said = "could not make way for new regular file: home/anna/a (28)\n"
+    seen = parse_complaints(said, source=JOB.source, shown_as="/")
+    assert (seen.full, seen.kept) == (False, ("/home/anna/a (28)",))
