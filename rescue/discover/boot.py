@@ -9,7 +9,7 @@ from rescue.model.boot import BootState, Firmware, GrubPlatform
 _FALLBACK_DISTRIBUTOR = "debian"
 _EFI = "sys/firmware/efi"
 _LOADER_INFO = f"{_EFI}/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-_STARTS_A_KERNEL = re.compile(r"^\s*(linux\w*|multiboot2?|blscfg)\b", re.MULTILINE)
+_STARTS_A_KERNEL = re.compile(r"^[ \t]*(linux\w*|multiboot2?|blscfg)\b", re.MULTILINE)
 
 
 def read_boot(root: Path = Path("/"), *, architecture: str = "") -> BootState:
@@ -67,7 +67,7 @@ def distributor(grub_defaults: Sequence[str], os_release: Mapping[str, str]) -> 
     """
     found = ""
     for text in grub_defaults:
-        for match in re.finditer(r"^\s*GRUB_DISTRIBUTOR=(.*)$", text, re.MULTILINE):
+        for match in re.finditer(r"^[ \t]*GRUB_DISTRIBUTOR=(.*)$", text, re.MULTILINE):
             found = match[1].strip()
     if not found or "`" in found or "$" in found:
         found = os_release.get("ID", "")
@@ -77,7 +77,7 @@ def distributor(grub_defaults: Sequence[str], os_release: Mapping[str, str]) -> 
 
 def parse_os_release(text: str) -> dict[str, str]:
     """Given /etc/os-release (man 5 os-release), return its values without their quotes."""
-    pairs = (line.strip().partition("=") for line in text.splitlines())
+    pairs = (line.strip().partition("=") for line in text.split("\n"))
     return {key: value.strip("\"'") for key, sep, value in pairs if sep and not key.startswith("#")}
 
 

@@ -3,10 +3,14 @@
 import re
 from dataclasses import dataclass
 
+from rescue.units import whole_number
+
 FIRST_PERSON, LAST_PERSON = 1000, 60000
 """UID_MIN and UID_MAX where login.defs says nothing (Debian Policy, 9.2.2)."""
 
-_LIMIT = re.compile(r"^\s*(UID_MIN|UID_MAX)\s+(\d+)", re.MULTILINE)
+_LIMIT = re.compile(r"^[ \t]*(UID_MIN|UID_MAX)[ \t]+([0-9]+)", re.MULTILINE)
+_LARGEST = 2**32 - 2
+"""The kernel's numbers have 32 bits, and the last one stands for none (man 2 chown)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +52,33 @@ def parse_accounts(passwd: str, group: str, login_defs: str = "") -> Accounts:
     Raises ValueError where no user is named in `passwd`: the file is not what it should be.
     """
     users = []
-    for line in passwd.splitlines():
+    for line in passwd.split("\n"):
         fields = line.split(":")
-        if len(fields) == 7 and fields[0] and fields[2].isdecimal() and fields[3].isdecimal():
-            users.append(
-                Account(name=fields[0], uid=int(fields[2]), gid=int(fields[3]), home=fields[5])
-            )
+        if len(fields) != 7 or not fields[0]:
+            continue
+        uid, gid = _number(fields[2]), _number(fields[3])
+        if uid is not None and gid is not None:
+            users.append(Account(name=fields[0], uid=uid, gid=gid, home=fields[5]))
     if not users:
         raise ValueError("it names no user")
     groups = []
-    for line in group.splitlines():
+    for line in group.split("\n"):
         fields = line.split(":")
-        if len(fields) == 4 and fields[0] and fields[2].isdecimal():
-            groups.append((fields[0], int(fields[2])))
-    limits = {name: int(number) for name, number in _LIMIT.findall(login_defs)}
-    return Accounts(
-        users=tuple(users),
-        groups=tuple(groups),
-        first=limits.get("UID_MIN", FIRST_PERSON),
-        last=limits.get("UID_MAX", LAST_PERSON),
-    )
+        if len(fields) == 4 and fields[0] and (gid := _number(fields[2])) is not None:
+            groups.append((fields[0], gid))
+    first, last = _limits(login_defs)
+    return Accounts(users=tuple(users), groups=tuple(groups), first=first, last=last)
+
+
+def _limits(login_defs: str) -> tuple[int, int]:
+    """Return the first and the last number of people; what cannot be meant is as if not said."""
+    said = {name: _number(text) for name, text in _LIMIT.findall(login_defs)}
+    first, last = said.get("UID_MIN"), said.get("UID_MAX")
+    first = FIRST_PERSON if first is None else first
+    last = LAST_PERSON if last is None else last
+    return (first, last) if first <= last else (FIRST_PERSON, LAST_PERSON)
+
+
+def _number(text: str) -> int | None:
+    number = whole_number(text)
+    return number if number is not None and number <= _LARGEST else None

@@ -60,7 +60,7 @@ def environment_block(values: dict[str, str]) -> bytes:
 
 def parse_environment(text: str) -> dict[str, str]:
     """Given the text of an environment block, return its variables."""
-    pairs = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
+    pairs = (line.partition("=") for line in text.split("\n") if not line.startswith("#"))
     return {name: re.sub(r"\\(.)", r"\1", value) for name, equals, value in pairs if equals}
 
 

@@ -9,13 +9,17 @@ from collections.abc import Collection
 from rescue.model.lexicon import unoctal
 from rescue.model.mount import FstabEntry, may_be_absent
 
+# Blanks and tabs alone part the fields: a label may hold what is white space elsewhere.
+_WORD, _BLANK = r"[^ \t\r]+", r"[ \t]+"
 LINE = re.compile(
-    r"(?P<indent>[ \t]*)(?P<spec>[^\s#]\S*)(?P<target>[ \t]+\S+)(?P<fstype>[ \t]+\S+)?"
-    r"(?P<gap>[ \t]+)?(?P<options>\S+)?(?P<rest>.*)"
+    rf"(?P<indent>[ \t]*)(?P<spec>(?!\#){_WORD})(?P<target>{_BLANK}{_WORD})"
+    rf"(?P<fstype>{_BLANK}{_WORD})?(?P<gap>{_BLANK})?(?P<options>{_WORD})?(?P<rest>.*)",
+    re.DOTALL,
 )
 _CRYPTTAB_LINE = re.compile(
-    r"(?P<begin>[ \t]*(?P<name>[^\s#]\S*)[ \t]+\S+)(?P<key>[ \t]+\S+)?"
-    r"(?P<gap>[ \t]+)?(?P<options>\S+)?(?P<rest>.*)"
+    rf"(?P<begin>[ \t]*(?P<name>(?!\#){_WORD}){_BLANK}{_WORD})(?P<key>{_BLANK}{_WORD})?"
+    rf"(?P<gap>{_BLANK})?(?P<options>{_WORD})?(?P<rest>.*)",
+    re.DOTALL,
 )
 _QUIET = frozenset({"nofail", "noauto"})
 
@@ -23,9 +27,9 @@ _QUIET = frozenset({"nofail", "noauto"})
 def parse_fstab(text: str) -> tuple[FstabEntry, ...]:
     """Return the lines of an fstab, without what they resolve to."""
     entries = []
-    for line in text.splitlines():
-        fields = [unoctal(word) for word in line.split()]
-        if len(fields) >= 3 and not fields[0].startswith("#"):
+    for line in text.split("\n"):
+        fields = [unoctal(word) for word in re.findall(r"[^ \t]+", line.removesuffix("\r"))]
+        if len(fields) >= 3 and not line.lstrip(" \t").startswith("#"):
             options = tuple(fields[3].split(",")) if len(fields) > 3 else ()
             spec, target, fstype = fields[:3]
             entries.append(

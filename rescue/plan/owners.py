@@ -7,6 +7,7 @@ here, a number that nobody has takes its place.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from rescue.model.account import Accounts
 from rescue.model.owners import Numbers, Owners
@@ -88,10 +89,11 @@ def _numbers(
 
 
 def _unused(used: Collection[int], *, first: int, last: int) -> Iterator[int]:
-    """Yield numbers that nobody has, a person's first."""
+    """Yield numbers that nobody has, a person's first; those above a person's at the end."""
     highest = max((n for n in used if first <= n <= last), default=first - 1)
     yield from range(highest + 1, last + 1)
     yield from (number for number in range(first, highest) if number not in used)
+    yield from (number for number in count(last + 1) if number not in used)
 
 
 def _words(

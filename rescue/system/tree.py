@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MAX_HOPS = 40  # the kernel's own limit (man 7 path_resolution)
+_LONGEST = 32 * 1024 * 1024  # bytes; no text that a boot reads comes near it
+
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +26,10 @@ class Tree:
 
         An absolute link begins at the tree's root, and '..' never leaves it. What does not exist
         is returned as it would be. `ignore_case` is for vfat, which knows no case. Raises OSError
-        (ELOOP) for links that go in circles.
+        (ELOOP) for links that go in circles, and (ENOENT) for what can be no path.
         """
+        if "\0" in path:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         ahead = [part for part in path.split("/") if part][::-1]
         done: list[str] = []
         hops = 0
@@ -63,13 +69,20 @@ class Tree:
             return self.locate(path).lstat().st_mode
         except OSError as error:
             # Only these mean 'not there'; a read error of the disk must not look like it.
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            if error.errno in _NOT_THERE:
                 return None
             raise
 
     def text(self, path: str) -> str:
-        """Return a file's text, undecodable bytes kept. Raises OSError."""
-        return self.locate(path).read_text(encoding="utf-8", errors="surrogateescape")
+        """Return a file's text, undecodable bytes and carriage returns kept.
+
+        Raises OSError, EFBIG for what is too large to be such a text.
+        """
+        return self.data(path, most=_LONGEST).decode("utf-8", "surrogateescape")
+
+    def data(self, path: str, *, most: int) -> bytes:
+        """Return what a file holds. Raises OSError, EFBIG where that is more than `most` bytes."""
+        return read_at_most(self.locate(path), most)
 
     def names(self, path: str) -> tuple[str, ...]:
         """Return the sorted names in a directory, none where there is no directory."""
@@ -107,6 +120,15 @@ class Tree:
                 yield from self._below(path, inner)
 
 
+def read_at_most(path: Path, most: int) -> bytes:
+    """Return what a file holds. Raises OSError, EFBIG where that is more than `most` bytes."""
+    with path.open("rb") as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return data
+
+
 def _spelled(directory: Path, name: str) -> str:
     """Return the name as the directory spells it, whatever the case; itself where absent."""
     if (directory / name).exists() or not directory.is_dir():
@@ -118,4 +140,4 @@ def _spelled(directory: Path, name: str) -> str:
 
 def without_comments(text: str) -> str:
     """Return the text without the lines that are comments (and whose words nobody obeys)."""
-    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", ";")))
+    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(("#", ";")))

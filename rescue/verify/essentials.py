@@ -19,6 +19,7 @@ _LIBC = (
 )
 _MOUNT_POINTS = ("/proc", "/sys", "/dev", "/run")
 _PT_INTERP = 3
+_LARGEST_PROGRAM = 256 * 1024 * 1024  # bytes
 
 
 def check_essentials(mirror: Mirror) -> Iterator[Finding]:
@@ -65,7 +66,7 @@ def _check_init(mirror: Mirror) -> Iterator[Finding]:
         yield broken(Link.SYSTEM, "is not executable", file=path)
         return
     try:
-        loader = interpreter(file.read_bytes())
+        loader = interpreter(mirror.tree.data(path, most=_LARGEST_PROGRAM))
     except ValueError as error:
         yield broken(Link.SYSTEM, f"is no program: {error}", file=path)
         return

@@ -63,7 +63,7 @@ def _check_modules(mirror: Mirror, version: str) -> Iterator[Finding]:
     if not mirror.tree.is_file(listing) or not mirror.tree.is_dir(f"{folder}/kernel"):
         yield broken(Link.MODULES, f"kernel {version} has no modules", file=folder)
         return
-    wanted = {line.partition(":")[0] for line in mirror.tree.text(listing).splitlines() if line}
+    wanted = {line.partition(":")[0] for line in mirror.tree.text(listing).split("\n") if line}
     base = mirror.tree.locate(folder)
     # One walk instead of a look at each: there are thousands.
     seen = {

@@ -41,5 +41,5 @@ def grub_questions(text: str) -> str:
 
     A stanza is 'Name: grub-pc/install_devices' and 'Value: ...', with blank lines between stanzas.
     """
-    stanzas = re.split(r"\n\s*\n", text)
+    stanzas = re.split(r"\n(?:[ \t\r]*\n)+", text)
     return "\n\n".join(part for part in stanzas if re.match(r"Name: grub[\w-]*/", part.lstrip()))

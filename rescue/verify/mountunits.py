@@ -11,7 +11,7 @@ from rescue.model.record import FilesystemPair
 from rescue.verify.chain import Link, Mirror, broken
 from rescue.verify.owndisk import is_kernel_name
 
-_WHAT = re.compile(r"^[ \t]*What[ \t]*=[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
+_WHAT = re.compile(r"^[ \t]*What[ \t]*=[ \t]*([^ \t\n].*)$", re.MULTILINE)
 
 _BY_TYPE = {
     "933AC7E1-2EB4-4F13-B844-0E14E2AEF915": ("/home",),
@@ -67,7 +67,7 @@ def _what(mirror: Mirror, unit: str) -> str:
     ]
     drop_ins.sort(key=lambda path: path.rpartition("/")[2])
     found = [said for path in (unit, *drop_ins) for said in _WHAT.findall(mirror.tree.text(path))]
-    return found[-1] if found else ""
+    return found[-1].rstrip() if found else ""
 
 
 def _is_found_by_type(mirror: Mirror, pair: FilesystemPair) -> bool:

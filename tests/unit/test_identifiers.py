@@ -219,3 +219,11 @@ def test_a_label_in_fstab_is_known_in_octal_too(spelled: str) -> None:
     line = f"{spelled} /srv/H\\303\\266r ext4 defaults 0 2"
     fresh = IdentifierMap(pairs=(names,)).translate_fstab(line)
     assert fresh.replace('"', "").startswith("LABEL=Hor-1 /srv/H\\303\\266r ")
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\xa0", "\x0c"])
+def test_a_label_in_fstab_ends_at_a_blank_alone(odd: str) -> None:
+    pair = DevicePair(old=DeviceNames(uuid=ROOT, label=f"my{odd}root"), new=DeviceNames(uuid=TWIN))
+    ids = IdentifierMap(pairs=(pair,))
+    text = f"LABEL=my{odd}root / ext4 defaults 0 1\n"
+    assert ids.translate_fstab(text) == f"UUID={TWIN} / ext4 defaults 0 1\n"
