@@ -5,8 +5,8 @@ import re
 from rescue.apply.work import TreeWork
 
 _GRUB_CFG = "boot/grub/grub.cfg"
-_DEFAULT = re.compile(r'^\s*set\s+default="?([^"\n]*?)"?\s*$', re.MULTILINE)
-_LINUX = re.compile(r"^\s*linux\w*\s+\S*/vmlinuz-(\S+)", re.MULTILINE)
+_DEFAULT = re.compile(r"^[ \t]*set[ \t]+default=(.*)$", re.MULTILINE)
+_LINUX = re.compile(r"^[ \t]*linux\w*[ \t]+\S*/vmlinuz-(\S+)", re.MULTILINE)
 _PLACES = (
     "/boot/vmlinuz-{}",
     "/boot/initrd.img-{}",
@@ -24,7 +24,8 @@ def started_kernels(menu: str) -> tuple[str, ...]:
     """
     versions = tuple(dict.fromkeys(_LINUX.findall(menu)))
     # An entry chosen for one start ('grub-reboot') is none that stays.
-    defaults = set(_DEFAULT.findall(menu)) - {"${next_entry}"}
+    said = (value.strip().strip('"') for value in _DEFAULT.findall(menu))
+    defaults = set(said) - {"${next_entry}"}
     return versions[:1] if defaults <= {"0"} else versions
 
 

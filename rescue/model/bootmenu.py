@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rescue.units import whole_number
+
 _STEP_INTO = re.compile(r"(?<!>)>(?!>)")
 
 # What grub-mkconfig writes of the system itself; a menu by hand has no sections.
@@ -117,7 +119,8 @@ class Menu:
         for index in there:
             if named and named in (self.entries[index].id, self.entries[index].title):
                 return index
-        number = int(named) if named.isdecimal() and int(named) < len(there) else 0
+        number = whole_number(named) or 0
+        number = number if number < len(there) else 0
         if any(self.entries[index].conditional for index in there[: number + 1]):
             return None
         return there[number] if there else None

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 
 from rescue.model.bootmenu import Entry, Image, Menu, Search
 from rescue.model.grubscript import Sign, tokens
@@ -13,6 +13,9 @@ _LINUX = frozenset({"linux", "linux16", "linuxefi"})
 _INITRD = frozenset({"initrd", "initrd16", "initrdefi"})
 _KEYWORDS = frozenset({"then", "else", "do"})
 _SEARCHES = {"search.fs_uuid": "uuid", "search.fs_label": "label", "search.file": "file"}
+_DEEPEST, _LONGEST = 16, 200
+"""Menus around an entry, and characters of each title, that an image is called by."""
+
 _OPTIONS = {"--fs-uuid": "uuid", "-u": "uuid", "--label": "label", "-l": "label"}
 
 
@@ -20,6 +23,7 @@ _OPTIONS = {"--fs-uuid": "uuid", "-u": "uuid", "--label": "label", "-l": "label"
 class _State:
     searches: list[Search] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
+    initrds: list[list[str]] = field(default_factory=list)
     sections: list[str] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     default: str = ""
@@ -36,7 +40,7 @@ class _State:
     @property
     def entry(self) -> int:
         """The index of the innermost entry that is open, -1 for none."""
-        return next((index for index in reversed(self.blocks) if index >= 0), -1)
+        return self.blocks[-1] if self.blocks else -1
 
 
 def parse_menu(text: str) -> Menu:
@@ -54,14 +58,17 @@ def parse_menu(text: str) -> Menu:
         opened = _command(state, words, opens=token.sign is Sign.OPEN)
         words = []
         if token.sign is Sign.OPEN:
-            state.blocks.append(opened)
+            state.blocks.append(opened if opened >= 0 else state.entry)
         elif token.sign is Sign.CLOSE:
             _close(state)
         state.unclosed = state.unclosed or token.sign is Sign.UNCLOSED
     _command(state, words, opens=False)
     return Menu(
         searches=tuple(state.searches),
-        images=tuple(state.images),
+        images=tuple(
+            replace(image, initrds=tuple(initrds))
+            for image, initrds in zip(state.images, state.initrds, strict=True)
+        ),
         sections=tuple(state.sections),
         faults=_faults(state),
         entries=tuple(state.entries),
@@ -94,8 +101,7 @@ def _comment(state: _State, text: str) -> None:
 
 def _command(state: _State, words: list[str], *, opens: bool) -> int:
     """Take one command; return the index of the entry whose block it opens, -1 for none."""
-    while words and words[0] in _KEYWORDS:
-        words = words[1:]
+    words = list(dropwhile(_KEYWORDS.__contains__, words))
     if not words:
         return -1
     name = words[0]
@@ -106,9 +112,9 @@ def _command(state: _State, words: list[str], *, opens: bool) -> int:
         _search(state, words)
     elif name in _LINUX and len(words) > 1:
         state.images.append(_image(state, words))
+        state.initrds.append([])
     elif name in _INITRD and len(words) > 1 and state.images:
-        fresh = tuple(_on_root(path) for path in words[1:])
-        state.images[-1] = replace(state.images[-1], initrds=state.images[-1].initrds + fresh)
+        state.initrds[-1] += [_on_root(path) for path in words[1:]]
     elif state.entry < 0:
         _assignment(state, words[1] if name == "set" and len(words) > 1 else name)
     return -1
@@ -164,9 +170,9 @@ def _search(state: _State, words: list[str]) -> None:
 
 
 def _image(state: _State, words: list[str]) -> Image:
-    titles, at = [], state.entry
-    while at >= 0:
-        titles.append(state.entries[at].title)
+    titles, at = list[str](), state.entry
+    while at >= 0 and len(titles) < _DEEPEST:
+        titles.append(state.entries[at].title[:_LONGEST])
         at = state.entries[at].parent
     return Image(
         title=" > ".join(reversed(titles)),

@@ -10,10 +10,11 @@ from enum import Enum, auto
 _BLANK = re.compile(r"(?:[ \t\r]|\\\n)+")
 _COMMENT = re.compile(r"#[^\n]*")
 _PIECE = re.compile(
+    # Runs, and '${' up to the next brace: what is not closed is not looked for again and again.
     r"""'(?P<single>[^']*)'
-    |"(?P<double>(?:\\.|[^"\\])*)"
+    |"(?P<double>(?:[^"\\]+|\\.)*+)"
     |\\(?P<escaped>.)
-    |(?P<plain>\$\{[^}\s]*\}|[^\s;&|{}'"\\])""",
+    |(?P<plain>\$\{[^{}\s]*\}|[^\s;&|{}'"\\$]+|\$)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPED = re.compile(r'\\(?:([$"\\])|\n)')
@@ -67,6 +68,20 @@ def tokens(text: str) -> Iterator[Token]:
                 return
             yield Token(Sign.WORD, word)
             at = end
+
+
+def commands(text: str) -> Iterator[tuple[str, ...]]:
+    """Given the text of a script, yield the words of each command, whatever block it is in."""
+    words: list[str] = []
+    for token in tokens(text):
+        if token.sign is Sign.WORD:
+            words.append(token.text)
+        elif token.sign is not Sign.COMMENT:
+            if words:
+                yield tuple(words)
+            words = []
+    if words:
+        yield tuple(words)
 
 
 def _word(text: str, at: int) -> tuple[str, int]:

@@ -19,6 +19,8 @@ def check_bios(mirror: Mirror) -> Iterator[Finding]:
     with Path(mirror.disk.path).open("rb") as device:
 
         def read(start: int, count: int) -> bytes:
+            if start * SECTOR >= mirror.disk.size:
+                return b""
             device.seek(start * SECTOR)
             return device.read(count * SECTOR)
 
@@ -36,13 +38,13 @@ def check_bios(mirror: Mirror) -> Iterator[Finding]:
             return
         yield ok(Link.BIOS, "the first sector is GRUB's boot sector")
         start = grubimage.kernel_sector(sector)
-        on_disk = grubimage.read_core(read, start)
+        on_disk = grubimage.read_core(read, start, size=len(core_img or b""))
     yield from _check_core(mirror, start, on_disk, core_img)
 
 
 def _read(mirror: Mirror, name: str) -> bytes | None:
     path = f"{_FOLDER}/{name}"
-    return mirror.tree.locate(path).read_bytes() if mirror.tree.is_file(path) else None
+    return mirror.tree.data(path, most=grubimage.MOST) if mirror.tree.is_file(path) else None
 
 
 def _check_core(
@@ -103,7 +105,7 @@ def check_embedded(
         if mirror.own.filesystem(uuid) is None:
             message = f"the image looks for {uuid}, which is not on the mirror's own disk"
             yield broken(link, message, file=file)
-    place = re.fullmatch(r"\(,(?:gpt|msdos)(\d+)\)(/.*)", embedded.prefix)
+    place = re.fullmatch(r"\(,(?:gpt|msdos)([0-9]{1,3})\)(/.*)", embedded.prefix)
     if place is None:
         return
     pair = mirror.pair_of_partition(int(place.group(1)))

@@ -21,6 +21,10 @@ _REDUNDANCY = range(SECTOR + 0x10, SECTOR + 0x14)
 _BOOT_DEVICE = range(SECTOR + 0x18, SECTOR + 0x1C)
 _CONFIG, _PREFIX = 2, 3
 _MODULES_MAGIC = b"mimg"
+_LARGEST_BODY = 16 * 1024 * 1024  # bytes; GRUB unpacks it to where a PC has its first MiB behind it
+
+MOST = 64 * 1024 * 1024
+"""Bytes; an image of GRUB or of shim is far smaller."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +55,11 @@ def kernel_sector(sector: bytes) -> int:
 def block_list(first: bytes) -> tuple[tuple[int, int], ...]:
     """Given the core image's first sector on the disk, return (start, sectors) of its rest.
 
-    The list grows downwards from the sector's end and ends with a length of zero.
+    The list grows downwards from the sector's end and ends with a length of zero. There is none
+    where the disk ended before the sector did.
     """
+    if len(first) < SECTOR:
+        return ()
     blocks = []
     for offset in range(SECTOR - _BLOCK.size, SECTOR // 2, -_BLOCK.size):
         start, length, _ = _BLOCK.unpack_from(first, offset)
@@ -62,13 +69,19 @@ def block_list(first: bytes) -> tuple[tuple[int, int], ...]:
     return tuple(blocks)
 
 
-def read_core(read: Callable[[int, int], bytes], sector: int) -> bytes:
+def read_core(read: Callable[[int, int], bytes], sector: int, *, size: int) -> bytes:
     """Read the core image as the boot would: its first sector, then along its block list.
 
-    `read` is given a first sector and a number of sectors.
+    `read` is given a first sector and a number of sectors. What the list names beyond `size` bytes,
+    which the image should have, is not read: a damaged one names hundreds of MiB.
     """
-    first = read(sector, 1)
-    return first + b"".join(read(start, length) for start, length in block_list(first))
+    core = first = read(sector, 1)
+    for start, length in block_list(first):
+        missing = -(-(size - len(core)) // SECTOR)
+        if missing <= 0:
+            break
+        core += read(start, min(length, missing))
+    return core
 
 
 def same_core(on_disk: bytes, core_img: bytes) -> bool:
@@ -91,8 +104,10 @@ def embedded_in_core(core_img: bytes) -> Embedded:
 
     Raises ValueError where the image cannot be unpacked.
     """
+    if len(core_img) < SECTOR + 8 + _HEADER.size:
+        raise ValueError("it is cut off")
     packed, size, _ = _HEADER.unpack_from(core_img, SECTOR + 8)
-    if not 0 < packed < len(core_img):
+    if not 0 < packed < len(core_img) or size > _LARGEST_BODY:
         raise ValueError("its header does not fit its size")
     filters = [{"id": lzma.FILTER_LZMA1, "lc": 3, "lp": 0, "pb": 2, "dict_size": 1 << 16}]
     try:
@@ -131,7 +146,7 @@ def _objects(data: bytes) -> Embedded:
         kind, size = struct.unpack_from("<II", data, at)
         if size < 8:
             break
-        text = data[at + 8 : at + size].split(b"\0")[0].decode("utf-8", "replace")
+        text = data[at + 8 : at + size].partition(b"\0")[0].decode("utf-8", "replace")
         prefix = text if kind == _PREFIX else prefix
         config = text if kind == _CONFIG else config
         at += size

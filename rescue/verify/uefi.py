@@ -2,13 +2,21 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
+from rescue.model.grubscript import commands
 from rescue.model.record import FilesystemPair
+from rescue.system.tree import read_at_most
 from rescue.verify import grubimage
 from rescue.verify.bios import check_embedded
 from rescue.verify.chain import Link, Mirror, broken, ok
+
+_ON_ROOT = re.compile(r"prefix=\(\$(?:root|\{root\})\)(.*)", re.DOTALL)
+_BELOW_PREFIX = re.compile(r"\$(?:prefix|\{prefix\})(/.*)", re.DOTALL)
+
+_LONGEST_STUB = 1024 * 1024  # bytes
 
 ESP_TYPES = frozenset({"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"})
 
@@ -84,7 +92,7 @@ def _check_folder(mirror: Mirror, esp: FilesystemPair, folder: str) -> Iterator[
 
 def _image(mirror: Mirror, path: str) -> bytes:
     file = mirror.tree.locate(path, ignore_case=True)
-    return file.read_bytes() if file.is_file() else b""
+    return read_at_most(file, grubimage.MOST) if file.is_file() else b""
 
 
 def _is_shim(mirror: Mirror, path: str) -> bool:
@@ -125,25 +133,49 @@ def _stubs(mirror: Mirror, esp: FilesystemPair) -> tuple[str, ...]:
     return tuple(wanted)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Stub:
+    """Where the file on the ESP goes on: a file system's UUID, and the path of a menu on it."""
+
+    uuid: str
+    config: str
+
+
+def parse_stub(text: str) -> Stub | None:
+    """Given the text of a stub, return where it goes on, None where it does not say."""
+    found = dict[str, str]()
+    for command in commands(text):
+        match command:
+            case ("search.fs_uuid", uuid, *_):
+                found.setdefault("uuid", uuid)
+            case ("search", *rest) if "--fs-uuid" in rest:
+                values = [word for word in rest if not word.startswith("-")]
+                found.setdefault("uuid", values[-1] if values else "")
+            case ("set", value) if place := _ON_ROOT.fullmatch(value):
+                found.setdefault("prefix", place[1])
+            case ("configfile", value) if place := _BELOW_PREFIX.fullmatch(value):
+                found.setdefault("config", place[1])
+    if len(found) < 3:
+        return None
+    return Stub(uuid=found["uuid"], config=found["prefix"] + found["config"])
+
+
 def _check_stub(mirror: Mirror, path: str) -> Iterator[Finding]:
     """Check a stub of three lines: search.fs_uuid, set prefix, configfile."""
     file = mirror.tree.locate(path, ignore_case=True)
     if not file.is_file():
         yield broken(Link.STUB, "GRUB on the ESP reads this file, and it is missing", file=path)
         return
-    text = file.read_text(encoding="utf-8", errors="replace")
-    uuid = re.search(r"^\s*search(?:\.fs_uuid|.*\s--fs-uuid.*?)\s+([0-9A-Fa-f-]+)", text, re.M)
-    prefix = re.search(r"^\s*set prefix=\(\$\{?root\}?\)['\"]?([^'\"\s]*)", text, re.M)
-    config = re.search(r"^\s*configfile \$\{?prefix\}?['\"]?(/[^'\"\s]*)", text, re.M)
-    if not (uuid and prefix and config):
+    stub = parse_stub(read_at_most(file, _LONGEST_STUB).decode("utf-8", "replace"))
+    if stub is None:
         yield broken(Link.STUB, "does not say where grub.cfg is", file=path)
         return
-    pair = mirror.pair_of_uuid(uuid.group(1))
-    if pair is None or mirror.own.filesystem(uuid.group(1)) is None:
-        whose = "the source's" if mirror.is_source_uuid(uuid.group(1)) else "not the mirror's"
-        yield broken(Link.STUB, f"looks for file system {uuid.group(1)}: {whose}", file=path)
+    pair = mirror.pair_of_uuid(stub.uuid)
+    if pair is None or mirror.own.filesystem(stub.uuid) is None:
+        whose = "the source's" if mirror.is_source_uuid(stub.uuid) else "not the mirror's"
+        yield broken(Link.STUB, f"looks for file system {stub.uuid}: {whose}", file=path)
         return
-    target = mirror.path_on(pair, prefix.group(1) + config.group(1))
+    target = mirror.path_on(pair, stub.config)
     if not mirror.tree.is_file(target):
         yield broken(Link.STUB, f"goes on to {target}, which is not there", file=path)
     else:

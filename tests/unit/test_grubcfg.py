@@ -106,3 +106,20 @@ def test_the_line_between_this_system_and_others_is_drawn_once() -> None:
     assert concerns("45_own", "linux /b root=other") is Concern.OTHER
     assert concerns("45_own", "linux /memtest") is Concern.OTHER
     assert concerns("30_os-prober", "linux /b root=mine") is Concern.OTHER
+
+
+def test_variables_that_are_not_closed_are_words() -> None:
+    (image,) = parse_menu("menuentry a { linux /x root=${root ${ $ a$b }").images
+    assert image.arguments[0] == "root=$"
+
+
+def test_a_deep_menu_is_called_by_what_is_nearest() -> None:
+    text = "".join(f"submenu m{number} {{ " for number in range(40)) + "linux /x root=y" + "}" * 40
+    (image,) = parse_menu(text).images
+    assert image.title.startswith("m24 > m25 > ")
+    assert image.title.endswith(" > m39")
+
+
+def test_a_saved_entry_of_many_digits_is_a_name() -> None:
+    menu = parse_menu('set default="${saved_entry}"\nmenuentry a { linux /x root=y }')
+    assert menu.default_entry("9" * 5000) == 0

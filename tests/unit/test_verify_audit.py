@@ -754,3 +754,28 @@ def test_a_script_of_ones_own_may_not_name_the_source(mirror: FabricatedMirror) 
     assert [(one.link, one.file) for one in errors(mirror)] == [
         ("identifiers", "/etc/grub.d/45_own")
     ]
+
+
+def test_a_boot_sector_that_points_behind_the_disk(mirror: FabricatedMirror) -> None:
+    for sector in (64 * 2048, 2**63, 2**64 - 1):
+        code = bytearray(boot_image())
+        struct.pack_into("<Q", code, 0x5C, sector)
+        mirror.poke(0, bytes(code[:0x66]))
+        (found,) = errors(mirror)
+        assert f"at sector {sector}, where the boot sector looks" in found.message
+
+
+def test_a_core_image_of_a_few_bytes_is_damaged(mirror: FabricatedMirror) -> None:
+    core = core_image(prefix="(,gpt3)/grub")[:1100]
+    install_bios(mirror, boot_image(), core, at=2048)
+    assert "the core image is damaged" in errors(mirror)[0].message
+
+
+def test_a_menu_that_names_what_can_be_no_path(mirror: FabricatedMirror) -> None:
+    mirror.edit("/boot/grub/grub.cfg", f"/vmlinuz-{KERNELS[0]}", "/vmlinuz-\0")
+    assert any("the kernel is missing" in each.message for each in errors(mirror))
+
+
+def test_a_swap_file_whose_name_can_be_no_path(mirror: FabricatedMirror) -> None:
+    mirror.edit("/etc/fstab", "/swapfile none", "/swap\\000file none")
+    assert any("the swap file is missing" in each.message for each in errors(mirror))

@@ -14,6 +14,7 @@ from rescue.system.tree import Tree, without_comments
 from rescue.ui.findings import finding_lines
 from rescue.verify.owndisk import OwnDisk, is_kernel_name
 from rescue.verify.table import check_table
+from rescue.verify.uefi import Stub, parse_stub
 from tests.fabricated_mirror import DATA, KERNELS, make_disk, make_record, mirror_uuid, partuuid
 
 
@@ -175,3 +176,39 @@ def test_a_terminal_shows_the_words_as_they_are() -> None:
             console.print(line)
     assert "[red] gone" in captured.get()
     assert "\x1b[1;31m" in captured.get()
+
+
+def test_a_path_that_can_be_none_is_not_there(tmp_path: Path) -> None:
+    tree = Tree(root=tmp_path)
+    for path in ("/boot/a\0b", "/" + "n" * 300, "/" + "n/" * 3000):
+        assert not tree.is_file(path)
+        assert not tree.is_dir(path)
+
+
+def test_a_carriage_return_in_a_file_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "fstab").write_bytes(b"# was\r/dev/vda1 / ext4 defaults\n")
+    assert parse_fstab(Tree(root=tmp_path).text("/fstab")) == ()
+
+
+@pytest.mark.parametrize("separator", ["\f", "\v", "\x1c", "\x85", "\u2028"])
+def test_a_line_of_fstab_ends_where_libmount_ends_it(separator: str) -> None:
+    assert parse_fstab(f"# was{separator}/dev/vda1 / ext4 defaults\n") == ()
+    (entry,) = parse_fstab(f"LABEL=a{separator}b /data ext4 defaults\n")
+    assert (entry.spec, entry.target) == (f"LABEL=a{separator}b", "/data")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("search.fs_uuid u-1 root hd0,gpt3\nset prefix=($root)'/grub'\nconfigfile $prefix/grub.cfg",
+         Stub(uuid="u-1", config="/grub/grub.cfg")),
+        ("search --no-floppy --fs-uuid --set=root u-1\nset prefix=(${root})/boot/grub\n"
+         'configfile "${prefix}/grub.cfg"', Stub(uuid="u-1", config="/boot/grub/grub.cfg")),
+        ("# search.fs_uuid u-1\nset prefix=($root)/grub\nconfigfile $prefix/grub.cfg", None),
+        ("search.fs_uuid u-1 root\nset prefix=($root)/grub\n", None),
+        ("search --fs-uuid\nset prefix=($root)/grub\nconfigfile $prefix/grub.cfg",
+         Stub(uuid="", config="/grub/grub.cfg")),
+    ],
+)  # fmt: skip
+def test_where_a_stub_goes_on(text: str, found: Stub | None) -> None:
+    assert parse_stub(text) == found
