@@ -203,7 +203,7 @@ def _chosen_for_one_disk(tree: Path) -> bool:
     folder = tree / "etc/initramfs-tools"
     texts = [folder / "initramfs.conf", *sorted((folder / "conf.d").glob("*"))]
     found = [
-        re.findall(r"^\s*MODULES=[\"']?(\w+)", path.read_text(errors="replace"), re.MULTILINE)
+        re.findall(r"^[ \t]*MODULES=[\"']?(\w+)", path.read_text(errors="replace"), re.MULTILINE)
         for path in texts
         if path.is_file()
     ]

@@ -13,11 +13,13 @@ from typing import BinaryIO
 from rescue.errors import RescueError
 from rescue.system.run import piped, reading
 
+# Of the programs below, xz alone takes as much memory as an archive asks for.
+_XZ_MEMORY = "--memlimit-decompress=512MiB"
 _DECOMPRESSORS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
     (b"\x28\xb5\x2f\xfd", ("zstd", "-q", "-d", "-c")),
     (b"\x1f\x8b", ("gzip", "-d", "-c")),
-    (b"\xfd7zXZ", ("xz", "-d", "-c")),
-    (b"\x5d\x00\x00", ("xz", "--format=lzma", "-d", "-c")),
+    (b"\xfd7zXZ", ("xz", _XZ_MEMORY, "-d", "-c")),
+    (b"\x5d\x00\x00", ("xz", _XZ_MEMORY, "--format=lzma", "-d", "-c")),
     (b"\x02\x21\x4c\x18", ("lz4", "-q", "-d", "-c")),
     (b"\x04\x22\x4d\x18", ("lz4", "-q", "-d", "-c")),
     (b"BZh", ("bzip2", "-d", "-c")),
@@ -35,12 +37,19 @@ _CPIO = (b"070701", b"070702")
 _HEADER = 110
 _FIELDS = re.compile(rb"[0-9a-fA-F]{104}")
 _LARGEST = 512 * 1024 * 1024  # bytes; more in one file is a damaged header
+_NO_ARCHIVE = "what is compressed in it is no cpio archive"
+_PADDING = 64 * 1024  # bytes looked at together
+_LONGEST_TEXT = 1024 * 1024  # bytes
 
 
 # Files that people and hooks write as text: here labels and paths count too, not UUIDs alone.
 _TEXTS = re.compile(
     r"(conf/.*|cryptroot/.*|cmdline|etc/(fstab|crypttab|mdadm(/mdadm)?\.conf|cmdline(\.d/.*)?))$"
 )
+
+
+MOST = 4 * 1024**3
+"""Bytes unpacked; no kernel is given so much before it has a root file system."""
 
 
 class InitramfsError(RescueError):
@@ -58,7 +67,7 @@ class Member:
     @property
     def is_text(self) -> bool:
         """Whether it is a file that names devices as text, in any way that fstab may."""
-        return _TEXTS.match(self.name) is not None
+        return len(self.data) <= _LONGEST_TEXT and _TEXTS.match(self.name) is not None
 
 
 class _Input:
@@ -74,7 +83,9 @@ class _Input:
         return self._ahead[:size]
 
     def take(self, size: int) -> bytes:
-        """Read exactly so many bytes. Raises InitramfsError where there are fewer."""
+        """Read exactly so many bytes. Raises InitramfsError where there are fewer, or too many."""
+        if self.offset + size > MOST:
+            raise InitramfsError("it does not come to an end")
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         data += self._stream.read(size - len(data))
         self.offset += len(data)
@@ -84,7 +95,7 @@ class _Input:
 
     def skip_zeros(self) -> None:
         """Go on to the next byte that is not zero; archives are padded with zeros."""
-        while (chunk := self.peek(512)) and not chunk.strip(b"\0"):
+        while (chunk := self.peek(_PADDING)) and not chunk.strip(b"\0"):
             self.take(len(chunk))
         self.take(len(chunk) - len(chunk.lstrip(b"\0")))
 
@@ -109,8 +120,11 @@ def members(path: Path) -> Iterator[Member]:
         with reading(_decompressor(magic), source=raw) as stream:
             packed = _Input(stream)
             yield from _archives(packed)
-            if packed.offset == 0 or packed.peek(1):
-                raise InitramfsError("what is compressed in it is no cpio archive")
+            if packed.peek(1):
+                raise InitramfsError(_NO_ARCHIVE)
+        # Not before: the decompressor's own words tell more.
+        if packed.offset == 0:
+            raise InitramfsError(_NO_ARCHIVE)
 
 
 def translate(image: Path, target: Path, words: Mapping[bytes, bytes]) -> None:

@@ -12,6 +12,9 @@ from rescue.system.tree import without_comments
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 
 _MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)/")
+_MOST_NAMED = 1000
+"""Places in one image that name the source: more of them tell no more."""
+
 _RESUME = re.compile(r"conf/(initramfs\.conf|conf\.d/.+)$")
 
 
@@ -54,9 +57,10 @@ def _note(mirror: Mirror, seen: _Seen, member: Member) -> None:
         # What is only in a comment is found by the search in the bytes, and is no harm.
         found = set(mirror.record.identifiers.find_old(text))
         if _RESUME.match(member.name):
-            for value in re.findall(r"^\s*(?:export )?RESUME=(\S*)", text, re.MULTILINE):
+            for value in re.findall(r"^[ \t]*(?:export )?RESUME=(\S*)", text, re.MULTILINE):
                 seen.resume[member.name] = value.strip("\"'")
-    seen.leftovers += [(member.name, name) for name in sorted(found)]
+    if len(seen.leftovers) < _MOST_NAMED:
+        seen.leftovers += [(member.name, name) for name in sorted(found)]
 
 
 def _content(seen: _Seen, path: str, version: str) -> Iterator[Finding]:
