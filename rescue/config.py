@@ -1,5 +1,6 @@
 """The configuration, /etc/rescue/rescue.toml: written by `prepare`, read by everything else."""
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -130,7 +131,8 @@ def parse(text: str, *, where: str) -> Config:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    # ValueError: a number of more digits than Python takes; RecursionError: lists in lists.
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not valid TOML: {error}") from error
     version = data.get("version")
     if not isinstance(version, int) or version > CONFIG_VERSION:
@@ -211,6 +213,7 @@ def _entry(disk: DiskRef) -> DiskEntry:
 def _converter() -> Converter:
     converter = Converter(forbid_extra_keys=True)
     converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _words)
+    converter.register_structure_hook(float, _finite)
     return converter
 
 
@@ -219,6 +222,13 @@ def _words(value: object, _: type) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise ValueError('expected a list of texts, like ["sync", "--file-system"]')
     return tuple(value)
+
+
+def _finite(value: object, _: type) -> float:
+    """Return a number as it is; TOML also has 'inf' and 'nan', of which no limit can be made."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError("expected a number that has an end")
+    return float(value)
 
 
 def _by_key(line: str) -> str:
@@ -258,6 +268,8 @@ def check(config: Config, *, where: str) -> None:
         if not good:
             raise UsageError(f"{where}: key '{key}' must be {wanted}")
     for entry in config.mirror:
+        if entry.name in ("", ".", "..") or set("/\0") & set(entry.name):
+            raise UsageError(f"{where}: key 'name' of a mirror must be what a file can be called")
         if entry.interval_hours < 0:
             raise UsageError(
                 f"{where}: key 'interval_hours' of mirror '{entry.name}' must be 0 or more"

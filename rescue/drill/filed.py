@@ -42,8 +42,8 @@ def filed(directory: Path = DRILLS, *, mirror: str = "") -> tuple[DrillResult, .
     for folder in reversed(_folders(directory)):
         path = folder / RESULT
         try:
-            text = path.read_text(encoding="utf-8")
-            result = from_json(text, DrillResult, known_version=DRILL_VERSION, where=str(path))
+            data = path.read_bytes()
+            result = from_json(data, DrillResult, known_version=DRILL_VERSION, where=str(path))
         except (OSError, UsageError):
             continue
         if mirror in ("", result.mirror):

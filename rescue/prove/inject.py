@@ -43,7 +43,7 @@ _UNIT_SHARE = 1 / 3
 MENU = PurePosixPath("/boot/grub/grub.cfg")
 _LINUX = re.compile(r"^[ \t]*linux(?:16|efi)?[ \t][^\n]*", re.MULTILINE)
 _SERIAL = "console=ttyS0"
-_OF_THE_PROBE = re.compile(r"[ \t]+console=ttyS1(?:,\S*)?(?=[ \t]|$)")
+_OF_THE_PROBE = re.compile(r"(?<![ \t])[ \t]+console=ttyS1(?:,\S*)?(?=[ \t]|$)")
 
 
 def inject(plan: ProofPlan, image: Path, folder: Path) -> str:

@@ -4,11 +4,14 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from rescue.model.proof import CheckResult, FstabLine, HomeSeen, MountSeen, ProbeReport
+from rescue.system.answer import rows_of
+from rescue.units import whole_number
 
 ANSWERS = {
     "uptime": "when it began",
@@ -31,7 +34,7 @@ ANSWERS = {
 
 _LINE = re.compile(r"rescue-proof (([a-z0-9-]+) ([A-Za-z0-9+/=]*)) ([0-9a-f]{64})(?=\s)")
 _CHECK = "check-"
-_EXIT_CODE = re.compile(r"[0-9]+(?:\n|\Z)")
+_EXIT_CODE = re.compile(r"[0-9]{1,3}(?:\n|\Z)")
 _MICROSECONDS = 1_000_000
 
 
@@ -60,9 +63,9 @@ def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None
         closed_layers=_lines(said, "closed-layers"),
         root_mode=said.get("root-mode", "").strip(),
         root_readable=said.get("root-readable", "").strip() == "yes",
-        root_free=int(_number(said.get("root-free", "-1"))),
+        root_free=_bytes(said.get("root-free", "")),
         command_line=said.get("command-line", "").strip(),
-        homes=tuple(_home(line) for line in _lines(said, "homes")),
+        homes=tuple(home for line in _lines(said, "homes") if (home := _home(line))),
         marker=said.get("marker", ""),
         checks=tuple(
             _check(command, said[check_answer(number)])
@@ -97,23 +100,30 @@ def _said(text: str) -> dict[str, str]:
 
 
 def _lines(said: dict[str, str], name: str) -> tuple[str, ...]:
-    return tuple(line for line in said.get(name, "").splitlines() if line.strip())
+    return tuple(line for line in said.get(name, "").split("\n") if line.strip())
 
 
 def _number(text: str | None) -> float:
+    """Return a number of seconds or microseconds, 0.0 for what is none."""
     try:
-        return float(text or 0)
+        number = float(text or 0)
     except ValueError:
         return 0.0
+    return number if math.isfinite(number) else 0.0
+
+
+def _bytes(text: str) -> int:
+    """Return a number of bytes, -1 where it was not told."""
+    number = whole_number(text.strip())
+    return -1 if number is None else number
 
 
 def _table(text: str) -> list[dict[str, Any]]:
     """Return the rows of findmnt's JSON; none where it did not answer."""
     try:
-        rows: list[dict[str, Any]] = json.loads(text)["filesystems"]
-    except (ValueError, KeyError, TypeError):
+        return rows_of(json.loads(text)["filesystems"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    return rows
 
 
 def _options(row: dict[str, Any]) -> tuple[str, ...]:
@@ -138,9 +148,11 @@ def _fstab_line(row: dict[str, Any]) -> FstabLine:
     )
 
 
-def _home(line: str) -> HomeSeen:
-    uid, owner, path = line.split(" ", 2)
-    return HomeSeen(path=path, present=owner != "none", owned=owner == uid)
+def _home(line: str) -> HomeSeen | None:
+    """Return what is said of a home ('1000 1000 /home/anna'), None where it is cut."""
+    uid, _, rest = line.partition(" ")
+    owner, _, path = rest.partition(" ")
+    return HomeSeen(path=path, present=owner != "none", owned=owner == uid) if path else None
 
 
 def _jobs(lines: Sequence[str]) -> tuple[str, ...]:

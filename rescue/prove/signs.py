@@ -49,7 +49,7 @@ SIGNS = (
     _sign(Phase.GRUB, r"grub rescue>", "GRUB does not find the rest of itself"),
     _sign(
         Phase.GRUB,
-        r"error: (?:file|disk)? ?.?(/[^ '`\n]*(?:vmlinuz|initrd)[^ '`\n]*). not found",
+        r"error: (?:file|disk)? ?.?(?=/[^ '`\n]*(?:vmlinuz|initrd))(/[^ '`\n]*). not found",
         "the kernel or initramfs that grub.cfg names is not there: {0}",
     ),
     _sign(

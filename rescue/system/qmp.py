@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rescue.errors import RescueError
+from rescue.system.answer import count_of, rows_of, understood
+
+_LONGEST = 16 * 1024 * 1024
+"""Bytes of one message; what QEMU says of itself is far shorter."""
 
 
 class QmpError(RescueError):
@@ -41,10 +45,15 @@ class Qmp:
         self._socket.close()
 
     def _read(self) -> dict[str, Any]:
-        line = self._stream.readline()
+        line = self._stream.readline(_LONGEST + 1)
         if not line:
             raise QmpError("QEMU closed the monitor connection")
-        message: dict[str, Any] = json.loads(line)
+        try:
+            message = json.loads(line) if len(line) <= _LONGEST else None
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            raise QmpError("QEMU's monitor said what is no message of its protocol")
         return message
 
     def execute(self, command: str, **arguments: object) -> Any:  # noqa: ANN401
@@ -65,10 +74,10 @@ class Qmp:
             message = self._read()
             if "event" in message:
                 self._events.append(message)
-            elif "error" in message:
-                raise QmpError(f"{command}: {message['error']['desc']}")
-            else:
+            elif "return" in message:
                 return message["return"]
+            else:
+                raise QmpError(f"{command}: {_description(message.get('error'))}")
 
     def human(self, line: str) -> str:
         """Run a command of the human monitor, return what it printed."""
@@ -86,9 +95,12 @@ class Qmp:
 
         0 where QEMU has gone meanwhile.
         """
-        with contextlib.suppress(QmpError, OSError):
-            stats = [each["stats"] for each in self.execute("query-blockstats")]
-            return sum(int(each["rd_bytes"]) + int(each["wr_bytes"]) for each in stats)
+        with (
+            contextlib.suppress(RescueError, OSError),
+            understood("QEMU did not answer with a list of disks"),
+        ):
+            stats = [each["stats"] for each in rows_of(self.execute("query-blockstats"))]
+            return sum(count_of(each, "rd_bytes") + count_of(each, "wr_bytes") for each in stats)
         return 0
 
     def wait_event(self, name: str, timeout: float, **data: object) -> dict[str, Any]:
@@ -119,6 +131,11 @@ class Qmp:
         self.execute("job-dismiss", id=job)
         if "error" in state:
             raise QmpError(f"{command}: {state['error']}")
+
+
+def _description(error: object) -> str:
+    """Return why QEMU refused a command."""
+    return str(error.get("desc", error)) if isinstance(error, dict) else "no answer"
 
 
 def _connect(path: Path, timeout: float, alive: Callable[[], bool]) -> socket.socket:

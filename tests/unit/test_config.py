@@ -127,3 +127,24 @@ def test_a_disk_that_is_enrolled_under_a_new_name_loses_the_old_one() -> None:
     for before in ("", "of a disk that is no mirror"):
         both = settings.with_mirror(cellar, replaced=before)
         assert [entry.name for entry in both.mirror] == ["attic", "cellar"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["overdue_hours = inf", "time_limit_hours = nan", "brake_share = true"],
+)
+def test_a_limit_is_a_number_with_an_end(text: str) -> None:
+    with pytest.raises(UsageError, match=text.split()[0]):
+        config.parse(GOOD.replace("brake_share = 0.5", text), where="a test")
+
+
+@pytest.mark.parametrize("text", [f"a = {'[' * 50_000}", f"a = {'9' * 5_000}"])
+def test_what_python_itself_refuses_is_no_toml(text: str) -> None:
+    with pytest.raises(UsageError, match="not valid TOML"):
+        config.parse(text, where="a test")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a\\u0000"])
+def test_a_mirror_is_called_as_a_file_can_be(name: str) -> None:
+    with pytest.raises(UsageError, match="'name'"):
+        config.parse(GOOD.replace("attic", name), where="a test")

@@ -57,3 +57,9 @@ def test_a_failback_takes_both_its_passes_and_counts_only_where_it_was_real(
     unfinished = result(night(without="done again"))
     file_result(replace(unfinished, started=on_day(2).started, emulated=False), {}, tmp_path)
     assert rehearsed_failback("cellar", tmp_path) == 20.0
+
+
+def test_a_result_that_is_no_text_is_left_out(tmp_path: Path) -> None:
+    folder = file_result(on_day(0), {}, tmp_path)
+    (folder / RESULT).write_bytes(b'{"version": 1, "\xff": 1}')
+    assert filed(tmp_path) == ()

@@ -183,3 +183,19 @@ def test_the_probe_is_laid_through_no_link_of_the_mirror(tmp_path: Path) -> None
     with pytest.raises(RescueError, match="/etc/systemd on the mirror is a link"):
         write_probe(root, ProofSettings())
     assert list(outside.iterdir()) == []
+
+
+def test_answers_that_were_cut_or_are_no_numbers_are_passed_over() -> None:
+    text = (
+        line("uptime", "nan")
+        + line("root-free", "1e999")
+        + line("homes", "1000 1000 /home/anna\n1001\n1002 none\n")
+        + line("mounts", '{"filesystems": ["/"]}')
+        + line("fstab", "[" * 100_000)
+        + line("check-0", "9" * 5_000)
+    )
+    report = parse_report(text, checks=("true",))
+    assert report is not None
+    assert (report.uptime, report.root_free) == (0.0, -1)
+    assert [home.path for home in report.homes] == ["/home/anna"]
+    assert (report.mounts, report.fstab, report.checks) == ((), (), ())
