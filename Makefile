@@ -10,14 +10,14 @@ WORKERS ?= 2
 
 # What the lab and the tests need from Debian; rescue itself needs those of docs/install.md.
 PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
-    parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue smartmontools acl attr cpio zstd \
+    parted fdisk gdisk dosfstools mtools e2fsprogs xfsprogs btrfs-progs rsync gddrescue smartmontools acl attr cpio zstd lz4 lzop bzip2 xz-utils \
     grub-common grub-pc-bin grub-efi-amd64-bin grub-efi-amd64-signed shim-signed \
     mmdebstrap squashfs-tools qemu-system-x86 qemu-utils ovmf memtest86+ openssh-client uidmap \
     scdoc man-db tmux \
     debhelper dh-python pybuild-plugin-pyproject python3-hatchling lintian dpkg-dev \
     python3-click python3-parted python3-prompt-toolkit python3-pyudev python3-rich python3-tomli-w
 
-.PHONY: help packages lint test test-fast test-long test-proof test-drill medium reference deb test-deb demo bench clean
+.PHONY: help packages lint test test-fast fuzz test-long test-proof test-drill medium reference deb test-deb demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,11 +36,14 @@ lint: $(VENV)/ready ## ruff, mypy --strict, the architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/ready ## everything: unit, property, image and guest tests
+test: $(VENV)/ready ## everything: unit, property, fuzz, image and guest tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/ready ## what needs no virtual machine
 	$(BIN)/python -m pytest -m 'not guest'
+
+fuzz: $(VENV)/ready ## every parser against thousands of damaged inputs, other ones each time: minutes
+	$(BIN)/python -m pytest --hypothesis-profile=fuzz --numprocesses $(WORKERS) tests/fuzz
 
 test-long: $(VENV)/ready ## and the long stories: the rescue system, firmwares, kernel upgrades
 	$(BIN)/python -m pytest --long

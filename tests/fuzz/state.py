@@ -1,0 +1,50 @@
+"""The parsers of our own state, as a disk that rots or a stranger's disk gives it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rescue.codec import from_json, to_json
+from rescue.errors import ExitCode, UsageError
+from rescue.model.drill import DRILL_VERSION, DrillResult
+from rescue.model.history import HISTORY_VERSION, RunEntry, RunFigures, end_of
+from rescue.model.plan import PLAN_VERSION, Plan, PlanKind
+from rescue.model.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from tests.fuzz.target import Kind, Target
+from tests.unit.test_codec import a_plan
+from tests.unit.test_drill_filed import on_day
+from tests.unit.test_logbook import SUMMARY, THERE
+
+RECORD = replace(THERE.record, last_run=SUMMARY, fstab=("UUID=a / ext4 defaults 0 1",))
+ENTRY = RunEntry(
+    kind=PlanKind.MIRROR,
+    mirror="attic",
+    started=1.0,
+    end=end_of(ExitCode.DONE),
+    figures=RunFigures.of(SUMMARY),
+)
+
+
+def _reader(kind: type[object], version: int) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        data = text.encode("utf-8", "surrogatepass")
+        return from_json(data, kind, known_version=version, where="a test")
+
+    return read
+
+
+TARGETS = tuple(
+    Target(
+        name=kind.__name__,
+        parse=_reader(kind, version),
+        specimens=(to_json(value),),
+        kind=Kind.JSON,
+        errors=(UsageError,),
+    )
+    for kind, version, value in (
+        (MirrorRecord, RECORD_VERSION, RECORD),
+        (Handover, HANDOVER_VERSION, Handover(record=RECORD, boot_id="b", at=1.0)),
+        (RunEntry, HISTORY_VERSION, ENTRY),
+        (DrillResult, DRILL_VERSION, on_day(1)),
+        (Plan, PLAN_VERSION, a_plan()),
+    )
+)
