@@ -32,7 +32,6 @@ from rescue.system.digests import Digests
 from rescue.system.files import sync_filesystem, used_on
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.rsyncsums import Compared, parse_compared
-from rescue.system.run import stream
 from rescue.system.sourcetree import look_over
 
 MOST_DOUBTS = 100_000
@@ -133,7 +132,7 @@ class _Pass:
 
     def read(self) -> None:
         """Read both sides, record the source's digests, and note what differs in content alone."""
-        result = stream(rsyncsums.compare_argv(self._job), on_line=self._line)
+        result = rsync.carry_out(rsyncsums.compare_argv(self._job), on_line=self._line)
         ending = expect_compared(result, self._step.mount_point)
         # What could not be listed is not gone.
         whole = ending is not Ending.PARTIAL and not self._seen.unread
@@ -218,12 +217,12 @@ def take_content(step: TakeContent, work: TreeWork) -> str:
     listener = Listener(pacer(job, emit=work.emit))
     with listed(path.lstrip("/") for path in step.paths) as names:
         try:
-            result = stream(rsyncsums.take_argv(job, names), on_line=listener.line)
+            result = rsync.carry_out(rsyncsums.take_argv(job, names), on_line=listener.line)
             judge(result, job, step.mount_point, work)
         except FullError:
             # What is overwritten was found to be wrong.
             job = replace(job, tight=True)
-            result = stream(rsyncsums.take_argv(job, names), on_line=listener.line)
+            result = rsync.carry_out(rsyncsums.take_argv(job, names), on_line=listener.line)
             judge(result, job, step.mount_point, work)
     sync_filesystem(job.target)
     tally = listener.tally
@@ -256,7 +255,7 @@ def _digests_of(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
     empty = WORK / "empty"
     empty.mkdir(exist_ok=True)
     with listed(paths) as names:
-        result = stream(rsyncsums.digests_argv(root, names, empty=empty), on_line=line)
+        result = rsync.carry_out(rsyncsums.digests_argv(root, names, empty=empty), on_line=line)
     expect_compared(result, str(root))
     return found
 

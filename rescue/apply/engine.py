@@ -14,13 +14,14 @@ from rescue.apply.grub import install_grub
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
 from rescue.apply.swapfile import make_swap_file
-from rescue.apply.sync import prune, remove_partial, sync
+from rescue.apply.sync import prune, remove_waiting, sync
 from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.content import Verdict
 from rescue.model.event import Event, StepDone, StepStarted
+from rescue.model.partial import EARLIER
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
 from rescue.model.step import (
@@ -146,15 +147,16 @@ def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
     What a run that was cut left for new content goes first: a full disk has no room for a marker.
     """
     root = workspace.mirror("/")
-    cut = False
+    left = None
     if plan.kind is PlanKind.MIRROR:
-        cut = expect_marker(root, plan.record).state is not MirrorState.COMPLETE
+        left = expect_marker(root, plan.record)
     elif plan.kind is PlanKind.FAILBACK:
         # A first disk has no marker: one that has it was being written when something cut in.
-        cut = load_marker(root) is not None
-    if cut:
-        for pair in work.record.filesystems:
-            remove_partial(workspace.mirror(pair.mount_point))
+        left = load_marker(root)
+    if left is not None and left.state is not MirrorState.COMPLETE:
+        for point in sorted(plan.copied):
+            source = workspace.source(point)
+            remove_waiting(workspace.mirror(point), left.partial or EARLIER, source=source)
     running = replace(work.record, state=MirrorState.RUNNING)
     write_marker(root, running, work.grant)
     return TreeWork(

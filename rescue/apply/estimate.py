@@ -14,7 +14,7 @@ from rescue.model.step import SyncTree
 from rescue.model.unread import Seen
 from rescue.system import rsync
 from rescue.system.rsync import Ending, Listener
-from rescue.system.run import Result, stream
+from rescue.system.run import Result
 
 _BTRFS = FsKind.BTRFS
 
@@ -114,7 +114,7 @@ def _look(step: SyncTree, workspace: Workspace, needs: Needs, seen: Seen) -> rsy
         listener.line(text)
         needs.line(text)
 
-    result = stream(rsync.estimate_argv(job), on_line=line)
+    result = rsync.carry_out(rsync.estimate_argv(job), on_line=line)
     expect_compared(result, step.mount_point)
     return listener.tally
 

@@ -28,19 +28,22 @@ from rescue.model.twin import Decision, Fact, Twin, decide, owned
 from rescue.system import mountns, rsync
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, ReturnJob
-from rescue.system.run import stream
 from rescue.system.twintrees import link_on_the_way, twin_at, twins
 from rescue.units import human_bytes
 
 
 @dataclass(kw_only=True)
 class _Work:
-    """One restore. `dead` is where the dead disk's file systems are mounted, by mount point."""
+    """One restore.
+
+    `dead` is where the dead disk's file systems are mounted, `sides` where the running system's
+    are bound, by mount point.
+    """
 
     plan: RestorePlan
     grant: ReturnGrant
     dead: Mapping[str, Path]
-    root: Path
+    sides: Mapping[str, Path]
     emit: Callable[[Event], None]
     name: str
     partial: bool = False
@@ -48,7 +51,7 @@ class _Work:
     losers: list[str] = field(default_factory=list)
 
     def here(self, piece: Piece) -> Path:
-        return self.root / piece.mount_point.lstrip("/")
+        return self.sides[piece.mount_point]
 
 
 def apply_restore(
@@ -56,15 +59,16 @@ def apply_restore(
     grant: ReturnGrant,
     *,
     dead: Mapping[str, Path],
+    here: Mapping[str, Path],
     emit: Callable[[Event], None],
-    root: Path = Path("/"),
 ) -> RestoreReport:
     """Bring back what the plan names, and return what came back.
 
-    Both sides are compared again first, since the running system goes on. `root` is where the
-    running system's tree is seen. Raises RefusedError where a file system is not what was
-    granted, RescueError where this system could not be written to; what came back until then stays
-    (a file is there whole or not at all), and another restore goes on from there.
+    Both sides are compared again first, since the running system goes on. `dead` and `here` are
+    where the file systems of both are seen, by mount point. Raises RefusedError where a file
+    system is not what was granted, RescueError where this system could not be written to; what came
+    back until then stays (a file is there whole or not at all), and another restore goes on from
+    there.
     """
     if grant.plan != plan:
         raise RefusedError("the grant is for another plan", hint="confirm this one first")
@@ -73,7 +77,7 @@ def apply_restore(
         plan=plan,
         grant=grant,
         dead=dead,
-        root=root,
+        sides=here,
         emit=emit,
         name=time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime(started)),
         partial=not plan.is_whole,
@@ -128,7 +132,7 @@ def compare_now(
 
     Times are as in RestorePlan.
     """
-    skip = OWN_FOLDERS | set(piece.nested)
+    skip = OWN_FOLDERS | {*piece.nested, *piece.covered}
     found = twins(dead, here, inside=piece.inside, skip=skip, touched=_touched(piece, touched))
     names = owned(found, owners or Owners())
     return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())
@@ -214,7 +218,7 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
         )
     )
     with Unlocked(here, names):
-        done = stream(rsync.return_argv(job), on_line=listener.line)
+        done = rsync.carry_out(rsync.return_argv(job), on_line=listener.line)
     ending, words = rsync.meaning(done.returncode)
     give_back(dead, here, names)
     if ending is Ending.DONE:
@@ -225,14 +229,20 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
             f"{piece.mount_point} is full: not everything came back",
             hint="make room and run the same command again: it goes on from here",
         )
-    if ending is Ending.FAILED or said.unwritable:
-        lines = [*said.unwritable, *done.stderr.strip().splitlines()]
+    lines = [line for line in said.unwritable if not rsync.is_of_the_way(line)]
+    if ending is Ending.FAILED or lines:
+        lines += done.stderr.strip().splitlines()
         raise RescueError(
             f"rsync to {piece.mount_point} failed (exit code {done.returncode}): {words}"
             + (f": {lines[0]}" if lines else ""),
             hint="see 'dmesg' for errors of either disk, and run the same command again",
         )
-    work.emit(Notice(message=f"{len(said.unreadable)} files of {piece.tree} were unreadable"))
+    # Somebody moved what lay on the way meanwhile: it did not come, and everything else did.
+    moved = len(said.unwritable)
+    if said.unreadable or not moved:
+        work.emit(Notice(message=f"{len(said.unreadable)} files of {piece.tree} were unreadable"))
+    if moved:
+        work.emit(Notice(message=f"the way to {moved} files of {piece.tree} changed meanwhile"))
     return False
 
 

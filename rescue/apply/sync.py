@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, SyncJob
-from rescue.system.run import Result, stream
+from rescue.system.run import Result
 from rescue.system.sourcetree import LOCKED, is_open, look_over
 from rescue.units import human_bytes
 
@@ -52,6 +53,7 @@ def job_of(step: SyncTree, workspace: Workspace, seen: Seen = NOT_LOOKED) -> Syn
         bandwidth_kib=step.bandwidth_kib,
         deletions=step.deletions,
         tight=step.tight,
+        partial=workspace.record.partial,
     )
 
 
@@ -165,7 +167,7 @@ def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> rsync.Tally:
     try:
         return _carry_out(job, step.mount_point, work)
     except FullError:
-        remove_partial(job.target)
+        remove_waiting(job.target, job.partial)
         if step.first or not job.deletions or work.failing:
             raise
         said = f"no room for old and new files of {step.mount_point} at once: deletions come first"
@@ -180,7 +182,7 @@ def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
     starts goes last, and only where the new one does not fit beside it. Raises FullError where
     even that is not enough.
     """
-    remove_partial(job.target)
+    remove_waiting(job.target, job.partial)
     kept = kept_for_the_menu(work)
     dropped = 0 if _is_hidden("/boot", work) else drop_old(mount_point, work, but=kept)
     tight = replace(job, tight=True, late=places_on(mount_point, kept, work))
@@ -204,7 +206,7 @@ def _rename(job: SyncJob, mount_point: str, work: TreeWork) -> None:
     work.emit(Notice(message=f"{len(renamed)} large files of {mount_point} were renamed"))
     with listed(renamed) as names:
         compared = replace(job, checksum=True)
-        result = stream(rsyncsums.take_argv(compared, names), on_line=lambda _: None)
+        result = rsync.carry_out(rsyncsums.take_argv(compared, names), on_line=lambda _: None)
     judge(result, job, mount_point, work)
 
 
@@ -231,22 +233,36 @@ def _is_hidden(path: str, work: TreeWork) -> bool:
     return work.seen.get(pair.mount_point, NOT_LOOKED).hides(inside)
 
 
-def remove_partial(root: Path) -> int:
-    """Remove what a run that was cut left in its folders for new content; return how many."""
+def remove_waiting(target: Path, name: str, *, source: Path | None = None) -> int:
+    """Remove the folders of that name in which new content waits; return how many there were.
+
+    Only what rsync made is one: a folder of root's alone (man 1 rsync, --partial-dir). With a
+    `source` what it has, too, stays: whoever knows the name may have made it, and the run makes it
+    equal.
+    """
     removed = 0
-    for folder, inside, _ in os.walk(root):
-        if rsync.PARTIAL_DIRECTORY in inside:
-            inside.remove(rsync.PARTIAL_DIRECTORY)
-            shutil.rmtree(Path(folder) / rsync.PARTIAL_DIRECTORY)
+    for folder, inside, _ in os.walk(target):
+        if name not in inside:
+            continue
+        place = Path(folder) / name
+        twin = source / place.relative_to(target) if source is not None else None
+        if _is_roots_own(place) and (twin is None or not os.path.lexists(twin)):
+            inside.remove(name)
+            shutil.rmtree(place)
             removed += 1
     return removed
+
+
+def _is_roots_own(folder: Path) -> bool:
+    seen = folder.lstat()
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == 0 and not seen.st_mode & 0o077
 
 
 def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
     # Asked again right before writing: a disk that went away leaves an empty folder.
     work.workspace.check_mounted(mount_point)
     listener = Listener(pacer(job, emit=work.emit))
-    result = stream(rsync.sync_argv(job), on_line=listener.line)
+    result = rsync.carry_out(rsync.sync_argv(job), on_line=listener.line)
     judge(result, job, mount_point, work)
     # What names a file by its content (a boot entry) is written only when that is on the disk.
     sync_filesystem(job.target)

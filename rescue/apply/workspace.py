@@ -3,6 +3,9 @@
 Source: read-only binds, one for each file system, without what is mounted on top. Mirror: each
 file system mounted flat, by UUID, on the granted disk and nowhere else. Tree: the mirror's file
 systems put together as they will be when it boots.
+
+No link of either side leads anywhere (`mountns.SAFE`): users swap folders for links while they are
+read. In the tree of a mirror that is written they do, for the programs that work in it.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from rescue.model.plan import Plan
 from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.system import automount, blockdev, mountns, udev
 from rescue.system.run import CommandError
+from rescue.system.twintrees import link_on_the_way
 
 WORK = Path("/run/rescue/work")
 
@@ -209,7 +213,7 @@ class Workspace:
             )
         target = WORK / "source" / str(index)
         target.mkdir(parents=True)
-        mountns.bind_read_only(place, target)
+        mountns.bind_safely(place, target)
         mountns.expect(target, uuid=pair.source_uuid, below=WORK)
 
     def _mount_mirror(self, index: int, pair: FilesystemPair) -> None:
@@ -234,14 +238,22 @@ class Workspace:
         On the first run they are made by the first sync: `complete_tree` is called after it.
         """
         self.tree().mkdir()
-        mountns.mount(mountns.bind_argv(self.mirror("/"), self.tree()))
+        self._bind_into_tree("/", self.tree())
         self.complete_tree()
 
     def complete_tree(self) -> None:
         """Bind what is not in the tree yet, parents first."""
         for pair in self.record.filesystems:
             place = self.tree() / pair.mount_point.lstrip("/")
-            if pair.mount_point == "/" or not place.is_dir() or place.is_symlink():
+            # A link of a user's on the way would lead to the running system's own folders.
+            if pair.mount_point == "/" or link_on_the_way(self.tree(), pair.mount_point):
+                continue
+            if not place.is_dir():
                 continue
             if place.stat().st_dev != self.mirror(pair.mount_point).stat().st_dev:
-                mountns.mount(mountns.bind_argv(self.mirror(pair.mount_point), place))
+                self._bind_into_tree(pair.mount_point, place)
+
+    def _bind_into_tree(self, mount_point: str, place: Path) -> None:
+        mountns.mount(mountns.bind_argv(self.mirror(mount_point), place))
+        if self._grant is not None:
+            mountns.mount(mountns.take_back_argv(place))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from time import time
+from uuid import uuid4
 
 from rescue import config
 from rescue.commands.ahead import Trust, looked_ahead
@@ -19,6 +20,7 @@ from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
+from rescue.model.partial import partial_folder
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.schedule import ChecksumDay
@@ -190,6 +192,7 @@ def _plan(
                 bandwidth_kib=settings.run.bandwidth_kib,
                 distrust=distrust,
                 plugged=options.plugged,
+                partial=partial_folder(str(uuid4())),
             ),
             boots=marker.boots if marker else (),
         )

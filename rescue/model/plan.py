@@ -148,7 +148,8 @@ class MirrorRequest:
     `distrust` are sentences on why the source's disk is failing, none where it is not.
     `accept_booted` lets it overwrite a mirror that was started as the running system;
     `bandwidth_kib` limits the copying (KiB a second, 0: no limit). A `plugged` disk started it by
-    itself: nobody has looked whose it is.
+    itself: nobody has looked whose it is. `partial` is what it calls the folders in which new
+    content waits for its end ('': none waits).
     """
 
     checksum: bool = False
@@ -157,3 +158,4 @@ class MirrorRequest:
     paths: tuple[str, ...] | None = None
     distrust: tuple[str, ...] = ()
     plugged: bool = False
+    partial: str = ""

@@ -140,7 +140,8 @@ class MirrorRecord:
     what is new. `last_proof` may be of an older generation. `comparison_cut` is true where the last
     comparison that the schedule began did not come to its end. `behind` are places that the last
     run could not see. `secret` is what both disks know of each other; a record that an older rescue
-    wrote has none.
+    wrote has none. `partial` is what the last run called the folders in which new content waits
+    ('': an older rescue, whose name for them was fixed): where it was cut, they are still there.
     """
 
     version: int = RECORD_VERSION
@@ -170,6 +171,7 @@ class MirrorRecord:
     comparison_cut: bool = False
     behind: tuple[Behind, ...] = ()
     secret: Secret = field(default_factory=Secret)
+    partial: str = ""
 
     @property
     def is_sound(self) -> bool:

@@ -12,6 +12,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
 from rescue.model.identity import spelled
 from rescue.model.machine import Machine
+from rescue.model.partial import partial_folder
 from rescue.model.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
@@ -163,6 +164,7 @@ def _again(
     if refusals:
         return in_order(refusals)
     absent = left_out(machine, record, esp=esp)
+    record = replace(record, partial=partial_folder(request.fresh[0]))
     run = run_steps(machine, found, record, esp=esp, without=absent, role=Role.SOURCE)
     return Plan.on(
         target,

@@ -1,5 +1,7 @@
 """From the running system onto its enrolled mirror: a run's plan, or every reason against it."""
 
+from dataclasses import replace
+
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
@@ -60,7 +62,7 @@ def plan_mirror(
     if refusals or mirror is None:
         return in_order(refusals)
     known = as_seen(with_secret_of(record, marker), source=source, mirror=mirror)
-    record = known.record
+    record = replace(known.record, partial=request.partial)
     absent = left_out(machine, record, esp=esp)
     run = run_steps(
         machine,

@@ -1,6 +1,9 @@
 """Mounts that nobody else on the machine sees: a private mount namespace (man 7 mount_namespaces).
 
 It ends with its last process, and every mount in it too: a run that dies leaves nothing mounted.
+
+Trees that users write in are seen through `SAFE` mounts alone: whatever they link, and whenever
+they swap a folder for a link, no path that begins in such a mount leads out of it.
 """
 
 import contextlib
@@ -21,9 +24,15 @@ from rescue.system.run import CommandError, run
 _CLONE_NEWNS = 0x00020000
 _ATTEMPTS = 10
 _OWN_NAMESPACE = Path("/proc/self/ns/mnt")
-_SAFE = "noatime,nodev,nosuid"
 _REPLAY = 900.0
 """Seconds: a journal that has to be replayed on a slow disk takes its time."""
+
+SAFE = "nosymfollow,nodev,nosuid,noexec"
+"""Links can be read and made, and lead nowhere (man 8 mount, nosymfollow; Linux 5.10). Device
+nodes and programs can be copied, and neither opened nor started."""
+
+_TAKEN_BACK = "symfollow,exec"
+"""Where programs of the mirror run in its own tree: they need its links."""
 
 
 class Access(Enum):
@@ -43,9 +52,6 @@ _LOOK = {
     FsKind.BTRFS: "ro,rescue=nologreplay",
     FsKind.VFAT: "ro",
 }
-_FOREIGN = "nosymfollow,noexec"
-"""On a disk that is only looked at nothing is followed, and nothing is run (man 8 mount)."""
-
 _CALM = "errors=remount-ro"
 """What ext does with errors is in its superblock; 'panic' there would stop this machine."""
 
@@ -98,8 +104,8 @@ def mount_argv(
 ) -> list[str]:
     """Return the command that mounts a mirror's file system (man 8 mount).
 
-    Device nodes are copied and never opened, so nodev and nosuid cost nothing. `compression` is
-    the source's own option, where what is written takes as much room as there ('compress=zstd:3').
+    `compression` is the source's own option, where what is written takes as much room as there
+    ('compress=zstd:3').
     """
     options = look_options(kind) if access is Access.LOOK else _options(kind, access.value)
     more = f",{compression}" if compression else ""
@@ -108,11 +114,11 @@ def mount_argv(
 
 def look_options(kind: FsKind) -> str:
     """Return the options by which a disk that may be anybody's is looked at (man 8 mount)."""
-    return f"{_options(kind, _LOOK[kind])},{_FOREIGN}"
+    return _options(kind, _LOOK[kind])
 
 
 def _options(kind: FsKind, how: str) -> str:
-    return ",".join((_SAFE, how, *((_CALM,) if kind.is_ext else ())))
+    return ",".join(("noatime", SAFE, how, *((_CALM,) if kind.is_ext else ())))
 
 
 def compression_at(target: Path) -> str:
@@ -155,9 +161,15 @@ def bind_argv(source: Path, target: Path) -> list[str]:
     return ["mount", "--bind", "--make-private", str(source), str(target)]
 
 
-def read_only_bind_argv(target: Path) -> list[str]:
-    """Return the command that makes an existing bind mount read-only; the original stays."""
-    return ["mount", "-o", "remount,bind,ro", str(target)]
+def safe_bind_argv(target: Path, *, read_only: bool) -> list[str]:
+    """Return the command that makes an existing bind mount safe; the original stays as it is."""
+    how = f"ro,{SAFE}" if read_only else SAFE
+    return ["mount", "-o", f"remount,bind,{how}", str(target)]
+
+
+def take_back_argv(target: Path) -> list[str]:
+    """Return the command that lets links lead on, and programs start, on one bind mount alone."""
+    return ["mount", "-o", f"remount,bind,{_TAKEN_BACK}", str(target)]
 
 
 def special_argv(kind: str, target: Path) -> list[str]:
@@ -170,10 +182,13 @@ def mount(argv: list[str], *, timeout: float = _REPLAY) -> None:
     run(argv, timeout=timeout)
 
 
-def bind_read_only(source: Path, target: Path) -> None:
-    """Show the file system at `source` at `target`, read-only, without what is mounted on it."""
+def bind_safely(source: Path, target: Path, *, read_only: bool = True) -> None:
+    """Show the file system at `source` at `target`, without what is mounted on it.
+
+    What users link there leads nowhere. Raises CommandError.
+    """
     mount(bind_argv(source, target))
-    mount(read_only_bind_argv(target))
+    mount(safe_bind_argv(target, read_only=read_only))
 
 
 def unmount_all(root: Path) -> None:

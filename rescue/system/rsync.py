@@ -1,7 +1,7 @@
 """The door to rsync: its commands, what it prints, and what its exit codes mean (man 1 rsync)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -10,9 +10,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.owners import Numbers, Owners
 from rescue.model.unread import Unread
 from rescue.system.pipes import is_note
-
-PARTIAL_DIRECTORY = ".rescue~new"
-"""Where --delay-updates keeps new content until the end; our name, so that a user's is left."""
+from rescue.system.run import CommandError, Result, run, stream
 
 POLITE = ("nice", "-n", "19", "ionice", "-c", "3")
 # -1: times are compared to the nanosecond; rsync's habit is whole seconds, in which a file can
@@ -34,7 +32,9 @@ class SyncJob:
     while nobody knows whether their names are what they are. `paths` are literal too, None for
     everything. `bandwidth_kib` is KiB a second, 0: no limit. Without `deletions` the target keeps
     what the source does not have. A `tight` one deletes before it copies, and each file takes its
-    place as soon as it is copied: the target holds no more than the source and one file.
+    place as soon as it is copied: the target holds no more than the source and one file. `partial`
+    is what the folders are called in which new content waits for the end ('': it takes its place
+    at once); nothing of that name is ever sent.
     """
 
     source: Path
@@ -50,6 +50,40 @@ class SyncJob:
     bandwidth_kib: int = 0
     deletions: bool = True
     tight: bool = False
+    partial: str = ""
+
+
+_WALKS_BY_ITSELF = (3, 5)
+
+
+def carry_out(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
+    """Run one of the door's commands, handing on each line; return however it ended.
+
+    Raises CommandError (127) where rsync is missing.
+    """
+    return stream(leaving_links_to_the_kernel(argv, version()), on_line=on_line)
+
+
+def version() -> tuple[int, int]:
+    """Return the version of the installed rsync, (0, 0) where it does not say."""
+    try:
+        said = re.search(r"version v?(\d+)\.(\d+)", run(["rsync", "--version"]).stdout)
+    except CommandError:
+        said = None
+    return (int(said[1]), int(said[2])) if said else (0, 0)
+
+
+def leaving_links_to_the_kernel(argv: Sequence[str], version: tuple[int, int]) -> list[str]:
+    """Return a command of rsync that resolves no path by itself.
+
+    From 3.5 on it reads links and follows those that stay in the tree it works in, past what the
+    kernel refuses (`mountns.SAFE`): somebody's folder that becomes a link leads to somebody else's.
+    The option's name is of mounts that follow links.
+    """
+    if version < _WALKS_BY_ITSELF:
+        return list(argv)
+    place = list(argv).index("rsync") + 1
+    return [*argv[:place], "--insecure-links", *argv[place:]]
 
 
 def sync_argv(job: SyncJob) -> list[str]:
@@ -58,8 +92,8 @@ def sync_argv(job: SyncJob) -> list[str]:
     On an existing mirror, new content is renamed into place and deletions are done at the very
     end, so that the mirror is half old and half new for seconds only.
     """
-    careful = [*deleting(job), "--delay-updates", f"--partial-dir={PARTIAL_DIRECTORY}"]
-    late_moves = [] if job.first else deleting(job) if job.tight else careful
+    waiting = ["--delay-updates", f"--partial-dir={job.partial}"] if job.partial else []
+    late_moves = [] if job.first else [*deleting(job), *([] if job.tight else waiting)]
     slowly = [f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []
     return [*POLITE, "rsync", *how(job), *late_moves, *slowly, "--info=progress2", *what(job)]
 
@@ -168,7 +202,9 @@ def how(job: SyncJob, *, out: str = _OUT) -> list[str]:
 
 def what(job: SyncJob) -> list[str]:
     """Return filters and operands. The first rule that matches counts: keep before late."""
-    rules = [f"- {_hidden(each)}" for each in job.unread]
+    # rsync's own rule for them is of folders alone: a link of that name would be sent.
+    rules = [f"-p {job.partial}"] if job.partial else []
+    rules += [f"- {_hidden(each)}" for each in job.unread]
     rules += [rule for pattern in job.keep for rule in _kept(pattern)]
     for path in (*job.late, *job.encrypted):
         rules += [f"P {_literal(path)}"] if path != "/" else []
@@ -252,7 +288,18 @@ _OF_NO_ROOM = re.compile(r"^rsync: .*\((?:28|122)\)$")
 # EIO, ENODATA (a sector that is gone), EBADMSG and EUCLEAN (a checksum of the file system is
 # wrong), EREMOTEIO.
 _OF_THE_DISK = re.compile(r"\((?:5|61|74|117|121)\)$")
+# ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP.
+_OF_THE_WAY = re.compile(r"\((?:2|20|36|40)\)$")
 _KEPT = re.compile(r"could not make way for new [a-z ]+: (.*)")
+
+
+def is_of_the_way(line: str) -> bool:
+    """Whether a line on standard error is about what lies on the way to a name.
+
+    A folder on it was moved, deleted or swapped for a link while rsync worked, or it is too long to
+    be said: no fault of a disk, and of whoever may write there.
+    """
+    return bool(_OF_THE_WAY.search(line))
 
 
 def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:

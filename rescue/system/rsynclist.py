@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from rescue.system.rsync import SyncJob, estimate_argv
+from rescue.system.rsync import SyncJob, carry_out, estimate_argv
 from rescue.system.rsyncsums import unescape
-from rescue.system.run import Result, stream
+from rescue.system.run import Result
 
 _SENT = re.compile(r">f([.+cstpoguax ]{9})\|\d+\|(.+)", re.DOTALL)
 _DELETED = re.compile(r"\*deleting +\|\d+\|(.+)", re.DOTALL)
@@ -46,7 +46,7 @@ def parse_deleted(line: str) -> str | None:
 def outlook(job: SyncJob) -> Outlook:
     """Ask rsync what a job would do; nothing is written. The caller judges the result."""
     lines: list[str] = []
-    result = stream(estimate_argv(job), on_line=lines.append)
+    result = carry_out(estimate_argv(job), on_line=lines.append)
     sent = [parse_sent(line) for line in lines]
     deleted = [parse_deleted(line) for line in lines]
     return Outlook(

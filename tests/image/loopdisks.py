@@ -19,6 +19,7 @@ from rescue.confirm import WriteGrant, grant
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.identity import DiskId
+from rescue.model.partial import partial_folder
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord
 from rescue.model.step import PruneTree, Step, SyncTree, WriteBootFiles
@@ -191,6 +192,7 @@ def _record(pairs: tuple[FilesystemPair, ...]) -> MirrorRecord:
         swaps=(),
         identifiers=identifiers,
         platforms=(),
+        partial=partial_folder(str(uuid4())),
     )
 
 

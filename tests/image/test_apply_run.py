@@ -14,21 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.engine import apply_plan
+from rescue.apply.engine import _open, apply_plan
 from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker, store_proof
+from rescue.apply.work import Work
 from rescue.apply.workspace import WORK, Site, Workspace
 from rescue.codec import to_json
 from rescue.model.boot import BootTimes
 from rescue.model.event import Event, Progress, StepDone
 from rescue.model.filesystem import FsKind
 from rescue.model.identity import DiskId
+from rescue.model.partial import EARLIER, partial_folder
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.model.stake import Proven
 from rescue.model.step import MakeSwapFile, SyncTree
 from rescue.state import load_marker
-from rescue.system.rsync import PARTIAL_DIRECTORY
 from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, tree_of, twins
 
 pytestmark = [
@@ -210,12 +211,35 @@ def test_estimate_tells_what_would_happen_and_does_nothing(pair: Twins) -> None:
         assert tree_of(mirror) == before
 
 
-def test_leftovers_of_a_cut_run_are_removed(pair: Twins) -> None:
-    carry_out(pair, pair.plan(first=True))
+@pytest.mark.parametrize("older", [False, True])
+def test_leftovers_of_a_cut_run_are_removed(pair: Twins, older: bool) -> None:
+    """By the name that its marker says; an older rescue had one for all."""
+    record = replace(pair.record, partial="") if older else pair.record
+    carry_out(pair, replace(pair.plan(first=True), record=record))
+    left = record.partial or EARLIER
     with pair.mirror_seen() as mirror:
-        (mirror / "home" / PARTIAL_DIRECTORY).mkdir()
-        (mirror / "home" / PARTIAL_DIRECTORY / "half").write_bytes(b"half")
-    carry_out(pair, pair.plan())
+        (mirror / "home" / left).mkdir(mode=0o700)
+        (mirror / "home" / left / "half").write_bytes(b"half")
+        (mirror / "var" / left).symlink_to(mirror / "home/ann")
+
+    def action() -> object:
+        later = replace(pair.record, partial=partial_folder("later"))
+        plan = replace(pair.plan(), record=later)
+        with Workspace.writable(pair.leave(plan), site=pair.site) as workspace:
+            root = workspace.mirror("/")
+            work = Work(grant=pair.leave(plan), emit=print, site=pair.site, record=later)
+            _open(plan, work, workspace)
+            marker = load_marker(root)
+            assert marker
+            return [
+                (root / "home" / left).exists(),
+                (root / "var" / left).is_symlink(),
+                (root / "home/ann/mail").exists(),
+                marker.partial == later.partial,
+            ]
+
+    assert in_child(action) == [False, True, True, True]
+    carry_out(pair, replace(pair.plan(), record=replace(pair.record, partial="")))
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
 
@@ -223,8 +247,8 @@ def test_leftovers_of_a_cut_run_are_removed(pair: Twins) -> None:
 def test_a_mirror_that_a_cut_run_has_filled_up_heals(pair: Twins) -> None:
     carry_out(pair, pair.plan(first=True))
     with pair.mirror_seen() as mirror:
-        kept = mirror / "home" / PARTIAL_DIRECTORY
-        kept.mkdir()
+        kept = mirror / "home" / pair.record.partial
+        kept.mkdir(mode=0o700)
         with contextlib.suppress(OSError), (kept / "half").open("wb", buffering=0) as file:
             while file.write(bytes(1024)):
                 pass
@@ -435,13 +459,15 @@ def test_two_devices_with_one_uuid_are_refused(pair: Twins) -> None:
 RUNNER = """
 import os, signal, sys
 from pathlib import Path
-from rescue.apply.engine import apply_plan
+from rescue.apply.engine import _open, apply_plan
+from rescue.apply.work import Work
 from rescue.apply.workspace import Site
 from rescue.codec import from_json
 from rescue.confirm import grant
 from rescue.errors import TerminatedError
 from rescue.model.event import Progress
 from rescue.model.identity import DiskId
+from rescue.model.partial import EARLIER, partial_folder
 from rescue.model.plan import Plan
 
 def stop(number, frame):

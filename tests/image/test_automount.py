@@ -91,7 +91,7 @@ def test_what_is_mounted_on_the_source_meanwhile_covers_nothing_of_it(tmp_path: 
 
     def look() -> None:
         mountns.enter_private()
-        mountns.bind_read_only(source, place)
+        mountns.bind_safely(source, place)
         os.write(ready[1], b"x")
         os.read(covered[0], 1)
         assert not (source / "srv/file").exists()

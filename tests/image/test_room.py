@@ -22,7 +22,6 @@ from rescue.model.step import BuildInitramfs, CarryFlags, Step, SyncTree, WriteB
 from rescue.plan.distrust import without_deletions
 from rescue.plan.room import check_room, with_room
 from rescue.system.extents import shared_bytes
-from rescue.system.rsync import PARTIAL_DIRECTORY
 from tests.fabricated_mirror import cpio
 from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
 from tests.image.test_apply_run import OWN
@@ -80,7 +79,7 @@ def expect_equal(pair: Twins) -> None:
     made = tuple(f"boot/{path.name}" for path in (pair.root / "boot").glob("initrd.img-*"))
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN + made) == tree_of(pair.root, OWN + made)
-        left = [*mirror.rglob(PARTIAL_DIRECTORY), *mirror.rglob("initrd.img-*.new")]
+        left = [*mirror.rglob(".rescue~*"), *mirror.rglob("initrd.img-*.new")]
         assert left == []
 
 
@@ -239,7 +238,7 @@ def test_nothing_gives_way_for_a_source_that_is_failing(pair: Twins) -> None:
     assert "is full" in caught.value.message
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/big").stat().st_size == 40 * MIB
-        assert not list(mirror.rglob(PARTIAL_DIRECTORY))
+        assert not list(mirror.rglob(".rescue~*"))
 
 
 def make_kernel(pair: Twins, version: str, *, size: int) -> None:

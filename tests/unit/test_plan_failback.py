@@ -267,6 +267,7 @@ def test_the_mirror_may_show_another_serial_in_another_adapter() -> None:
 
 def test_in_the_same_session_the_new_disk_is_brought_up_to_date() -> None:
     plan = planned(handed_over(on_mirror()))
+    assert plan.record.partial == f".rescue~{asked().fresh[0]}"
     assert plan.kind is PlanKind.FAILBACK
     assert plan.loses == ()
     assert not [

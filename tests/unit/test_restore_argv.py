@@ -63,7 +63,7 @@ def test_a_copy_of_the_superblock_is_named_in_the_kernels_own_unit() -> None:
         "-t",
         "ext4",
         "-o",
-        "noatime,nodev,nosuid,ro,noload,errors=remount-ro,nosymfollow,noexec,sb=131072",
+        "noatime,nosymfollow,nodev,nosuid,noexec,ro,noload,errors=remount-ro,sb=131072",
         "/dev/loop0",
         "/p",
     ]

@@ -11,6 +11,8 @@ from rescue.system.rsync import (
     SyncJob,
     escape,
     estimate_argv,
+    is_of_the_way,
+    leaving_links_to_the_kernel,
     meaning,
     parse_complaints,
     sync_argv,
@@ -25,6 +27,7 @@ OUTPUT += ["--out-format=%i|%l|%n"]
 
 def test_nightly_command_renames_and_deletes_at_the_end() -> None:
     job = replace(JOB, keep=("/.rescue/", "/boot/initrd.img-*"), late=("/boot",))
+    job = replace(job, partial=".rescue~drawn")
     assert sync_argv(job) == [
         *POLITE,
         "-aHAXS",
@@ -35,8 +38,9 @@ def test_nightly_command_renames_and_deletes_at_the_end() -> None:
         *OUTPUT,
         "--delete-delay",
         "--delay-updates",
-        "--partial-dir=.rescue~new",
+        "--partial-dir=.rescue~drawn",
         "--info=progress2",
+        "--filter=-p .rescue~drawn",
         "--filter=- /.rescue/",
         "--filter=- /boot/initrd.img-*",
         "--filter=P /boot",
@@ -44,6 +48,34 @@ def test_nightly_command_renames_and_deletes_at_the_end() -> None:
         "/w/source/0/",
         "/w/mirror/0/",
     ]
+
+
+def test_without_a_name_for_it_no_new_content_waits() -> None:
+    assert not [word for word in sync_argv(JOB) if "partial" in word or "delay-updates" in word]
+
+
+def test_a_version_that_walks_paths_by_itself_is_told_to_ask_the_kernel() -> None:
+    argv = sync_argv(JOB)
+    for older in ((0, 0), (3, 2), (3, 4)):
+        assert leaving_links_to_the_kernel(argv, older) == argv
+    for later in ((3, 5), (3, 10), (4, 0)):
+        told = leaving_links_to_the_kernel(argv, later)
+        assert told == [*argv[:7], "--insecure-links", *argv[7:]]
+        assert told[6] == "rsync"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('rsync: [receiver] rename "/h/.x" -> "a/b": Too many levels of symbolic links (40)', True),
+        ('rsync: [generator] mkdir "a" failed: No such file or directory (2)', True),
+        ('rsync: [receiver] mkstemp "a" failed: Not a directory (20)', True),
+        ('rsync: [receiver] write failed on "a": Input/output error (5)', False),
+        ('rsync: [receiver] write failed on "a (2) b": No space left on device (28)', False),
+    ],
+)
+def test_what_lay_on_the_way_is_told_from_what_a_disk_did(line: str, expected: bool) -> None:
+    assert is_of_the_way(line) is expected
 
 
 def test_first_copy_deletes_nothing() -> None:
@@ -163,7 +195,7 @@ def test_a_limit_on_bandwidth_is_given_only_where_there_is_one() -> None:
 
 
 def test_a_source_that_is_not_trusted_deletes_nothing() -> None:
-    job = replace(JOB, deletions=False, late=("/boot",), paths=("/etc/x",))
+    job = replace(JOB, deletions=False, late=("/boot",), paths=("/etc/x",), partial="p")
     for argv in (sync_argv(job), estimate_argv(job)):
         assert not [word for word in argv if word.startswith("--delete") or word == "--force"]
         assert "--ignore-missing-args" in argv
