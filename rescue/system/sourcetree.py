@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rescue.model.unread import Seen, Unread
 from rescue.system.fscrypt import Encryption, encryption
+from rescue.system.rsync import escape
 
 LOCKED = "is locked: its key is not there"
 OF_THE_DISK = frozenset(
@@ -20,8 +21,18 @@ OF_THE_DISK = frozenset(
 )
 """The kernel could not read the disk, or found what is on it inconsistent."""
 
+TOO_DEEP = "cannot be read: names in it are longer than a path can be (4,096 bytes)"
+
 _MOST = 1000
+_MOST_BYTES = 512 * 1024
 _LONGEST = 3500
+"""Bytes of all names together, and of one, as they are named to rsync: it takes no longer rules,
+and the kernel no more words for a command (man 2 execve)."""
+
+_DEEPEST = 3900
+"""Bytes of a path below the root. What is longer has no room for where the root is seen, and for
+the names under which its new content is written (linux/limits.h, PATH_MAX)."""
+_LONGEST_NAME = 255
 
 
 def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None = None) -> Seen:
@@ -48,6 +59,9 @@ def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None 
                 if state is Encryption.OPEN and not is_inside:
                     encrypted.append(path or "/")
                 is_inside = state is Encryption.OPEN
+                if _has_longer_names(folder, _DEEPEST - len(os.fsencode(path)) - 1):
+                    unread.append(Unread(path=path or "/", why=TOO_DEEP))
+                    continue
                 for entry in os.scandir(folder):
                     below = f"{path}/{entry.name}"
                     if entry.is_dir(follow_symlinks=False):
@@ -74,6 +88,14 @@ def is_locked(folder: Path) -> bool:
     """Whether a folder's names are hidden by a key that is not there. Raises OSError."""
     with _opened(folder, "") as opened:
         return encryption(opened) is Encryption.LOCKED
+
+
+def _has_longer_names(folder: int, room: int) -> bool:
+    """Whether an open folder has a name of more bytes than that."""
+    if room >= _LONGEST_NAME:
+        return False
+    with os.scandir(folder) as entries:
+        return any(len(os.fsencode(entry.name)) > room for entry in entries)
 
 
 @contextmanager
@@ -113,8 +135,7 @@ def _few(unread: list[Unread]) -> tuple[Unread, ...]:
 
     The deepest go first, so that nobody's thousand folders stand for somebody else's.
     """
-    while len(unread) > _MOST or any(_is_long(each) for each in unread):
-        many = len(unread) > _MOST
+    while (many := _are_many(unread)) or any(_is_long(each) for each in unread):
         deepest = max(each.path.count("/") for each in unread)
         fewer: dict[str, Unread] = {}
         for each in unread:
@@ -126,9 +147,18 @@ def _few(unread: list[Unread]) -> tuple[Unread, ...]:
     return tuple(unread)
 
 
+def _are_many(unread: list[Unread]) -> bool:
+    return len(unread) > _MOST or sum(_length(each) for each in unread) > _MOST_BYTES
+
+
 def _above(path: str) -> str:
     return path.rpartition("/")[0] or "/"
 
 
 def _is_long(each: Unread) -> bool:
-    return len(os.fsencode(each.path)) > _LONGEST
+    return _length(each) > _LONGEST
+
+
+def _length(each: Unread) -> int:
+    """Return the bytes of a name as rsync is told it."""
+    return len(os.fsencode(escape(each.path)))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rescue.model.filesystem import FsKind
 from rescue.model.unread import Seen, Unread
-from rescue.system.rsync import SyncJob, what
-from rescue.system.sourcetree import _few, look_over
+from rescue.system.rsync import SyncJob, escape, what
+from rescue.system.sourcetree import TOO_DEEP, _few, look_over
 
 
 def test_every_regular_file_is_told_and_nothing_is_followed(tmp_path: Path) -> None:
@@ -29,6 +29,33 @@ def test_many_unread_folders_of_one_user_stand_for_nobody_elses() -> None:
     assert len(short.path) <= 3500
     assert deep.path.startswith(short.path)
     assert short.failing
+
+
+def test_a_name_that_is_longer_as_a_pattern_is_as_long_as_that() -> None:
+    """rsync takes no rule of more than 4,096 bytes, and the kernel no command of 2 MiB."""
+    (short,) = _few([Unread(path="/home/eve" + "/***" * 900, why="w")])
+    assert len(escape(short.path)) <= 3500
+    many = [Unread(path=f"/home/eve/{number}{'/d' * 1500}", why="w") for number in range(900)]
+    few = _few([*many, Unread(path="/home/anna", why="locked")])
+    assert sum(len(each.path) for each in few) <= 512 * 1024
+    assert few[-1].path == "/home/anna"
+
+
+def test_a_folder_whose_names_make_a_path_too_long_is_unread(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(19):
+        os.mkdir("d" * 200, dir_fd=here)
+        here = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+    told: list[str] = []
+    assert look_over(tmp_path, lambda path, _: told.append(path)) == Seen()
+    os.close(os.open("f" * 50, os.O_WRONLY | os.O_CREAT, dir_fd=here))
+    assert look_over(tmp_path, lambda path, _: told.append(path)) == Seen()
+    assert len(told) == 1
+    os.close(os.open("f" * 100, os.O_WRONLY | os.O_CREAT, dir_fd=here))
+    (unread,) = look_over(tmp_path, lambda path, _: told.append(path)).unread
+    assert len(told) == 1
+    assert unread.why == TOO_DEEP
+    assert unread.path == ("/" + "d" * 200) * 17
 
 
 def test_what_is_hidden_is_hidden_with_all_below_it() -> None:
