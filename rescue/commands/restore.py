@@ -9,6 +9,7 @@ from pathlib import Path
 from time import time
 
 from rescue.apply.restore import apply_restore, compare_now
+from rescue.apply.running import seen_apart
 from rescue.codec import to_json
 from rescue.commands.deadhomes import People, people_of
 from rescue.confirm import GuardRefusedError, grant_return, unless_refused
@@ -68,14 +69,22 @@ def restore(options: RestoreOptions, screen: Screen) -> ExitCode:
     Returns DONE, or DEGRADED where something could not be read. Raises RefusedError before
     anything is written, RescueError where this system cannot be written to.
     """
-    with _planned(options, screen) as (plan, dead):
+    with _planned(options, screen) as (plan, sides):
         screen.show(render_restore(plan))
-        return _carry_out(plan, options, dead, screen)
+        return _carry_out(plan, options, sides, screen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sides:
+    """Where the file systems of both disks are seen, by mount point."""
+
+    dead: DeadDisk
+    here: Mapping[str, Path]
 
 
 @contextmanager
-def _planned(options: RestoreOptions, screen: Screen) -> Iterator[tuple[RestorePlan, DeadDisk]]:
-    """Give the plan, and the dead disk open to be read for as long as the block runs."""
+def _planned(options: RestoreOptions, screen: Screen) -> Iterator[tuple[RestorePlan, _Sides]]:
+    """Give the plan, and both sides open for as long as the block runs."""
     with only_one_run():
         machine = discover()
         request, image_size = _request(machine, options)
@@ -91,11 +100,13 @@ def _planned(options: RestoreOptions, screen: Screen) -> Iterator[tuple[RestoreP
             people = people_of(dead, start, request)
             if refusals := mount_refusals(machine, people.start.pieces):
                 raise GuardRefusedError(tuple(refusals))
-            yield _plan(machine, people, request, dead, screen), dead
+            with seen_apart(piece.mount_point for piece in people.start.pieces) as here:
+                sides = _Sides(dead=dead, here=here)
+                yield _plan(machine, people, request, sides, screen), sides
 
 
 def _carry_out(
-    plan: RestorePlan, options: RestoreOptions, dead: DeadDisk, screen: Screen
+    plan: RestorePlan, options: RestoreOptions, sides: _Sides, screen: Screen
 ) -> ExitCode:
     named = options.expected
     if options.ask:
@@ -107,7 +118,9 @@ def _carry_out(
         named = plan.origin.name
     leave = grant_return(plan, named=named)
     try:
-        report = apply_restore(plan, leave, dead=dead.places, emit=screen.emit)
+        report = apply_restore(
+            plan, leave, dead=sides.dead.places, here=sides.here, emit=screen.emit
+        )
     finally:
         screen.close()
     if options.report:
@@ -196,10 +209,10 @@ def _boots(root: Path = _ROOT) -> tuple[float, ...]:
 
 
 def _plan(
-    machine: Machine, people: People, request: RestoreRequest, dead: DeadDisk, screen: Screen
+    machine: Machine, people: People, request: RestoreRequest, sides: _Sides, screen: Screen
 ) -> RestorePlan:
     """Compare both sides and plan. What was found is shown where nothing can be planned."""
-    start, owners = people.start, people.mapped.owners
+    start, owners, dead = people.start, people.mapped.owners, sides.dead
     compared = {
         piece: compare_now(
             dead.places[piece.mount_point],
@@ -209,7 +222,7 @@ def _plan(
             touched=start.touched,
             owners=owners,
         )
-        for piece, here in _readable(start, dead.places).items()
+        for piece, here in readable(start, dead.places, sides.here).items()
     }
     planned = plan_restore(
         machine,
@@ -218,7 +231,7 @@ def _plan(
         readings=dead.readings,
         findings=dead.findings,
         compared=compared,
-        free=_free(compared),
+        free=_free(compared, sides.here),
         mapped=people.mapped,
         notes=people.notes,
         now=time(),
@@ -229,18 +242,23 @@ def _plan(
     return unless_refused(planned)
 
 
-def _readable(start: Start, places: Mapping[str, Path]) -> dict[Piece, Path]:
+def readable(
+    start: Start, places: Mapping[str, Path], running: Mapping[str, Path]
+) -> dict[Piece, Path]:
     """Return the pieces that the dead disk has, with where they return to.
 
-    Raises RefusedError where a tree leads through a link on either side.
+    `places` and `running` are where both disks' file systems are seen, by mount point. Raises
+    RefusedError where a tree leads through a link on either side.
     """
     found = {}
     for piece in start.pieces:
-        dead, here = places.get(piece.mount_point), Path(piece.mount_point)
-        if dead is None or not (dead / piece.inside).exists():
+        dead, here = places.get(piece.mount_point), running[piece.mount_point]
+        if dead is None or piece.is_covered:
             continue
-        link = link_on_the_way(dead, piece.inside) or link_on_the_way(here, piece.inside)
-        if link:
+        there = link_on_the_way(dead, piece.inside)
+        if not there and not (dead / piece.inside).exists():
+            continue
+        if link := there or link_on_the_way(here, piece.inside):
             raise RefusedError(
                 f"{piece.tree} leads through a link ({link})",
                 hint="name the tree where it really lies: --tree",
@@ -249,9 +267,9 @@ def _readable(start: Start, places: Mapping[str, Path]) -> dict[Piece, Path]:
     return found
 
 
-def _free(compared: Mapping[Piece, Comparison]) -> dict[str, Free]:
+def _free(compared: Mapping[Piece, Comparison], here: Mapping[str, Path]) -> dict[str, Free]:
     places = {piece.mount_point for piece in compared}
-    left = {place: free_on(Path(place)) for place in places}
+    left = {place: free_on(here[place]) for place in places}
     return {place: Free(size=size, inodes=inodes) for place, (size, inodes) in left.items()}
 
 

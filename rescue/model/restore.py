@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePosixPath
 
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
@@ -69,7 +70,8 @@ class Piece:
 
     `inside` is the path within the file system ('' for all of it); `mount_point` is where the
     running system has the twin of it. `nested` are paths within it where other pieces begin;
-    `user` is whose home the tree is, where it is one outside of /home.
+    `covered` are those on which the running system has something else mounted, and with all below
+    them they are passed over. `user` is whose home the tree is, where it is one outside of /home.
     """
 
     tree: str
@@ -79,7 +81,14 @@ class Piece:
     source_uuid: str
     mirror_uuid: str
     nested: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
     user: str = ""
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether something else is mounted over the whole of it: nobody would see what returns."""
+        place = PurePosixPath(self.inside)
+        return any(place.is_relative_to(each) for each in self.covered)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rescue.errors import ExitCode
-from rescue.model.comparison import Comparison, merged
+from rescue.model.comparison import Comparison, absolute, merged
 from rescue.model.disk import PartitionTable
 from rescue.model.filesystem import FileSystem
 from rescue.model.finding import Finding, Refusal
@@ -35,7 +35,10 @@ RESERVE = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What is known before the dead disk is opened."""
+    """What is known before the dead disk is opened.
+
+    `mounted` is where the running system has anything mounted.
+    """
 
     record: MirrorRecord
     found: Found
@@ -43,6 +46,7 @@ class Start:
     layout: PartitionTable | None
     since: float
     touched: Since
+    mounted: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> tuple[FilesystemPair, ...]:
@@ -84,7 +88,9 @@ def begin_restore(
         found = find_origin(machine, record, request.named)
     if isinstance(found, tuple):
         return in_order([*refusals, *found])
-    pieces = () if refusals else pieces_of(record, request.trees or DEFAULT_TREES)
+    mounted = tuple(mount.target for mount in machine.mounts)
+    trees = request.trees or DEFAULT_TREES
+    pieces = () if refusals else pieces_of(record, trees, mounted=mounted)
     refusals += mount_refusals(machine, pieces)
     if refusals:
         return in_order(refusals)
@@ -96,6 +102,7 @@ def begin_restore(
         layout=running.table if running else None,
         since=_since(record, boots),
         touched=since(record, now=now),
+        mounted=mounted,
     )
 
 
@@ -152,6 +159,7 @@ def plan_restore(
             *machine.damage,
             *start.found.notes,
             *_border_notes(compared),
+            *_covered_notes(start.pieces),
             *_clock_notes(there, here),
             *whose.notes_for(coming),
             *notes,
@@ -224,9 +232,12 @@ def _unread(
     refusals = []
     for tree in dict.fromkeys(piece.tree for piece in start.pieces):
         pieces = [piece for piece in start.pieces if piece.tree == tree]
-        if any(piece in compared for piece in pieces):
+        # Whoever mounts something over his own home ends nobody else's restore.
+        if any(piece in compared or (piece.user and piece.is_covered) for piece in pieces):
             continue
-        if any(piece.mount_point in readings for piece in pieces):
+        if any(piece.is_covered for piece in pieces):
+            reason = f"{tree} is covered here: something else is mounted at it, or above it"
+        elif any(piece.mount_point in readings for piece in pieces):
             reason = f"there is no {tree} on {start.found.origin.path}"
         else:
             reason = f"the file system of {tree} on {start.found.origin.path} cannot be read"
@@ -284,6 +295,18 @@ def _border_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
     return (
         f"btrfs subvolumes of the dead disk do not come back: {some_of(borders)}. Mount it "
         "read-only and copy them by hand",
+    )
+
+
+def _covered_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
+    """Say what is passed over since something else is mounted there on the running system."""
+    places = [absolute(piece, path) for piece in pieces for path in piece.covered]
+    if not places:
+        return ()
+    named = some_of(tuple(dict.fromkeys(places)))
+    return (
+        f"something else is mounted here at {named}: what the dead disk has there is passed over. "
+        "Unmount it and restore again where it is wanted",
     )
 
 

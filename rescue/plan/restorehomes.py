@@ -45,7 +45,8 @@ def elsewhere(start: Start, homes: Iterable[Home]) -> Start:
     whose = {normal(home.there): home.user for home in homes if home.is_elsewhere}
     trees = (HOMES, *whose)
     pieces = (
-        replace(piece, user=whose.get(piece.tree, "")) for piece in pieces_of(start.record, trees)
+        replace(piece, user=whose.get(piece.tree, ""))
+        for piece in pieces_of(start.record, trees, mounted=start.mounted)
     )
     return replace(start, pieces=tuple(pieces))
 

@@ -1,6 +1,7 @@
 """Which trees come back, and on which of the recorded file systems each of them lay."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rescue.errors import ExitCode
@@ -68,13 +69,22 @@ def normal(tree: str) -> str:
     return "/" + str(PurePosixPath(tree)).lstrip("/")
 
 
-def pieces_of(record: MirrorRecord, trees: tuple[str, ...]) -> tuple[Piece, ...]:
-    """Return the parts of the trees, one for each recorded file system that they lie on."""
+def pieces_of(
+    record: MirrorRecord, trees: tuple[str, ...], *, mounted: Sequence[str] = ()
+) -> tuple[Piece, ...]:
+    """Return the parts of the trees, one for each recorded file system that they lie on.
+
+    `mounted` is where the running system has anything mounted.
+    """
     pairs = [pair for pair in record.filesystems if pair.kind is not FsKind.VFAT]
     wanted = tuple(dict.fromkeys(normal(tree) for tree in trees))
     # A tree inside another one comes with it.
     outer = [tree for tree in wanted if not any(_below(tree, other) for other in wanted)]
-    return tuple(piece for tree in outer for piece in _pieces(pairs, tree))
+    return tuple(
+        replace(piece, covered=_covered(piece, pairs, mounted))
+        for tree in outer
+        for piece in _pieces(pairs, tree)
+    )
 
 
 def holder_of(pairs: Sequence[FilesystemPair], path: str) -> FilesystemPair:
@@ -107,6 +117,21 @@ def _piece(pairs: list[FilesystemPair], tree: str, pair: FilesystemPair, start: 
         source_uuid=pair.source_uuid,
         mirror_uuid=pair.mirror_uuid,
         nested=tuple(nested),
+    )
+
+
+def _covered(
+    piece: Piece, pairs: Sequence[FilesystemPair], mounted: Sequence[str]
+) -> tuple[str, ...]:
+    """Return where in a piece, or around it, something else is mounted on its file system."""
+    own = {pair.mount_point for pair in pairs}
+    start = str(PurePosixPath(piece.mount_point) / piece.inside)
+    return tuple(
+        str(PurePosixPath(target).relative_to(piece.mount_point))
+        for target in dict.fromkeys(mounted)
+        if target not in own
+        and holder_of(pairs, target).mount_point == piece.mount_point
+        and (target == start or _below(target, start) or _below(start, target))
     )
 
 

@@ -14,6 +14,10 @@ from rescue.system.sourcetree import is_locked
 Touched = Callable[[str, Fact], bool]
 """Whether a file of the first tree may have another content than its size and time say."""
 
+_AWAY = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EINVAL})
+"""Anybody can nest folders deeper than a path can say, and swap one for a link or a file while it
+is looked at (ELOOP: `mountns.SAFE`; EINVAL: man 2 readlink). Nothing returns there, either."""
+
 _SHAPES = {stat.S_IFREG: Shape.FILE, stat.S_IFDIR: Shape.FOLDER, stat.S_IFLNK: Shape.LINK}
 
 
@@ -109,7 +113,7 @@ def _inside(there: Path, here: Path, twin: Twin) -> tuple[set[str], bool]:
         except OSError:
             unread = True
     if twin.here is not None:
-        names |= _names(here / twin.path)
+        names |= _names_here(here / twin.path)
     return names, unread
 
 
@@ -120,6 +124,16 @@ def _names_there(folder: Path) -> set[str]:
     if names and is_locked(folder):
         raise PermissionError(errno.ENOKEY, os.strerror(errno.ENOKEY), str(folder))
     return names
+
+
+def _names_here(folder: Path) -> set[str]:
+    """Return the names in a folder that somebody uses, none where it went away meanwhile."""
+    try:
+        return _names(folder)
+    except OSError as error:
+        if error.errno in _AWAY:
+            return set()
+        raise
 
 
 def _names(folder: Path) -> set[str]:
@@ -142,8 +156,7 @@ def _here(path: Path, device: int) -> Fact | None:
     try:
         return _fact(path, device)
     except OSError as error:
-        # Anybody can nest folders deeper than a path can say; nothing returns there, either.
-        if error.errno == errno.ENAMETOOLONG:
+        if error.errno in _AWAY:
             return None
         raise
 

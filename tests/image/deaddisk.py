@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rescue.apply.restore import apply_restore, compare_now
+from rescue.apply.running import seen_apart
 from rescue.codec import from_json, to_json
 from rescue.commands.deadhomes import people_of
+from rescue.commands.restore import readable
 from rescue.confirm import grant_return, unless_refused
 from rescue.discover.deaddisk import opened
 from rescue.model.disk import PartitionTable, TableKind
@@ -122,30 +124,32 @@ def _session(
     size = Path(request.named).stat().st_size or int(sh("blockdev", "--getsize64", request.named))
     start = unless_refused(begin_restore(night.machine, request, image_size=size, now=time.time()))
     scratch = night.folder / "scratch"
-    with opened(
-        start.found.origin,
-        start.pairs,
-        table_uuid=night.record.source.table_uuid,
-        layout=start.layout,
-        scratch=scratch,
-    ) as dead:
+    with ExitStack() as held:
+        dead = held.enter_context(
+            opened(
+                start.found.origin,
+                start.pairs,
+                table_uuid=night.record.source.table_uuid,
+                layout=start.layout,
+                scratch=scratch,
+            )
+        )
         people = people_of(dead, start, request, root=night.running)
         start = people.start
+        points = (piece.mount_point for piece in start.pieces)
+        running = held.enter_context(seen_apart(points, root=night.running))
         compared, free = {}, {}
-        for piece in start.pieces:
-            here = night.running / piece.mount_point.lstrip("/")
-            place = dead.places.get(piece.mount_point)
-            if place is not None and (place / piece.inside).exists():
-                compared[piece] = compare_now(
-                    place,
-                    here,
-                    piece,
-                    since=start.since,
-                    touched=start.touched,
-                    owners=people.mapped.owners,
-                )
-                left, inodes = free_on(here)
-                free[piece.mount_point] = Free(size=left, inodes=inodes)
+        for piece, here in readable(start, dead.places, running).items():
+            compared[piece] = compare_now(
+                dead.places[piece.mount_point],
+                here,
+                piece,
+                since=start.since,
+                touched=start.touched,
+                owners=people.mapped.owners,
+            )
+            left, inodes = free_on(here)
+            free[piece.mount_point] = Free(size=left, inodes=inodes)
         plan = unless_refused(
             plan_restore(
                 night.machine,
@@ -164,9 +168,7 @@ def _session(
             return plan, None  # type: ignore[return-value]
         events: list[Event] = []
         leave = grant_return(plan, named=plan.origin.name)
-        report = apply_restore(
-            plan, leave, dead=dead.places, emit=events.append, root=night.running
-        )
+        report = apply_restore(plan, leave, dead=dead.places, here=running, emit=events.append)
         return plan, report
 
 

@@ -231,6 +231,15 @@ def test_a_home_on_a_file_system_of_its_own_comes_with_the_homes() -> None:
     ]
 
 
+def test_what_something_else_is_mounted_on_is_passed_over() -> None:
+    record = enrolled().record
+    mounted = ("/", "/home", "/home/eve/remote", "/var/mail", "/srv")
+    homes, mail, www = pieces_of(record, ("/home", "/var/mail", "/srv/www"), mounted=mounted)
+    assert (homes.covered, homes.is_covered) == (("eve/remote",), False)
+    assert (mail.covered, mail.is_covered) == (("var/mail",), True)
+    assert (www.covered, www.is_covered) == (("srv",), True)
+
+
 FILE = Fact(
     shape=Shape.FILE, size=10**6, mtime_ns=10**18, ctime_ns=10**18, mode=0o644, uid=1, gid=1
 )
