@@ -34,6 +34,7 @@ def seen_apart(
             places[point] = PLACE / str(number)
             places[point].mkdir()
             source = root / point.lstrip("/")
+            mountns.uncover(source)
             mountns.bind_safely(source, places[point], read_only=False)
         yield places
     finally:

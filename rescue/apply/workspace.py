@@ -198,6 +198,7 @@ class Workspace:
     def _place(self, pair: FilesystemPair) -> Path:
         """Return where the source's file system is mounted for everybody."""
         place = self._site.source_root / pair.mount_point.lstrip("/")
+        mountns.uncover(place)
         # What is mounted on demand may have been unmounted since it was planned.
         automount.open_path(place)
         return place

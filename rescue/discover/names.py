@@ -19,9 +19,12 @@ class Names:
     numbers: Mapping[str, str]
 
     def of_mount(self, mount: Mount) -> Mount:
-        """Return the mount with our name for its device; as it is where there is none."""
+        """Return the mount with our name for its device; as it is where there is none.
+
+        What lies on no device and calls itself one is called by its kind.
+        """
         if not mount.is_block:
-            return mount
+            return replace(mount, device=mount.fstype) if "/dev/" in mount.device else mount
         # btrfs has no device number of a disk: its source is a name to follow.
         known = self.numbers.get(mount.major_minor) or ":".join(
             self.of_path(path) or path for path in mount.device.split(":")

@@ -61,8 +61,13 @@ class Machine:
         return None
 
     def mount_at(self, target: str) -> Mount | None:
-        """Return what is mounted there; with several mounts stacked, the last one is seen."""
-        return next((m for m in reversed(self.mounts) if m.target == target), None)
+        """Return what is mounted there; with several mounts stacked, the last one is seen.
+
+        What a user lays over it is passed over: a home may be a file system of its own.
+        """
+        stack = [mount for mount in self.mounts if mount.target == target]
+        stack = [mount for mount in stack if not mount.is_of_a_user] or stack
+        return stack[-1] if stack else None
 
     @property
     def is_nameless_mirror(self) -> bool:

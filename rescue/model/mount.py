@@ -24,7 +24,8 @@ class Mount:
     """One mounted file system of the running system, from /proc/self/mountinfo (man 5 proc).
 
     `root` is the part of the file system that is seen ('/' for the whole); `device` is the
-    block device's node or the name the kernel gives ('tmpfs'); `used` are the bytes that its
+    block device's node or the name the kernel gives ('tmpfs'), in a Machine never that of a device
+    on which it does not lie; `used` are the bytes that its
     files take (man 3 statvfs), 0 where that was not asked for; `shared` are those that they would
     take besides if no file shared its content with another one, likewise. `subvolumes` are those
     of a btrfs that is mounted as a whole and that hold something, as paths below `target`; None
@@ -52,6 +53,14 @@ class Mount:
             return True
         major = self.major_minor.partition(":")[0]
         return major != "0" if major else self.device.startswith("/dev/")
+
+    @property
+    def is_of_a_user(self) -> bool:
+        """Whether anybody may have mounted it, over a folder of his own (man 1 fusermount3).
+
+        A FUSE file system on a block device ('fuseblk') is root's.
+        """
+        return self.fstype == "fuse" or self.fstype.startswith("fuse.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from rescue.system import blockinfo
 from rescue.system.run import CommandError, run
 
 _CLONE_NEWNS = 0x00020000
+_MNT_DETACH = 2
 _ATTEMPTS = 10
 _OWN_NAMESPACE = Path("/proc/self/ns/mnt")
 _REPLAY = 900.0
@@ -191,6 +192,20 @@ def bind_safely(source: Path, target: Path, *, read_only: bool = True) -> None:
     mount(safe_bind_argv(target, read_only=read_only))
 
 
+def uncover(target: Path) -> None:
+    """Take away, for this process alone, what users have mounted over a file system of the machine.
+
+    Only in a private mount namespace. Raises OSError.
+    """
+    path = os.path.realpath(target)
+    over = [mount for mount in blockinfo.mounts() if mount.target == path]
+    while len(over) > 1 and over.pop().is_of_a_user:
+        # Not by its path in a command: what lies there may not even let root look.
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.umount2(os.fsencode(path), _MNT_DETACH) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+
+
 def unmount_all(root: Path) -> None:
     """Unmount everything at and below a folder, the innermost first (man 8 umount).
 
@@ -219,9 +234,10 @@ def mounted_at(target: Path) -> Mounted:
             f"nothing is mounted at {target}",
             hint="see 'findmnt' and 'dmesg', and mount it as /etc/fstab says",
         )
-    signature = blockinfo.probe(found.device) if found.device.startswith("/dev/") else None
+    named = found.is_block and found.device.startswith("/dev/")
+    signature = blockinfo.probe(found.device) if named else None
     return Mounted(
-        device=os.path.realpath(found.device) if found.device.startswith("/") else found.device,
+        device=os.path.realpath(found.device) if named else found.device,
         uuid=signature.uuid if signature else "",
         fstype=found.fstype,
     )

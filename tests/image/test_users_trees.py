@@ -21,10 +21,12 @@ from rescue.model.partial import EARLIER, partial_folder
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.model.step import SyncTree
+from rescue.system import mountns
+from tests.image.fuse import fuse_mount
 from tests.image.loopdisks import Twins, in_child, tree_of, twins
 from tests.image.rsyncs import VERSIONS, rsync_of
 from tests.image.test_apply_run import OWN
-from tests.image.users import as_user, dig, exchange, home_of
+from tests.image.users import EVE, as_user, dig, exchange, home_of
 
 pytestmark = [
     pytest.mark.root,
@@ -229,6 +231,31 @@ def test_a_long_path_that_can_be_said_is_mirrored(pair: Twins, rsync: str) -> No
     assert night(pair, pair.plan())["unreadable"] == []
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
+
+
+def test_a_mount_that_calls_itself_a_disk_is_none_and_covers_nothing(pair: Twins) -> None:
+    """Over eve's folder, and over a file system of the machine that she owns."""
+    eve = home_of(pair.root / "home")
+
+    def lay() -> None:
+        Path("remote").mkdir()
+        Path("remote/under").write_bytes(b"1")
+
+    as_user(eve, lay)
+    night(pair, pair.plan(first=True))
+    (pair.root / "boot/new").write_bytes(b"new")
+    device = mountns.mounted_at(pair.root).device
+    with (
+        fuse_mount(eve / "remote", uid=EVE, called=device),
+        fuse_mount(pair.root / "boot", uid=EVE, called=device, kind="ext4"),
+    ):
+        seen = mountns.mounted_at(eve / "remote")
+        assert (seen.uuid, seen.fstype) == ("", "fuse.sshfs")
+        assert night(pair, pair.plan())["unreadable"] == []
+        assert mountns.mounted_at(pair.root / "boot").fstype == "fuse.ext4", "of this process alone"
+    with pair.mirror_seen() as mirror:
+        assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
+        assert (mirror / "boot/new").read_bytes() == b"new"
 
 
 def long_file(levels: int) -> Callable[[], None]:

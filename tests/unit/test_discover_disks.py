@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from rescue.discover.contents import from_signature, read_content
 from rescue.discover.disks import Usage, read_disk, table_from_udev
 from rescue.discover.machine import kinds_in_use, not_in_the_table
@@ -139,6 +141,33 @@ def test_a_mount_gets_the_name_of_the_device_with_its_number() -> None:
     assert names.of_mount(kernel).device == "/dev/sda1"
     tmpfs = Mount(device="tmpfs", target="/run", fstype="tmpfs", major_minor="0:23")
     assert names.of_mount(tmpfs) == tmpfs
+
+
+@pytest.mark.parametrize("kind", ["fuse", "fuse.sshfs", "fuse.ext4", "tmpfs"])
+def test_what_calls_itself_a_disk_is_none(kind: str) -> None:
+    """A user's FUSE mount says of itself what it likes (fsname, man 8 mount.fuse)."""
+    names = Names(numbers={"8:1": "/dev/sda1"})
+    for called in ("/dev/sda1", "/dev/sda", "/dev/sda1:/dev/sda2", "x:/dev/sda1"):
+        mount = Mount(device=called, target="/home/eve/x", fstype=kind, major_minor="0:57")
+        assert names.of_mount(mount).device == kind
+        used = Usage(mounts=(mount,)).of("/dev/sda1", major_minor="8:1")
+        assert used == ()
+
+
+def test_a_fuse_file_system_on_a_disk_is_one() -> None:
+    names = Names(numbers={"8:1": "/dev/sda1"})
+    ntfs = Mount(device="/dev/sda1", target="/mnt", fstype="fuseblk", major_minor="8:1")
+    assert names.of_mount(ntfs).device == "/dev/sda1"
+    assert not ntfs.is_of_a_user
+
+
+def test_what_a_user_lays_over_his_own_file_system_is_not_the_one_that_is_mirrored() -> None:
+    own = Mount(device="/dev/sda3", target="/home/eve", fstype="ext4", major_minor="8:3")
+    over = Mount(device="fuse.x", target="/home/eve", fstype="fuse.x", major_minor="0:57")
+    machine = replace(server(), mounts=(*server().mounts, own, over))
+    assert machine.mount_at("/home/eve") == own
+    assert replace(machine, mounts=(over,)).mount_at("/home/eve") == over
+    assert machine.mount_at("/nowhere") is None
 
 
 def test_what_is_no_block_device_has_no_name_but_a_swap_file_keeps_its_own(
