@@ -132,7 +132,7 @@ def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen
     papers = _papers(machine, known_records())
     if options.ssh_key is not None:
         papers |= {"rescue/authorized_keys": _public_keys(options.ssh_key)}
-    contents = Contents(host=machine.host, papers=papers)
+    contents = Contents(host=machine.host, machine=machine.machine_id, papers=papers)
     if not options.rescue_system:
         return build_image(target, contents)
     with tempfile.TemporaryDirectory(prefix=".rescue-live-", dir=target.parent) as folder:

@@ -21,6 +21,7 @@ from rescue.model.medium import (
     MediumPart,
     image_size,
     live_part,
+    medium_note,
     table_script,
 )
 from rescue.system import bootimage
@@ -42,11 +43,13 @@ _CHUNK = 4 * 1024 * 1024
 class Contents:
     """What this very medium carries beside the boot loaders.
 
+    `host` and `machine` (its machine-id) are of the server that it is made for.
     `papers` are small files at its top ('recovery.html'); `live` is the folder with vmlinuz,
     initrd.img and filesystem.squashfs, None without a rescue system.
     """
 
     host: str = ""
+    machine: str = ""
     papers: Mapping[str, bytes] = field(default_factory=dict)
     live: Path | None = None
 
@@ -85,20 +88,39 @@ def _expect_tools() -> None:
 
 def _build(image: Path, work: Path, found: Loaders, contents: Contents) -> None:
     live = _live_files(contents.live)
-    parts: tuple[MediumPart, ...] = (BOOT_PART,)
-    if live:
-        parts = (BOOT_PART, live_part(sum(path.stat().st_size for path in live.values())))
+    parts = _parts(live, medium=_digest(found, contents, live))
     image.touch(mode=0o600)
     os.truncate(image, image_size(parts))
     run(bootimage.table_argv(image), stdin=table_script(parts))
     _write_boot_code(image, work, found)
     time = bootimage.fixed_time(found.newest)
-    _fill(BOOT_PART, image, _boot_files(work, found, contents), time)
+    _fill(parts[0], image, _boot_files(work, found, contents, parts), time)
     if live:
         _fill(parts[1], image, live, time)
 
 
-def _boot_files(work: Path, found: Loaders, contents: Contents) -> dict[str, Path]:
+def _parts(live: Mapping[str, Path], *, medium: str) -> tuple[MediumPart, ...]:
+    parts = [BOOT_PART]
+    if live:
+        parts.append(live_part(sum(path.stat().st_size for path in live.values())))
+    return tuple(part.of(medium) for part in parts)
+
+
+def _digest(found: Loaders, contents: Contents, live: Mapping[str, Path]) -> str:
+    """Return a SHA-256 of all that the medium carries."""
+    total = hashlib.sha256(f"{contents.host} {contents.machine}\n".encode())
+    for place, data in sorted(contents.papers.items()):
+        total.update(f"{hashlib.sha256(data).hexdigest()} {place}\n".encode())
+    for place, path in sorted({**found.files, **live}.items()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{digest} {place}\n".encode())
+    return total.hexdigest()
+
+
+def _boot_files(
+    work: Path, found: Loaders, contents: Contents, parts: tuple[MediumPart, ...]
+) -> dict[str, Path]:
     """Return every file of the boot part; those that are made for this medium are made here."""
     files = dict(found.files)
     if found.own_efi:
@@ -114,7 +136,11 @@ def _boot_files(work: Path, found: Loaders, contents: Contents) -> dict[str, Pat
         rescue_system=contents.live is not None,
         versions=_versions(),
     )
-    made = {"rescue/medium.json": to_json(note).encode(), **contents.papers}
+    made = {
+        "rescue/medium.json": to_json(note).encode(),
+        "rescue/medium.env": medium_note(contents.machine, parts),
+        **contents.papers,
+    }
     for place, data in made.items():
         files[place] = work / PurePosixPath(place).name
         files[place].write_bytes(data)

@@ -21,9 +21,10 @@ _GRUB = PurePosixPath("/boot/grub")
 def boot_note(record: MirrorRecord) -> bytes:
     """Return the environment block of a mirror: whose it is, how good, and where its menu lies.
 
-    `mirror_complete` sorts as text ('' before the first complete run); `mirror_boot_uuid` is of
-    the file system that holds `mirror_grub`, the folder of its grub.cfg. `mirror_proof` is 'failed'
-    where the last complete run was seen not to boot, 'passed' where it was seen to, else ''.
+    `mirror_disk` is the serial that the disk showed. `mirror_complete` sorts as text ('' before the
+    first complete run); `mirror_boot_uuid` is of the file system that holds `mirror_grub`, the
+    folder of its grub.cfg. `mirror_proof` is 'failed' where the last complete run was seen not to
+    boot, 'passed' where it was seen to, else ''.
     """
     boot = menu_holder(record)
     done = datetime.fromtimestamp(record.last_complete, UTC) if record.last_complete else None
@@ -33,6 +34,7 @@ def boot_note(record: MirrorRecord) -> bytes:
             "mirror_host": record.host,
             "mirror_machine": record.machine_id,
             "mirror_name": record.name,
+            "mirror_disk": record.mirror.id.name,
             "mirror_state": record.state.value,
             "mirror_generation": str(record.generation),
             "mirror_complete": f"{done:%Y%m%dT%H%M%SZ}" if done else "",

@@ -1,8 +1,9 @@
 """The USB rescue medium: its layout on the stick, what it says of itself, the plan to write it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
+from rescue.model.bootnote import environment_block
 from rescue.model.identity import DiskId, spelled
 from rescue.model.role import Role
 from rescue.units import MIB, Bytes
@@ -53,6 +54,19 @@ class MediumPart:
     cluster: int = _CLUSTER
     bootable: bool = False
 
+    def of(self, medium: str) -> "MediumPart":
+        """Return it with the id that it has on one medium alone.
+
+        `medium` is a digest of what that carries: a label, or an id that is the same on every
+        medium, can be put on any disk.
+        """
+        return replace(self, volume_id=_fixed_id(f"{medium} {self.label}"))
+
+    @property
+    def uuid(self) -> str:
+        """What udev and GRUB call its file system (blkid: '1A2B-3C4D')."""
+        return f"{self.volume_id[:4]}-{self.volume_id[4:]}".upper()
+
 
 BOOT_PART = MediumPart(
     number=1,
@@ -100,6 +114,21 @@ def table_script(parts: tuple[MediumPart, ...]) -> str:
             f"{part.number} : start={part.start}, size={part.length}, type={part.type}{flag}"
         )
     return "\n".join(lines) + "\n"
+
+
+def medium_note(machine: str, parts: tuple[MediumPart, ...]) -> bytes:
+    """Return what the medium's menu reads of itself: an environment block of GRUB.
+
+    `medium_machine` is the machine-id of the server that it was made on, '' for none; the ids are
+    of its own file systems, the second one '' without a rescue system.
+    """
+    return environment_block(
+        {
+            "medium_machine": machine,
+            "medium_boot_uuid": parts[0].uuid,
+            "medium_live_uuid": parts[1].uuid if len(parts) > 1 else "",
+        }
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,30 @@ def test_mirrors_of_two_machines_are_told_apart(lab: Lab, medium: Disk, tmp_path
             "(!) Mirrors of DIFFERENT machines are attached: compare the host names",
         ]
         assert re.search(r"automatically in (2\d|30)s", machine.console_text)
+
+
+def test_the_medium_s_own_machine_comes_first_and_no_time_to_come(lab: Lab, tmp_path: Path) -> None:
+    """A foreign disk, and one that says it is of the year 9999, are there to be chosen by hand."""
+    own = Note(name="x", boot_uuid="", grub="").machine
+    build_image(tmp_path / "own.img", Contents(machine=own))
+    told: tuple[tuple[str, str, dict[str, str]], ...] = (
+        ("old", "20201122", {}),
+        ("alien", "20201125", {"machine": OTHER}),
+        ("new", "20201124", {"disk": "WD-1"}),
+        ("fake", "99991126", {}),
+    )
+    notes = [
+        replace(note(name, number, **more), complete=f"{day}T031500Z")
+        for number, (name, day, more) in enumerate(told, 1)
+    ]
+    with menu(lab, stick(tmp_path / "own.img"), notes, tmp_path) as machine:
+        assert entries(machine)[:4] == [
+            "Boot the mirror of server, complete 2020-11-24 03:15 UTC (new, WD-1)",
+            "Boot the mirror of server, complete 2020-11-22 03:15 UTC (old)",
+            "Boot the mirror of server, complete 9999-11-26 03:15 UTC (fake)",
+            "Boot the mirror of server, complete 2020-11-25 03:15 UTC (alien)",
+        ]
+        machine.wait_for_console(re.compile("STARTED new"), MENU_SECONDS)
 
 
 def test_without_a_mirror_the_menu_says_so_and_offers_the_rest(

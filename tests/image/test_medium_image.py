@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rescue.medium.build import Contents, build_image
 from rescue.medium.recipe import recipe_folder
+from rescue.model.bootnote import parse_environment
 from rescue.model.medium import BOOT_PART, MEDIUM_TABLE
 from rescue.units import MIB
 from tests.lab.stock import build_wheel
@@ -47,6 +49,23 @@ def test_its_file_system_is_sound(image: Path, tmp_path: Path) -> None:
     shell("fsck.vfat", "-n", str(part))
     shown = shell("blkid", "--probe", "--output", "export", str(part))
     assert "LABEL=RESCUE-BOOT\n" in shown
+    assert f"UUID={told_by(image)['medium_boot_uuid']}\n" in shown
+
+
+def told_by(image: Path) -> dict[str, str]:
+    """Return what a medium says of itself to its menu."""
+    shown = shell("mtype", "-i", at(image), "::/rescue/medium.env")
+    return parse_environment(shown)
+
+
+def test_a_medium_has_ids_of_its_own(image: Path, tmp_path: Path) -> None:
+    """A label, and an id that all have, can be put on any disk."""
+    other = Contents(host="server", papers={**PAPERS, "rescue/authorized_keys": b"ssh-ed25519 A\n"})
+    build_image(tmp_path / "other.img", replace(other, machine="0123"))
+    mine, other_s = told_by(image), told_by(tmp_path / "other.img")
+    assert mine["medium_boot_uuid"] != other_s["medium_boot_uuid"]
+    assert (mine["medium_machine"], other_s["medium_machine"]) == ("", "0123")
+    assert mine["medium_live_uuid"] == ""
 
 
 def test_every_loader_and_paper_lies_at_its_place(image: Path) -> None:
@@ -110,7 +129,9 @@ def test_a_rescue_system_lies_on_a_second_partition(tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.write_bytes(image.read_bytes()[second["start"] * 512 :])
     shell("fsck.vfat", "-n", str(part))
-    assert "LABEL=RESCUE-LIVE\n" in shell("blkid", "--probe", "--output", "export", str(part))
+    shown = shell("blkid", "--probe", "--output", "export", str(part))
+    assert "LABEL=RESCUE-LIVE\n" in shown
+    assert f"UUID={told_by(image)['medium_live_uuid']}\n" in shown
     for name in system:
         shell("mcopy", "-n", "-i", str(part), f"::/live/{name}", str(tmp_path))
         assert (tmp_path / name).read_bytes() == (live / name).read_bytes()

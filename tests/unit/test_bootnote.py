@@ -40,6 +40,7 @@ def test_the_note_says_whose_the_mirror_is_and_when_it_was_complete(tmp_path: Pa
         "mirror_host": "server",
         "mirror_machine": record.machine_id,
         "mirror_name": "MIR0001",
+        "mirror_disk": "MIR0001",
         "mirror_state": "complete",
         "mirror_generation": "3",
         "mirror_complete": "20261124T031500Z",

@@ -81,6 +81,61 @@ def test_each_script_is_one_that_sh_can_read(script: Path) -> None:
     assert done.stderr == ""
 
 
+def started(folder: Path, command_line: str, *devices: str) -> subprocess.CompletedProcess[str]:
+    """Run rescue-medium with these devices that carry the id it asks for; nothing is mounted."""
+    (folder / "cmdline").write_text(command_line)
+    (folder / "devices").write_text("".join(f"{each}\n" for each in devices))
+    for name, text in (
+        ("blkid", "echo $6 >asked; cat devices"),
+        ("mount", 'echo "$@" >mounted'),
+        ("mkdir", ":"),
+    ):
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    text = (recipe_folder() / "overlay/usr/local/sbin/rescue-medium").read_text()
+    text = text.replace("/proc/cmdline", str(folder / "cmdline"))
+    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
+    argv = ["/bin/sh", "-c", text]
+    return subprocess.run(
+        argv, env=environment, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+LINE = "BOOT_IMAGE=(hd0,msdos2)/live/vmlinuz boot=live rescue.medium={} console=tty0 quiet\n"
+
+
+def test_the_stick_is_the_one_that_was_started(tmp_path: Path) -> None:
+    done = started(tmp_path, LINE.format("1A2B-3C4D"), "/dev/sdb1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "asked").read_text() == "UUID=1A2B-3C4D\n"
+    options, device = (tmp_path / "mounted").read_text().split()[3:5]
+    assert {"ro", "nodev", "nosuid", "noexec", "nosymfollow"} == set(options.split(","))
+    assert device == "/dev/sdb1"
+
+
+@pytest.mark.parametrize(
+    ("line", "devices", "said"),
+    [
+        (LINE.format("1A2B-3C4D"), (), "is not there any more"),
+        (LINE.format("1A2B-3C4D"), ("/dev/sdb1", "/dev/sdc1"), "several disks say"),
+        (LINE.format(""), ("/dev/sdb1",), "did not name its stick"),
+        ("boot=live quiet\n", ("/dev/sdb1",), "did not name its stick"),
+    ],
+)
+def test_no_other_disk_is_taken_for_it(
+    tmp_path: Path, line: str, devices: tuple[str, ...], said: str
+) -> None:
+    """A second one that calls itself RESCUE-BOOT would bring keys of its own."""
+    done = started(tmp_path, line, *devices)
+    assert (done.returncode, said in done.stderr) == (1, True)
+    assert not (tmp_path / "mounted").exists()
+
+
+def test_nothing_is_looked_for_by_a_label() -> None:
+    files = [path for path in recipe_folder().rglob("*") if path.is_file()]
+    assert not [path.name for path in files if b"by-label" in path.read_bytes()]
+
+
 def test_the_packages_are_names_only() -> None:
     packages = live._packages()
     assert {"linux-image-amd64", "live-boot", "python3-parted", "rsync"} <= set(packages)
