@@ -87,7 +87,7 @@ def test_a_menu_that_is_a_link_is_changed_where_grub_finds_it(tmp_path: Path) ->
     assert sh("debugfs", "-R", "cat /boot/real.cfg", f"{image}?offset={MIB}") == HEARD
 
 
-@pytest.mark.parametrize("up", ["", "../../../../../../../../.."])
+@pytest.mark.parametrize("up", ["", "/".join([".."] * 30)])
 def test_a_link_to_a_file_of_this_machine_changes_nothing_there(tmp_path: Path, up: str) -> None:
     victim = tmp_path / "victim.cfg"
     victim.write_text(MENU)
