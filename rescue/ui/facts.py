@@ -99,7 +99,7 @@ def disk_fact(health: DiskHealth | None) -> Fact:
 
 def reasons(status: Status) -> tuple[str, ...]:
     """Return what is not well, one sentence for each thing."""
-    found = []
+    found = list(status.damage)
     for each in status.mirrors:
         name = f"mirror '{each.name}'"
         if not each.last_complete:

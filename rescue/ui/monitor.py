@@ -36,7 +36,7 @@ def _said(status: Status) -> str:
     if status.runs_from is Role.MIRROR:
         return f"{status.host} runs from its mirror {status.disk}"
     if not status.mirrors:
-        return f"{status.host} has no mirror"
+        return ", ".join((f"{status.host} has no mirror", *status.damage))
     ages = [_age(each) for each in status.mirrors]
     return ", ".join((*ages, *reasons(status)))
 

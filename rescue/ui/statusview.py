@@ -23,6 +23,7 @@ def status_view(status: Status) -> tuple[RenderableType, ...]:
     parts: list[RenderableType] = [
         Text(f"{status.health.name}: {headline(status)}", style=STYLE[status.health])
     ]
+    parts += [Text(said, style="bold yellow") for said in status.damage]
     if status.stake is not None and status.mirrors:
         parts.append(Text(stake_sentence(status.stake, disk=status.disk), style="bold"))
     parts += [_frame(each, now=status.at) for each in status.mirrors]

@@ -1,9 +1,11 @@
 """What `rescue status` says, and what monitoring makes of it."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from rescue import config
 from rescue.codec import from_json, to_json
@@ -15,8 +17,11 @@ from rescue.model.record import Handover, MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
 from rescue.model.status import STATUS_VERSION, Health, Status
 from rescue.plan.stake import Known
+from rescue.report import report
+from rescue.ui.monitor import monitor_line
 from rescue.ui.screen import summary_lines
 from rescue.ui.status import age_words, status_lines
+from rescue.ui.statusview import status_view
 from tests.builders import bare_disk, enrolled, on_mirror, server, unplugged
 
 NOW = 1_700_000_000.0
@@ -275,3 +280,12 @@ def test_a_damaged_record_is_critical_and_the_others_are_told() -> None:
     assert status.health is Health.CRITICAL
     assert DAMAGE in text(status)
     assert "complete, generation 3" in text(status)
+    shown = Console(file=io.StringIO(), width=200)
+    for part in status_view(status):
+        shown.print(part)
+    assert isinstance(shown.file, io.StringIO)
+    assert DAMAGE in shown.file.getvalue()
+    assert DAMAGE in report(status)
+    assert monitor_line(status).startswith("RESCUE CRITICAL - ")
+    assert DAMAGE in monitor_line(status)
+    assert DAMAGE in monitor_line(replace(status, mirrors=()))
