@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from string import Template
 
+from rescue.model.bootnote import menu_name
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import DiskRef, MirrorRecord
@@ -63,6 +64,7 @@ def _facts(machine: Machine, record: MirrorRecord, others: tuple[MirrorRecord, .
     words = {
         "host": record.host,
         "name": record.name,
+        "menu_name": menu_name(record),
         "generation": str(record.generation),
         "written": _time(max(ended, record.last_complete)),
         "complete": _time(record.last_complete),

@@ -21,7 +21,7 @@ _GRUB = PurePosixPath("/boot/grub")
 def boot_note(record: MirrorRecord) -> bytes:
     """Return the environment block of a mirror: whose it is, how good, and where its menu lies.
 
-    `mirror_disk` is the serial that the disk showed. `mirror_complete` sorts as text ('' before the
+    `mirror_who` is what its entry is called by. `mirror_complete` sorts as text ('' before the
     first complete run); `mirror_boot_uuid` is of the file system that holds `mirror_grub`, the
     folder of its grub.cfg. `mirror_proof` is 'failed' where the last complete run was seen not to
     boot, 'passed' where it was seen to, else ''.
@@ -34,7 +34,7 @@ def boot_note(record: MirrorRecord) -> bytes:
             "mirror_host": record.host,
             "mirror_machine": record.machine_id,
             "mirror_name": record.name,
-            "mirror_disk": record.mirror.id.name,
+            "mirror_who": menu_name(record),
             "mirror_state": record.state.value,
             "mirror_generation": str(record.generation),
             "mirror_complete": f"{done:%Y%m%dT%H%M%SZ}" if done else "",
@@ -44,6 +44,12 @@ def boot_note(record: MirrorRecord) -> bytes:
             "mirror_grub": f"/{_GRUB.relative_to(boot.mount_point)}",
         }
     )
+
+
+def menu_name(record: MirrorRecord) -> str:
+    """Return how a mirror is told from others: by its name, and its disk's serial beside it."""
+    serial = record.mirror.id.name
+    return record.name if serial in ("", record.name) else f"{record.name}, {serial}"
 
 
 def _proof(record: MirrorRecord) -> str:

@@ -123,7 +123,7 @@ def test_the_medium_s_own_machine_comes_first_and_no_time_to_come(lab: Lab, tmp_
     told: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("old", "20201122", {}),
         ("alien", "20201125", {"machine": OTHER}),
-        ("new", "20201124", {"disk": "WD-1"}),
+        ("new", "20201124", {"who": "new, WD-1"}),
         ("fake", "99991126", {}),
     )
     notes = [

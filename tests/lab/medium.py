@@ -23,7 +23,7 @@ class Note:
     state: str = "complete"
     complete: str = "20261124T031500Z"
     proof: str = ""
-    disk: str = ""
+    who: str = ""
 
     def block(self) -> bytes:
         """Return it as a mirror carries it."""
@@ -34,7 +34,7 @@ class Note:
                 "mirror_host": self.host,
                 "mirror_machine": self.machine,
                 "mirror_name": self.name,
-                "mirror_disk": self.disk,
+                "mirror_who": self.who,
                 "mirror_state": self.state,
                 "mirror_complete": self.complete,
                 "mirror_proof": self.proof,

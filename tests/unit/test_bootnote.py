@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.model.boot import BootTimes
-from rescue.model.bootnote import boot_note, environment_block
+from rescue.model.bootnote import boot_note, environment_block, menu_name
 from rescue.model.disk import TableKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.stake import Proven
@@ -40,7 +40,7 @@ def test_the_note_says_whose_the_mirror_is_and_when_it_was_complete(tmp_path: Pa
         "mirror_host": "server",
         "mirror_machine": record.machine_id,
         "mirror_name": "MIR0001",
-        "mirror_disk": "MIR0001",
+        "mirror_who": "MIR0001",
         "mirror_state": "complete",
         "mirror_generation": "3",
         "mirror_complete": "20261124T031500Z",
@@ -115,3 +115,8 @@ def test_the_note_lies_beside_the_marker_for_root_alone(tmp_path: Path) -> None:
 
     save_marker(tmp_path, complete())
     assert b"mirror_state=complete\n" in note.read_bytes()
+
+
+def test_a_mirror_with_a_name_of_its_own_is_told_by_its_disk_too() -> None:
+    assert menu_name(complete()) == "MIR0001"
+    assert menu_name(replace(complete(), name="cellar")) == "cellar, MIR0001"
