@@ -17,7 +17,7 @@ PACKAGES := python3-venv python3-dev gcc pkg-config libparted-dev \
     debhelper dh-python pybuild-plugin-pyproject python3-hatchling lintian dpkg-dev \
     python3-click python3-parted python3-prompt-toolkit python3-pyudev python3-rich python3-tomli-w
 
-.PHONY: help packages lint test test-fast fuzz test-long test-proof test-drill medium reference deb test-deb demo bench clean
+.PHONY: help packages lint test test-fast fuzz test-long test-proof test-drill medium reference pictures docs deb test-deb demo bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -60,6 +60,16 @@ medium: $(VENV)/ready ## the rescue medium's image, build/rescue.img
 
 reference: $(VENV)/ready ## what is made from the code: man pages, completion, example configuration, in build/reference
 	scripts/build-reference build/reference $(abspath $(BIN))/python
+
+pictures: $(VENV)/ready ## what rescue shows, as pictures for the documents, docs/pictures
+	$(BIN)/python -m scripts.pictures
+
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs ## the handbook as a web site, build/site; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 deb: $(VENV)/ready ## the Debian package, build/rescue_VERSION_all.deb, for Debian 12 and 13
 	scripts/build-deb $(abspath $(BIN))/python

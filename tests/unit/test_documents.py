@@ -14,6 +14,8 @@ from rescue.errors import ExitCode
 from scripts.configuration import sections
 from scripts.configuration_chapter import CHAPTER, RENEW, chapter
 from scripts.manpages import exit_codes, rows
+from scripts.pictures import FOLDER, PICTURES, drawn, words
+from scripts.pictures import RENEW as REDRAW
 
 ROOT = Path(__file__).parents[2]
 HANDBOOK = sorted((ROOT / "docs").glob("*.md"))
@@ -24,6 +26,7 @@ DOCUMENTS = [pytest.param(path, id=path.name) for path in ROOT.glob("*.md")] + G
 KEYS = {each.name: {key.name for key in each.keys} for each in sections() if each.name}
 LINES_OF_A4, WIDTH_OF_A4 = 66, 130
 LINES_OF_A_FRONT_PAGE = 130
+LARGEST_PICTURE = 64 * 1024
 
 
 def prose(path: Path) -> str:
@@ -135,6 +138,31 @@ def test_keys_of_the_configuration_exist(document: Path) -> None:
 
 def test_the_chapter_on_the_configuration_is_what_the_code_gives() -> None:
     assert CHAPTER.read_text("utf-8") == chapter(), f"renew it with '{RENEW}'"
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_shows_what_the_code_shows(name: str) -> None:
+    assert words((FOLDER / f"{name}.svg").read_text("utf-8")) == words(drawn(name)), REDRAW
+
+
+def test_pictures_are_small_shown_and_need_nothing_from_elsewhere() -> None:
+    shown = {
+        (document.parent / target).resolve()
+        for document in (ROOT / "README.md", *HANDBOOK)
+        for target in targets(document)
+    }
+    assert {FOLDER / f"{name}.svg" for name in PICTURES} == set(FOLDER.iterdir())
+    for picture in FOLDER.iterdir():
+        assert picture in shown, picture.name
+        assert picture.stat().st_size < LARGEST_PICTURE
+        assert "url(http" not in picture.read_text("utf-8").replace('"', "")
+
+
+def test_the_web_site_has_every_chapter_in_its_menu() -> None:
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    assert sorted(re.findall(r"^ +- (\S+\.md)$", menu, re.MULTILINE)) == [
+        path.name for path in HANDBOOK
+    ]
 
 
 def test_what_to_do_is_said_for_every_exit_code() -> None:
