@@ -32,6 +32,7 @@ def _converter(*, with_secrets: bool = False) -> Converter:
     converter.register_structure_hook(int, _checked(int, _whole))
     converter.register_structure_hook(float, _checked(float, _number))
     converter.register_structure_hook(str, _checked(str, _text))
+    converter.register_structure_hook(bool, lambda value, _: _flag(value))
     converter.register_structure_hook(Secret, lambda value, _: Secret(_text(value)))
     converter.register_unstructure_hook(Secret, lambda v: v.text if with_secrets else "")
     # Layers hold layers: while the union's own hooks are made, its members' hooks ask for them;
@@ -116,4 +117,12 @@ def _number(value: object) -> float:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("this is no text")
+    # Bytes that are no UTF-8 stand in names; the other halves of pairs could not be written again.
+    value.encode("utf-8", "surrogateescape")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("this is neither true nor false")
     return value

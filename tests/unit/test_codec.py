@@ -1,17 +1,23 @@
 """State files: what is written is read again; what cannot be read is said, not guessed."""
 
+import os
+from dataclasses import replace
+
 import pytest
 
 from rescue.codec import from_json, to_json
-from rescue.errors import UsageError
+from rescue.errors import DamagedError, UsageError
 from rescue.model.disk import Partition, PartitionTable, TableKind
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.layer import Container, Content, Foreign, Nothing
 from rescue.model.plan import PLAN_VERSION, Plan
+from rescue.model.record import MirrorRecord
 from rescue.model.step import MakeSwapFile, SyncTree, WipeSignatures, WriteTable
 from rescue.units import Sectors
+from tests.builders import enrolled
 from tests.unit.test_confirm import MIRROR, plan_for
 
+RECORD = enrolled().record
 CONTENTS: tuple[Content, ...] = (
     Nothing(),
     SwapArea(uuid="s"),
@@ -75,3 +81,23 @@ def test_a_newer_version_is_refused_with_a_clear_sentence() -> None:
     newer = to_json(a_plan()).replace('"version": 1', '"version": 2')
     with pytest.raises(UsageError, match="newer rescue"):
         from_json(newer, Plan, known_version=1, where="a test")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"host": "server"', '"host": "\\ud800"'),
+        ('"comparison_cut": false', '"comparison_cut": null'),
+        ('"comparison_cut": false', '"comparison_cut": "no"'),
+    ],
+)
+def test_what_could_not_be_written_again_or_is_no_flag_is_refused(old: str, new: str) -> None:
+    text = to_json(RECORD)
+    assert old in text
+    with pytest.raises(DamagedError):
+        from_json(text.replace(old, new), MirrorRecord, known_version=1, where="a test")
+
+
+def test_a_name_that_is_no_utf_8_is_kept() -> None:
+    record = replace(RECORD, last_error=os.fsdecode(b"/home/\xff"))
+    assert from_json(to_json(record), MirrorRecord, known_version=1, where="a test") == record
