@@ -14,6 +14,7 @@ from rescue.model.drill import (
     PhaseResult,
     digest,
 )
+from rescue.units import whole_number
 
 REFUSED = 10
 """What `rescue mirror` must end with on a mirror."""
@@ -71,8 +72,8 @@ def read_report(lines: Sequence[Line]) -> Report:
                 report.failed.append(unit)
             case "start", [command, *_]:
                 report.starts[command] = line.at
-            case "done", [name, code] if code.isdecimal():
-                report.ends[name] = (line.at, int(code))
+            case "done", [name, code] if (number := whole_number(code)) is not None:
+                report.ends[name] = (line.at, number)
             case "mark", [_, found, name]:
                 report.marks[name] = found
             case _:

@@ -238,3 +238,8 @@ def test_the_plan_says_that_the_mirror_is_not_written() -> None:
     text = "\n".join(line.plain for line in plan_lines(PLAN))
     assert "/dev/vdb (MIR0001), read and never written" in text
     assert "shows SRC0001, without its partition table" in text
+
+
+def test_a_code_of_many_digits_is_no_code() -> None:
+    report = read_report([Line(at=1.0, text=f"@ done restore {'9' * 5000}")])
+    assert report.ends == {}
