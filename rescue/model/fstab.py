@@ -79,4 +79,4 @@ def _optional_mapping(line: str, names: Collection[str]) -> str:
 
 
 def _place(target: str) -> str:
-    return target if target == "/" else target.rstrip("/")
+    return target.rstrip("/") or target[:1]

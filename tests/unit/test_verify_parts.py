@@ -212,3 +212,8 @@ def test_a_line_of_fstab_ends_where_libmount_ends_it(separator: str) -> None:
 )  # fmt: skip
 def test_where_a_stub_goes_on(text: str, found: Stub | None) -> None:
     assert parse_stub(text) == found
+
+
+def test_a_place_of_strokes_alone_is_the_root() -> None:
+    (entry,) = parse_fstab("/dev/vda1 // ext4\n")
+    assert entry.target == "/"
