@@ -1,9 +1,11 @@
 """The parsers of our own state, as a disk that rots or a stranger's disk gives it."""
 
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from rescue.codec import from_json, to_json
+from rescue.codec import from_json, to_json, to_stored_json
 from rescue.errors import ExitCode, UsageError
 from rescue.model.drill import DRILL_VERSION, DrillResult
 from rescue.model.history import HISTORY_VERSION, RunEntry, RunFigures, end_of
@@ -27,9 +29,25 @@ ENTRY = RunEntry(
 def _reader(kind: type[object], version: int) -> Callable[[str], object]:
     def read(text: str) -> object:
         data = text.encode("utf-8", "surrogatepass")
-        return from_json(data, kind, known_version=version, where="a test")
+        value = from_json(data, kind, known_version=version, where="a test")
+        # What is believed is written again one day, and can be said, and can be a file's name.
+        again = to_stored_json(value)
+        assert from_json(again, kind, known_version=version, where="a test") == value
+        for word in _words(json.loads(again)):
+            os.fsencode(word)
+        return value
 
     return read
+
+
+def _words(tree: object) -> Iterator[str]:
+    """Yield every text in a tree of JSON."""
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict):
+        yield from (word for each in tree.items() for part in each for word in _words(part))
+    elif isinstance(tree, list):
+        yield from (word for each in tree for word in _words(each))
 
 
 TARGETS = tuple(
