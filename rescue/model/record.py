@@ -180,7 +180,10 @@ class MirrorRecord:
         What was read from a disk may be anybody's.
         """
         places = [pair.mount_point for pair in self.filesystems]
-        inside = all(place.startswith("/") and ".." not in place.split("/") for place in places)
+        inside = all(
+            place.startswith("/") and ".." not in place.split("/") and "\0" not in place
+            for place in places
+        )
         named = self.name not in ("", ".", "..") and not set("/\0") & set(self.name)
         return named and inside and "/" in places
 

@@ -373,6 +373,8 @@ def _bound(name: str) -> list[str]:
 def _expect_program(argv: Sequence[str], path: str = PATH) -> None:
     if which(argv[0], path=path) is None:
         raise CommandError(_ended(argv, 127, "", f"{argv[0]}: program not found"))
+    if any("\0" in each for each in argv):
+        raise CommandError(_ended(argv, 126, "", "an argument holds a zero byte"))
 
 
 def _pipe(pipe: IO[bytes] | None) -> BinaryIO:

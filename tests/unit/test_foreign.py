@@ -152,9 +152,10 @@ def test_values_out_of_their_range_are_damage(tmp_path: Path, changes: dict[str,
         load_record("cellar", tmp_path)
 
 
-def test_a_mount_point_out_of_the_tree_is_damage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["/../../etc", "/home\0", "home"])
+def test_a_mount_point_out_of_the_tree_is_damage(tmp_path: Path, place: str) -> None:
     pairs = json.loads(to_stored_json(RECORD))["filesystems"]
-    pairs[-1]["mount_point"] = "/../../etc"
+    pairs[-1]["mount_point"] = place
     (tmp_path / OWN_FOLDER).mkdir()
     (tmp_path / OWN_FOLDER / "mirror.json").write_bytes(with_field(filesystems=pairs))
     with pytest.raises(DamagedError):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,12 @@ def test_lines_are_the_same_however_they_come(text: str, size: int) -> None:
         lines.add(data[start : start + size])
     lines.end()
     assert found == data.removesuffix(b"\n").split(b"\n") if data else found == []
+
+
+@pytest.mark.parametrize("start", [run, lambda argv: stream(argv, on_line=print)])
+def test_an_argument_that_no_program_can_be_given_is_an_error_of_ours(
+    start: Callable[[list[str]], object],
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        start(["true", "a\0b"])
+    assert caught.value.result.returncode == 126
