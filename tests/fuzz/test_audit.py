@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from rescue.model.finding import Severity
 from rescue.verify.audit import audit
-from tests.fabricated_mirror import KERNELS, FabricatedMirror, fabricate
+from tests.fabricated_mirror import KERNELS, FabricatedMirror, fabricate, partuuid
 from tests.fuzz.damage import damaged
 from tests.fuzz.effort import FEW_TRIES
+from tests.fuzz.files import GRUBENV
 
 READ = (
     "/boot/grub/grub.cfg",
+    "/boot/grub/grubenv",
     "/boot/grub/i386-pc/boot.img",
     "/boot/grub/i386-pc/core.img",
     f"/boot/vmlinuz-{KERNELS[0]}",
@@ -24,6 +26,8 @@ READ = (
     "/boot/efi/EFI/debian/grubx64.efi",
     "/boot/efi/EFI/BOOT/bootx64.efi",
     "/etc/fstab",
+    "/etc/systemd/system/home.mount",
+    "/var/cache/debconf/config.dat",
     "/etc/crypttab",
     "/etc/default/grub",
     "/etc/os-release",
@@ -36,7 +40,15 @@ READ = (
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> FabricatedMirror:
-    return fabricate(tmp_path_factory.mktemp("fuzz"))
+    made = fabricate(tmp_path_factory.mktemp("fuzz"))
+    made.edit("/boot/grub/grub.cfg", 'default="0"', 'default="${saved_entry}"')
+    made.write("/boot/grub/grubenv", GRUBENV)
+    made.write("/var/cache/debconf/config.dat", "Name: grub-pc/install_devices\nValue: /dev/vdb\n")
+    # /home is mounted by a unit, and no line of fstab.
+    made.edit("/etc/fstab", "PARTUUID=c0c0c0c0-1111", "#PARTUUID=c0c0c0c0-1111")
+    unit = f"[Mount]\nWhat=/dev/disk/by-partuuid/{partuuid(5)}\nWhere=/home\n"
+    made.write("/etc/systemd/system/home.mount", unit)
+    return made
 
 
 @contextmanager
