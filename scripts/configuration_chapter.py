@@ -1,6 +1,6 @@
 """The handbook's chapter docs/configuration.md: every key, from the code that reads it.
 
-Renew it after a change of the configuration: python -m scripts.configuration_chapter
+Renew it after a change of the configuration: .venv/bin/python -m scripts.configuration_chapter
 """
 
 import textwrap
@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.configuration import Key, Section, as_written, sections
 
 CHAPTER = Path(__file__).parents[1] / "docs" / "configuration.md"
-RENEW = "python -m scripts.configuration_chapter"
+RENEW = ".venv/bin/python -m scripts.configuration_chapter"
 WIDTH = 100
 HEAD = f"""\
 <!-- Made from the code by '{RENEW}': change it there. -->
