@@ -309,7 +309,7 @@ from rescue.model.virtual import Accel, DiskBus
 from rescue.system.accelerator import Accelerator
 
 folder = Path(sys.argv[1])
-signal.signal(signal.SIGTERM, ending._terminate)
+signal.signal(signal.SIGTERM, ending._stop)
 plan = from_json((folder / "plan.json").read_text(), DrillPlan, known_version=1, where="plan")
 print("begins", flush=True)
 accelerator = Accelerator(Accel.TCG)
