@@ -37,7 +37,7 @@ def read_regular(root: Path, inside: str, *, most: int = MOST) -> bytes:
             _expect_regular(seen, root / inside)
             data = b"" if seen.st_size > most else file.read(most + 1)
     if seen.st_size > most or len(data) > most:
-        raise OSError(errno.EFBIG, f"more than {most // MIB} MiB", str(root / inside))
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(root / inside))
     return data
 
 

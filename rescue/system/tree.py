@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rescue.system.foreign import read_regular
+
 _MAX_HOPS = 40  # the kernel's own limit (man 7 path_resolution)
 _LONGEST = 32 * 1024 * 1024  # bytes; no text that a boot reads comes near it
 
@@ -121,12 +123,11 @@ class Tree:
 
 
 def read_at_most(path: Path, most: int) -> bytes:
-    """Return what a file holds. Raises OSError, EFBIG where that is more than `most` bytes."""
-    with path.open("rb") as stream:
-        data = stream.read(most + 1)
-    if len(data) > most:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
-    return data
+    """Return what a regular file holds, which is no link, and waits for nobody.
+
+    Raises OSError, EFBIG where that is more than `most` bytes.
+    """
+    return read_regular(path.parent, path.name, most=most)
 
 
 def _spelled(directory: Path, name: str) -> str:

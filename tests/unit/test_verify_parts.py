@@ -1,5 +1,6 @@
 """The smaller parts of the audit: tree, grub.cfg, fstab, table, and how findings are shown."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,3 +218,13 @@ def test_where_a_stub_goes_on(text: str, found: Stub | None) -> None:
 def test_a_place_of_strokes_alone_is_the_root() -> None:
     (entry,) = parse_fstab("/dev/vda1 // ext4\n")
     assert entry.target == "/"
+
+
+def test_what_waits_is_no_text(tmp_path: Path) -> None:
+    """A FIFO in the place of fstab, with nobody at its other end, and a link to one."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "fstab").symlink_to("/fifo")
+    tree = Tree(root=tmp_path)
+    for name in ("/fifo", "/fstab"):
+        with pytest.raises(OSError, match="not a regular file"):
+            tree.text(name)
