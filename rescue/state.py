@@ -120,7 +120,7 @@ def load_paper(root: Path, name: str) -> bytes | None:
 
 def _own_folder(root: Path) -> Path:
     try:
-        return foreign.own_folder(root, OWN_FOLDER)
+        return foreign.private_folder(root, OWN_FOLDER)
     except NotADirectoryError as error:
         raise RefusedError(
             f"{root / OWN_FOLDER} is a link, or no folder: no mirror of ours has that",
@@ -209,8 +209,9 @@ def load_boots(root: Path) -> tuple[str, ...]:
         return ()
     except OSError:
         return (NO_TIME,)
-    lines = data.decode("utf-8", "replace").splitlines()
-    return tuple(_boot_time(line.split()[-1]) for line in lines if line.strip("\0 \t"))
+    # Zeros, too, are what a power cut leaves of a line that was written.
+    lines = (line.split() for line in data.decode("utf-8", "replace").splitlines())
+    return tuple(_boot_time(words[-1]) for words in lines if words)
 
 
 def _boot_time(word: str) -> str:

@@ -41,7 +41,7 @@ def read_regular(root: Path, inside: str, *, most: int = MOST) -> bytes:
     return data
 
 
-def own_folder(root: Path, name: str) -> Path:
+def private_folder(root: Path, name: str) -> Path:
     """Make a folder in `root` that is for root alone, where it is not there, and return it.
 
     Raises NotADirectoryError where a link or something else has its name: nothing is written then.

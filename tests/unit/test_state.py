@@ -135,9 +135,9 @@ def test_a_torn_line_is_a_start_all_the_same(tmp_path: Path) -> None:
     note = tmp_path / OWN_FOLDER / "booted"
     note.parent.mkdir()
     note.write_bytes(b"boot-id 2026-11-24T01:02:03Z\nboot-id 2026-11-2\n\0\0\0\n\xff\xfe")
-    assert load_boots(tmp_path) == ("2026-11-24T01:02:03Z", NO_TIME, NO_TIME)
+    assert load_boots(tmp_path) == ("2026-11-24T01:02:03Z", NO_TIME, NO_TIME, NO_TIME)
     assert _boots(tmp_path) == ()
-    note.write_text("boot-id 2026-11-24T01:02:03Z\n")
+    note.write_text("boot-id 2026-11-24T01:02:03Z\n\n \u3000\n")
     assert _boots(tmp_path) == (datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC).timestamp(),)
 
 
