@@ -1,6 +1,7 @@
 """What an attached disk says of itself: the marker on a mirror's root, read and not touched."""
 
 import contextlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from rescue.system import mountns
 from rescue.system.mountns import Access
 
 _PLACE = Path("/run/rescue/look")
-_PATIENCE = 120.0
-"""Seconds for one file system: a disk that sleeps wakes up in less, one that hangs is left."""
+_PATIENCE = 180.0
+"""Seconds for a whole disk: one that sleeps wakes up in less; one that hangs is left, and whatever
+it holds is no marker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +42,21 @@ def read_marker(disk: Disk) -> Marker | None:
     """
     mountns.enter_private()
     _PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    until = time.monotonic() + _PATIENCE
+    damaged: DamagedError | None = None
     for part in disk.partitions:
-        content = part.content
-        if isinstance(content, FileSystem) and content.kind is not FsKind.VFAT and not part.uses:
-            found = _read(part, content.kind)
+        content, left = part.content, until - time.monotonic()
+        if not isinstance(content, FileSystem) or content.kind is FsKind.VFAT or part.uses:
+            continue
+        try:
+            found = _read(part, content.kind, patience=left) if left > 0 else None
+        except DamagedError as error:
+            damaged = damaged or error
+        else:
             if found is not None:
                 return found
+    if damaged is not None:
+        raise damaged
     return None
 
 
@@ -78,10 +89,10 @@ def read_running(root: Path) -> Running:
     return Running(record=record, handover=handover, damage=tuple(damage))
 
 
-def _read(part: Partition, kind: FsKind) -> Marker | None:
+def _read(part: Partition, kind: FsKind, *, patience: float) -> Marker | None:
     try:
         argv = mountns.mount_argv(part.path, _PLACE, kind, Access.LOOK)
-        mountns.mount(argv, timeout=_PATIENCE)
+        mountns.mount(argv, timeout=patience)
     except RescueError:
         return None  # a damaged file system carries no marker that could be trusted
     try:

@@ -105,9 +105,8 @@ def run(
 def stream(argv: Sequence[str], *, on_line: Callable[[str], None], umask: int = -1) -> Result:
     """Run a long program, handing each line of its output on as it comes.
 
-    `umask` is what the files that it makes are not allowed (man 2 umask), -1 for ours.
-
-    Lines end at newline or carriage return. The child gets SIGTERM when this process dies in
+    Lines end at newline or carriage return. `umask` is what the files that it makes are not allowed
+    (man 2 umask), -1 for ours. The child gets SIGTERM when this process dies in
     whatever way, and is ended when `on_line` or a signal handler raises. Returns whatever the
     exit code; `stdout` of the result is empty. Raises CommandError (127) where it is missing.
     """

@@ -154,3 +154,16 @@ def test_what_is_looked_at_follows_runs_and_stops_nothing(tmp_path: Path) -> Non
     assert {"ro", "nosuid", "nodev", "noexec"} <= set(options.split(","))
     assert "errors=panic" not in line
     assert not followed
+
+
+def test_a_damaged_marker_hides_no_good_one_behind_it(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        folder.mkdir()
+    with (
+        stick(one, in_own_folder(os.mkfifo)) as first,
+        stick(two, lambda root: save_marker(root, RECORD)) as second,
+    ):
+        assert first.table is not None
+        both = replace(first.table, partitions=(*first.partitions, *second.partitions))
+        assert name_on(replace(first, table=both)) == RECORD.name
