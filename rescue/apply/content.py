@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rescue.apply.estimate import Estimate, expect_compared, expect_disk
+from rescue.apply.hollow import carry_hollow
 from rescue.apply.names import listed
 from rescue.apply.pace import pacer
 from rescue.apply.sync import job_of, judge
@@ -30,9 +31,10 @@ from rescue.model.title import title
 from rescue.system import rsync, rsyncsums
 from rescue.system.digests import Digests
 from rescue.system.files import sync_filesystem, used_on
+from rescue.system.holes import holes_of
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.rsyncsums import Compared, parse_compared
-from rescue.system.sourcetree import look_over
+from rescue.system.sourcetree import HOLLOW, look_over
 
 MOST_DOUBTS = 100_000
 """So many are remembered at most; a mirror that differs in more is not mended file by file."""
@@ -214,8 +216,10 @@ def take_content(step: TakeContent, work: TreeWork) -> str:
     work.workspace.check_mounted(step.mount_point)
     whole = SyncTree(mount_point=step.mount_point, bandwidth_kib=step.bandwidth_kib)
     job: SyncJob = job_of(whole, work.workspace)
+    hollow = {path for path in step.paths if _is_hollow(job.source / path.lstrip("/"))}
+    carry_hollow(sorted(hollow), job, step.mount_point, work, anew=True)
     listener = Listener(pacer(job, emit=work.emit))
-    with listed(path.lstrip("/") for path in step.paths) as names:
+    with listed(path.lstrip("/") for path in step.paths if path not in hollow) as names:
         try:
             result = rsync.carry_out(rsyncsums.take_argv(job, names), on_line=listener.line)
             judge(result, job, step.mount_point, work)
@@ -229,6 +233,13 @@ def take_content(step: TakeContent, work: TreeWork) -> str:
     work.done.changed += tally.changed + tally.created
     work.done.bytes_changed += tally.bytes_changed
     return f"{tally.changed + tally.created} of {len(step.paths)} files"
+
+
+def _is_hollow(path: Path) -> bool:
+    try:
+        return holes_of(path.lstat()) >= HOLLOW
+    except OSError:
+        return False
 
 
 def _facts(path: Path, digest: bytes) -> Known | None:

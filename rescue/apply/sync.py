@@ -12,6 +12,7 @@ from rescue.apply.bootset import (
     no_kernel_fits,
     places_on,
 )
+from rescue.apply.hollow import carry_hollow, hidden
 from rescue.apply.initramfs import drop_old
 from rescue.apply.names import listed
 from rescue.apply.ownfiles import OWN_PATHS
@@ -27,6 +28,7 @@ from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, SyncJob
+from rescue.system.rsyncfilter import matcher
 from rescue.system.run import Result
 from rescue.system.sourcetree import LOCKED, is_open, look_over
 from rescue.units import human_bytes
@@ -44,7 +46,7 @@ def job_of(step: SyncTree, workspace: Workspace, seen: Seen = NOT_LOOKED) -> Syn
         target=workspace.mirror(step.mount_point),
         kind=workspace.kind_of(step.mount_point),
         keep=(*_own(step.mount_point, workspace), *step.keep),
-        unread=seen.unread,
+        unread=(*seen.unread, *hidden(seen.hollow)),
         late=step.late,
         encrypted=seen.encrypted,
         paths=step.paths,
@@ -67,12 +69,23 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     first = careful.tight and careful.deletions
     tally = _tightly(job, step.mount_point, work) if first else _roomily(job, step, work)
     work.workspace.complete_tree()
+    carry_hollow(_hollow(seen, job), job, step.mount_point, work)
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
         setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
     deleted = tally.deletions + _delete_in_encrypted(careful, seen, work)
     return (
         f"{tally.changed + tally.created} of {tally.files_total} files, "
         f"{human_bytes(tally.bytes_changed)}, {deleted} deleted"
+    )
+
+
+def _hollow(seen: Seen, job: SyncJob) -> tuple[str, ...]:
+    """Return the hollow files that the job is about."""
+    is_kept, named = matcher(job.keep), matcher(map(rsync.escape, job.paths or ("/",)))
+    return tuple(
+        path
+        for path in seen.hollow
+        if not is_kept(path) and not seen.hides(path) and (job.paths is None or named(path))
     )
 
 

@@ -136,9 +136,13 @@ _TOLD_OF_FOLDERS = frozenset({Decision.OTHER_KIND, Decision.UNREADABLE})
 
 
 def room_of(fact: Fact) -> int:
-    """Return the bytes that a name takes: content in whole blocks, and a block for a folder."""
+    """Return the bytes that a name takes: content in whole blocks, and a block for a folder.
+
+    Holes come back as holes, and take nothing.
+    """
     if fact.shape is Shape.FILE:
-        return -(-fact.size // BLOCK) * BLOCK
+        size = fact.size if fact.taken is None else min(fact.size, fact.taken)
+        return -(-size // BLOCK) * BLOCK
     return BLOCK if fact.shape is Shape.FOLDER else 0
 
 

@@ -20,7 +20,8 @@ class Shape(StrEnum):
 class Fact:
     """What `lstat` tells of one name. Times are nanoseconds since the epoch (man 7 inode).
 
-    `target` is where a symbolic link leads. `is_border` is true where another file system is
+    `taken` are the bytes of a file that are no holes (None: nobody asked), `target` is where a
+    symbolic link leads. `is_border` is true where another file system is
     mounted, or a subvolume of a btrfs begins: nothing below it is looked at.
     """
 
@@ -31,6 +32,7 @@ class Fact:
     mode: int
     uid: int
     gid: int
+    taken: int | None = None
     target: str = ""
     is_border: bool = False
 

@@ -22,11 +22,13 @@ class Seen:
     """How far a file system can be looked into.
 
     `encrypted` are folders whose key is there now, and may be taken away at any moment: what is
-    missing in them is not gone before that was asked again. Only the topmost are named.
+    missing in them is not gone before that was asked again. Only the topmost are named. `hollow`
+    are files with so many holes that they are carried by themselves.
     """
 
     unread: tuple[Unread, ...] = ()
     encrypted: tuple[str, ...] = ()
+    hollow: tuple[str, ...] = ()
 
     def hides(self, path: str) -> bool:
         """Whether a path (relative to the file system's root) is, or lies below, what is unread."""

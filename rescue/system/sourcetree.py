@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rescue.model.unread import Seen, Unread
 from rescue.system.fscrypt import Encryption, encryption
+from rescue.system.holes import holes_of
 from rescue.system.rsync import escape
 
 LOCKED = "is locked: its key is not there"
@@ -34,16 +35,31 @@ _DEEPEST = 3900
 the names under which its new content is written (linux/limits.h, PATH_MAX)."""
 _LONGEST_NAME = 255
 
+HOLLOW = 1 << 20
+"""Bytes of holes from which on a file is hollow: to read them takes longer than to open it."""
+
+MOST_HOLLOW = 200
+_LONGEST_HOLLOW = 1000
+"""So many of a file system are carried by themselves, those with the most holes, and with names of
+so many bytes at most: rsync is told each of them."""
+
+MOST_HOLES = 1 << 40
+"""Bytes of holes in the others that are read as zeros: about half an hour."""
+TOO_HOLLOW = "is not read: there are too many files that are mostly holes"
+
 
 def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None = None) -> Seen:
     """Return what can be seen of the file system whose root is at `root`.
 
     `on_file` is called with each regular file's path ('/...') and what lstat says of it. What goes
-    away meanwhile is nothing. Where more than a thousand names are unread, or one is too long to be
-    named to others, the folders that they are in stand for them.
+    away meanwhile is nothing. Of the files that are mostly holes a few are hollow, and where the
+    others have too many to be read at all, the worst of them are unread. Where more than a
+    thousand names are unread, or one is too long to be named to others, the folders that they are
+    in stand for them.
     """
     unread: list[Unread] = []
     encrypted: list[str] = []
+    hollow: list[tuple[int, str]] = []
     device = root.lstat().st_dev
     waiting = [("", False)]
     while waiting:
@@ -66,13 +82,15 @@ def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None 
                     below = f"{path}/{entry.name}"
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((below, is_inside))
-                    elif on_file is not None and entry.is_file(follow_symlinks=False):
-                        unread += _tell(below, entry, on_file)
+                    elif entry.is_file(follow_symlinks=False):
+                        unread += _tell(below, entry, on_file, hollow)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             unread.append(_unread(path or "/", error))
-    return Seen(unread=_few(unread), encrypted=tuple(encrypted))
+    apart, left = _set_apart(hollow)
+    unread += [Unread(path=path, why=TOO_HOLLOW, is_folder=False) for path in left]
+    return Seen(unread=_few(unread), encrypted=tuple(encrypted), hollow=apart)
 
 
 def is_open(root: Path, path: str) -> bool:
@@ -109,7 +127,10 @@ def _opened(root: Path, path: str) -> Iterator[int]:
 
 
 def _tell(
-    path: str, entry: "os.DirEntry[str]", on_file: Callable[[str, os.stat_result], None]
+    path: str,
+    entry: "os.DirEntry[str]",
+    on_file: Callable[[str, os.stat_result], None] | None,
+    hollow: list[tuple[int, str]],
 ) -> list[Unread]:
     try:
         info = entry.stat(follow_symlinks=False)
@@ -117,8 +138,26 @@ def _tell(
         return []
     except OSError as error:
         return [_unread(path, error, is_folder=False)]
-    on_file(path, info)
+    if (holes := holes_of(info)) >= HOLLOW:
+        hollow.append((holes, path))
+    if on_file is not None:
+        on_file(path, info)
     return []
+
+
+def _set_apart(hollow: list[tuple[int, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files to be carried by themselves, and those that are not carried at all."""
+    named = [each for each in hollow if len(os.fsencode(escape(each[1]))) <= _LONGEST_HOLLOW]
+    apart = sorted(named, reverse=True)[:MOST_HOLLOW]
+    others = set(hollow) - set(apart)
+    holes = sum(size for size, _ in others)
+    left = []
+    for size, path in sorted(others, reverse=True):
+        if holes <= MOST_HOLES:
+            break
+        holes -= size
+        left.append(path)
+    return tuple(path for _, path in apart), tuple(left)
 
 
 def _unread(path: str, error: OSError, *, is_folder: bool = True) -> Unread:

@@ -172,6 +172,7 @@ def _fact(path: Path, device: int) -> Fact | None:
     return Fact(
         shape=shape,
         size=info.st_size,
+        taken=info.st_blocks * 512,
         mtime_ns=info.st_mtime_ns,
         ctime_ns=info.st_ctime_ns,
         mode=stat.S_IMODE(info.st_mode),

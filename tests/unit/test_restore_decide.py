@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.model.comparison import compare, merged, settled
+from rescue.model.comparison import compare, merged, room_of, settled
 from rescue.model.filesystem import FsKind
 from rescue.model.restore import Piece
 from rescue.model.twin import Decision, Fact, Shape, Twin, decide, same_owner
@@ -27,6 +27,17 @@ LINK = replace(FILE, shape=Shape.LINK, target="a")
 FOLDER = replace(FILE, shape=Shape.FOLDER, mode=0o755)
 PIPE = replace(FILE, shape=Shape.SPECIAL)
 LATER = replace(FILE, mtime_ns=SINCE + HOUR, ctime_ns=SINCE + HOUR, size=6)
+
+
+def test_a_file_that_is_mostly_holes_takes_what_is_in_it() -> None:
+    sparse = Fact(
+        shape=Shape.FILE, size=1 << 44, taken=5000, mtime_ns=1, ctime_ns=1, mode=0o644, uid=1, gid=1
+    )
+    assert room_of(sparse) == 8192
+    assert room_of(replace(sparse, taken=None)) == 1 << 44
+    assert room_of(replace(sparse, size=100)) == 4096
+
+
 HOMES = Piece(
     tree="/home",
     mount_point="/home",
