@@ -14,7 +14,8 @@ from rescue.apply.grub import install_grub
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
 from rescue.apply.swapfile import make_swap_file
-from rescue.apply.sync import prune, remove_waiting, sync
+from rescue.apply.sync import prune, sync
+from rescue.apply.waiting import remove_waiting
 from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant

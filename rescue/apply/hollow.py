@@ -14,10 +14,11 @@ from pathlib import Path
 from rescue.apply.work import TreeWork
 from rescue.errors import FullError
 from rescue.model.event import Notice
-from rescue.model.unread import Unread
+from rescue.model.unread import Seen, Unread
 from rescue.system.files import copy_times, sync_filesystem
 from rescue.system.holes import copy_with_holes, same_but_content
-from rescue.system.rsync import SyncJob
+from rescue.system.rsync import SyncJob, escape
+from rescue.system.rsyncfilter import matcher
 from rescue.system.sourcetree import OF_THE_DISK
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -26,6 +27,16 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 def hidden(paths: Iterable[str]) -> tuple[Unread, ...]:
     """Return these files as what rsync neither sends nor deletes."""
     return tuple(Unread(path=path, why="is carried by itself", is_folder=False) for path in paths)
+
+
+def hollow_of(seen: Seen, job: SyncJob) -> tuple[str, ...]:
+    """Return the hollow files that a job is about."""
+    is_kept, named = matcher(job.keep), matcher(map(escape, job.paths or ("/",)))
+    return tuple(
+        path
+        for path in seen.hollow
+        if not is_kept(path) and not seen.hides(path) and (job.paths is None or named(path))
+    )
 
 
 def carry_hollow(

@@ -1,8 +1,5 @@
 """Steps that copy: one file system onto its twin with rsync, and what its ending means."""
 
-import os
-import shutil
-import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +9,14 @@ from rescue.apply.bootset import (
     no_kernel_fits,
     places_on,
 )
-from rescue.apply.hollow import carry_hollow, hidden
+from rescue.apply.hollow import carry_hollow, hidden, hollow_of
 from rescue.apply.initramfs import drop_old
 from rescue.apply.names import listed
 from rescue.apply.ownfiles import OWN_PATHS
 from rescue.apply.pace import pacer
 from rescue.apply.room import follow_renames, make_way
 from rescue.apply.started import named_kernels
+from rescue.apply.waiting import remove_waiting
 from rescue.apply.work import TreeWork
 from rescue.apply.workspace import Workspace
 from rescue.errors import FullError, RescueError
@@ -28,9 +26,8 @@ from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, SyncJob
-from rescue.system.rsyncfilter import matcher
 from rescue.system.run import Result
-from rescue.system.sourcetree import LOCKED, is_open, look_over
+from rescue.system.sourcetree import LOCKED, few, is_open, look_over
 from rescue.units import human_bytes
 
 NOT_LOOKED = Seen()
@@ -67,25 +64,17 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     careful = replace(step, deletions=step.deletions and not work.failing)
     job = job_of(careful, work.workspace, seen)
     first = careful.tight and careful.deletions
+    before = len(work.unreadable)
     tally = _tightly(job, step.mount_point, work) if first else _roomily(job, step, work)
+    tally.deletions += _delete_beside(work.unreadable[before:], job, step.mount_point, work)
     work.workspace.complete_tree()
-    carry_hollow(_hollow(seen, job), job, step.mount_point, work)
+    carry_hollow(hollow_of(seen, job), job, step.mount_point, work)
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
         setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
     deleted = tally.deletions + _delete_in_encrypted(careful, seen, work)
     return (
         f"{tally.changed + tally.created} of {tally.files_total} files, "
         f"{human_bytes(tally.bytes_changed)}, {deleted} deleted"
-    )
-
-
-def _hollow(seen: Seen, job: SyncJob) -> tuple[str, ...]:
-    """Return the hollow files that the job is about."""
-    is_kept, named = matcher(job.keep), matcher(map(rsync.escape, job.paths or ("/",)))
-    return tuple(
-        path
-        for path in seen.hollow
-        if not is_kept(path) and not seen.hides(path) and (job.paths is None or named(path))
     )
 
 
@@ -103,6 +92,23 @@ def _tell_unread(mount_point: str, path: str, why: str, work: TreeWork) -> None:
     whole = f"{mount_point.rstrip('/')}{path}"
     work.unreadable.append(whole)
     work.emit(Notice(message=f"{whole} {why}; the mirror keeps what it has of it"))
+
+
+def _delete_beside(unreadable: list[str], job: SyncJob, mount_point: str, work: TreeWork) -> int:
+    """Delete once more where rsync has met what it could not read; return how many.
+
+    It deletes nothing any more from then on. Whoever swaps or nests folders while he is read keeps
+    nobody else's deletions: only what is below those names stays.
+    """
+    if not unreadable or not job.deletions or job.first or work.failing:
+        return 0
+    said = f"deletions of {mount_point} once more, but for what could not be read"
+    work.emit(Notice(message=said))
+    root = mount_point.rstrip("/")
+    names = (rsyncsums.unescape(path.removeprefix(root)) for path in unreadable)
+    beside = tuple(Unread(path=name, why="was not read", is_folder=False) for name in names)
+    again = replace(job, unread=(*job.unread, *few(beside)), checksum=False)
+    return _carry_out(again, mount_point, work).deletions
 
 
 def _delete_in_encrypted(step: SyncTree, seen: Seen, work: TreeWork) -> int:
@@ -244,31 +250,6 @@ def _is_hidden(path: str, work: TreeWork) -> bool:
     """Whether a path of the whole tree could not be seen on the source."""
     pair, inside = work.workspace.pair_of(path)
     return work.seen.get(pair.mount_point, NOT_LOOKED).hides(inside)
-
-
-def remove_waiting(target: Path, name: str, *, source: Path | None = None) -> int:
-    """Remove the folders of that name in which new content waits; return how many there were.
-
-    Only what rsync made is one: a folder of root's alone (man 1 rsync, --partial-dir). With a
-    `source` what it has, too, stays: whoever knows the name may have made it, and the run makes it
-    equal.
-    """
-    removed = 0
-    for folder, inside, _ in os.walk(target):
-        if name not in inside:
-            continue
-        place = Path(folder) / name
-        twin = source / place.relative_to(target) if source is not None else None
-        if _is_roots_own(place) and (twin is None or not os.path.lexists(twin)):
-            inside.remove(name)
-            shutil.rmtree(place)
-            removed += 1
-    return removed
-
-
-def _is_roots_own(folder: Path) -> bool:
-    seen = folder.lstat()
-    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == 0 and not seen.st_mode & 0o077
 
 
 def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:

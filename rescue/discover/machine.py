@@ -19,7 +19,7 @@ from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
-from rescue.system import blockinfo, btrfs, udev
+from rescue.system import blockinfo, btrfs, rsync, udev
 from rescue.system.nodes import DiskNode, OtherNode
 from rescue.system.run import which
 
@@ -56,6 +56,7 @@ def discover() -> Machine:
         linked_files=linked_files(),
         devices=(*(other.device for other in others), *not_in_the_table(nodes, disks)),
         unanswered=opened.unanswered,
+        rsync=rsync.version(),
     )
 
 

@@ -23,7 +23,8 @@ class Machine:
     the block devices that are neither a disk nor a partition of one; `unanswered` are mount points
     of the system's disk that are mounted on demand, and where nothing was mounted when they were
     opened. `damage` are sentences on what cannot be read of what a mirror carries below /.rescue on
-    the running root: where no record could be read, `running_mirror` is None all the same.
+    the running root: where no record could be read, `running_mirror` is None all the same. `rsync`
+    is the version of the installed one, (0, 0) where it does not say.
     """
 
     version: int = MACHINE_VERSION
@@ -42,6 +43,7 @@ class Machine:
     linked_files: tuple[LinkedFile, ...] = ()
     devices: tuple[Device, ...] = ()
     unanswered: tuple[str, ...] = ()
+    rsync: tuple[int, int] = (0, 0)
     damage: tuple[str, ...] = ()
 
     def disk_at(self, path: str) -> Disk | None:

@@ -28,6 +28,9 @@ from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
 from rescue.plan.leaveout import without_waiting
 from rescue.plan.survey import Survey
 
+_MENDED = (3, 5)
+"""The version of rsync that mended what users could make of links (Debian's security updates)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -89,7 +92,18 @@ def run_steps(
     steps += files
     steps += _boot_steps(machine, found, record, esp=esp, distributor=distributor, role=role)
     steps += _last_steps(looked_at, record, first=first)
-    return Run(steps=tuple(steps), notes=notes)
+    return Run(steps=tuple(steps), notes=(*notes, *_notes(machine)))
+
+
+def _notes(machine: Machine) -> tuple[str, ...]:
+    """Say where a program is older than it should be."""
+    if not (0, 0) < machine.rsync < _MENDED:
+        return ()
+    major, minor = machine.rsync
+    return (
+        f"rsync {major}.{minor} is installed, which follows links where later ones do not: the "
+        "kernel refuses them to it here, and nowhere else ('apt install rsync' upgrades it)",
+    )
 
 
 def _last_steps(

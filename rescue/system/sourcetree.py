@@ -6,7 +6,7 @@ grow with the number of files. Nothing is followed, and no border to another fil
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +90,7 @@ def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None 
             unread.append(_unread(path or "/", error))
     apart, left = _set_apart(hollow)
     unread += [Unread(path=path, why=TOO_HOLLOW, is_folder=False) for path in left]
-    return Seen(unread=_few(unread), encrypted=tuple(encrypted), hollow=apart)
+    return Seen(unread=few(unread), encrypted=tuple(encrypted), hollow=apart)
 
 
 def is_open(root: Path, path: str) -> bool:
@@ -169,7 +169,7 @@ def _unread(path: str, error: OSError, *, is_folder: bool = True) -> Unread:
     )
 
 
-def _few(unread: list[Unread]) -> tuple[Unread, ...]:
+def few(unread: Sequence[Unread]) -> tuple[Unread, ...]:
     """Return the same in fewer and shorter names, if need be: what stands for more keeps more.
 
     The deepest go first, so that nobody's thousand folders stand for somebody else's.
@@ -186,7 +186,7 @@ def _few(unread: list[Unread]) -> tuple[Unread, ...]:
     return tuple(unread)
 
 
-def _are_many(unread: list[Unread]) -> bool:
+def _are_many(unread: Sequence[Unread]) -> bool:
     return len(unread) > _MOST or sum(_length(each) for each in unread) > _MOST_BYTES
 
 

@@ -175,7 +175,10 @@ def test_a_folder_that_becomes_a_link_while_it_is_read_brings_nobodys_secret(
     secret.mkdir(parents=True, mode=0o700)
     (secret / "letter").write_bytes(b"a secret of root's")
     eve = home_of(pair.root / "home")
+    (pair.root / "home/zoe").mkdir()
+    (pair.root / "home/zoe/gone").write_bytes(b"1")
     night(pair, pair.plan(first=True))
+    (pair.root / "home/zoe/gone").unlink()
 
     def lay() -> None:
         # In the order of names: while the first one is on its way, the second was listed.
@@ -208,6 +211,7 @@ def test_a_folder_that_becomes_a_link_while_it_is_read_brings_nobodys_secret(
         found = {str(path): path.read_bytes() for path in copied if path.exists()}
         assert b"a secret of root's" not in found.values(), found
         assert (mirror / "home/eve/a-large").read_bytes() == (eve / "a-large").read_bytes()
+        assert not (mirror / "home/zoe/gone").exists(), "nobody else's deletions are kept by it"
     assert said["unreadable"] == ["/home/eve/b/letter"]
 
 

@@ -475,3 +475,18 @@ def test_grub_goes_to_the_recorded_platforms_only() -> None:
     there = enrolled(TableKind.MBR)
     steps = planned(there).steps
     assert tuple(s.platform for s in steps if isinstance(s, InstallGrub)) == record.platforms
+
+
+@pytest.mark.parametrize(
+    ("version", "said"), [((0, 0), False), ((3, 2), True), ((3, 5), False), ((4, 0), False)]
+)
+def test_an_rsync_that_follows_more_links_than_later_ones_is_said(
+    version: tuple[int, int], said: bool
+) -> None:
+    there = enrolled()
+    plan = planned(changed(there, replace(there.machine, rsync=version)))
+    assert any("follows links" in note for note in plan.notes) is said
+
+
+def test_each_run_has_its_own_name_for_new_content() -> None:
+    assert planned(enrolled(), MirrorRequest(partial=".rescue~x")).record.partial == ".rescue~x"

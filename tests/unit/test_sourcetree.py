@@ -11,8 +11,8 @@ from rescue.system.sourcetree import (
     MOST_HOLES,
     MOST_HOLLOW,
     TOO_DEEP,
-    _few,
     _set_apart,
+    few,
     look_over,
 )
 
@@ -30,10 +30,10 @@ def test_every_regular_file_is_told_and_nothing_is_followed(tmp_path: Path) -> N
 
 def test_many_unread_folders_of_one_user_stand_for_nobody_elses() -> None:
     eve = [Unread(path=f"/home/eve/a/{number}/b", why="w") for number in range(3000)]
-    few = _few([*eve, Unread(path="/home/anna", why="locked")])
-    assert [each.path for each in few] == ["/home/eve/a", "/home/anna"]
+    fewer = few([*eve, Unread(path="/home/anna", why="locked")])
+    assert [each.path for each in fewer] == ["/home/eve/a", "/home/anna"]
     deep = Unread(path="/home/eve" + "/n" * 2000, why="w", failing=True)
-    (short,) = _few([deep])
+    (short,) = few([deep])
     assert len(short.path) <= 3500
     assert deep.path.startswith(short.path)
     assert short.failing
@@ -41,12 +41,12 @@ def test_many_unread_folders_of_one_user_stand_for_nobody_elses() -> None:
 
 def test_a_name_that_is_longer_as_a_pattern_is_as_long_as_that() -> None:
     """rsync takes no rule of more than 4,096 bytes, and the kernel no command of 2 MiB."""
-    (short,) = _few([Unread(path="/home/eve" + "/***" * 900, why="w")])
+    (short,) = few([Unread(path="/home/eve" + "/***" * 900, why="w")])
     assert len(escape(short.path)) <= 3500
     many = [Unread(path=f"/home/eve/{number}{'/d' * 1500}", why="w") for number in range(900)]
-    few = _few([*many, Unread(path="/home/anna", why="locked")])
-    assert sum(len(each.path) for each in few) <= 512 * 1024
-    assert few[-1].path == "/home/anna"
+    fewer = few([*many, Unread(path="/home/anna", why="locked")])
+    assert sum(len(each.path) for each in fewer) <= 512 * 1024
+    assert fewer[-1].path == "/home/anna"
 
 
 def test_a_folder_whose_names_make_a_path_too_long_is_unread(tmp_path: Path) -> None:
