@@ -43,8 +43,9 @@ _LONGEST_HOLLOW = 1000
 """So many of a file system are carried by themselves, those with the most holes, and with names of
 so many bytes at most: rsync is told each of them."""
 
-MOST_HOLES = 1 << 40
-"""Bytes of holes in the others that are read as zeros: about half an hour."""
+FEW_HOLES, MOST_HOLES = 1 << 36, 1 << 40
+"""Bytes of holes in all others that are read as zeros: so few of them are (in two minutes) that no
+file is set apart for them, and more (in half an hour) are not read."""
 TOO_HOLLOW = "is not read: there are too many files that are mostly holes"
 
 
@@ -147,17 +148,21 @@ def _tell(
 
 def _set_apart(hollow: list[tuple[int, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the files to be carried by themselves, and those that are not carried at all."""
-    named = [each for each in hollow if len(os.fsencode(escape(each[1]))) <= _LONGEST_HOLLOW]
-    apart = sorted(named, reverse=True)[:MOST_HOLLOW]
-    others = set(hollow) - set(apart)
-    holes = sum(size for size, _ in others)
-    left = []
-    for size, path in sorted(others, reverse=True):
-        if holes <= MOST_HOLES:
+    apart: list[str] = []
+    left: list[str] = []
+    holes = sum(size for size, _ in hollow)
+    for size, path in sorted(hollow, reverse=True):
+        if holes <= FEW_HOLES:
             break
+        can_be_told = len(os.fsencode(escape(path))) <= _LONGEST_HOLLOW
+        if can_be_told and len(apart) < MOST_HOLLOW:
+            apart.append(path)
+        elif holes > MOST_HOLES:
+            left.append(path)
+        else:
+            continue
         holes -= size
-        left.append(path)
-    return tuple(path for _, path in apart), tuple(left)
+    return tuple(apart), tuple(left)
 
 
 def _unread(path: str, error: OSError, *, is_folder: bool = True) -> Unread:

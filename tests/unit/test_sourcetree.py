@@ -7,6 +7,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.unread import Seen, Unread
 from rescue.system.rsync import SyncJob, escape, what
 from rescue.system.sourcetree import (
+    FEW_HOLES,
     HOLLOW,
     MOST_HOLES,
     MOST_HOLLOW,
@@ -97,18 +98,21 @@ def test_what_is_unread_is_neither_sent_nor_deleted() -> None:
 
 
 def test_those_with_the_most_holes_are_set_apart_and_the_others_read_within_bounds() -> None:
-    few = [(HOLLOW + number, f"/vm/{number}") for number in range(MOST_HOLLOW)]
-    assert _set_apart(few) == (tuple(path for _, path in reversed(few)), ())
-    small = [(HOLLOW, f"/db/{number}") for number in range(5000)]
-    assert _set_apart([*small, *few])[1] == ()
+    few_holes = [(HOLLOW, f"/db/{number}") for number in range(5000)]
+    assert _set_apart(few_holes) == ((), ())
+    disk = (FEW_HOLES, "/vm/disk")
+    assert _set_apart([*few_holes, disk]) == (("/vm/disk",), ())
+    disks = [(MOST_HOLES // 300, f"/vm/{number:03}") for number in range(300)]
+    apart, left = _set_apart(disks)
+    assert (len(apart), left) == (MOST_HOLLOW, ())
     large = [(MOST_HOLES // 2, f"/eve/{number}") for number in range(MOST_HOLLOW + 4)]
-    apart, left = _set_apart([*small, *large])
+    apart, left = _set_apart([*few_holes, *large])
     assert len(apart) == MOST_HOLLOW
     assert len(left) == 3
     assert all(path.startswith("/eve/") for path in (*apart, *left))
 
 
 def test_a_hollow_file_whose_name_is_too_long_to_be_told_is_read_or_left() -> None:
-    long = (MOST_HOLES * 4, "/*" * 300 + "/e" * 300)
-    assert _set_apart([long]) == ((), (long[1],))
-    assert _set_apart([(HOLLOW, long[1])]) == ((), ())
+    name = "/*" * 300 + "/e" * 300
+    assert _set_apart([(MOST_HOLES * 4, name)]) == ((), (name,))
+    assert _set_apart([(MOST_HOLES, name)]) == ((), ())
