@@ -56,6 +56,9 @@ _LOOK = {
 _CALM = "errors=remount-ro"
 """What ext does with errors is in its superblock; 'panic' there would stop this machine."""
 
+_GOING_ON = "errors=continue"
+"""A mirror that is written: what cannot be read of it any more is written anew."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mounted:
@@ -108,7 +111,13 @@ def mount_argv(
     `compression` is the source's own option, where what is written takes as much room as there
     ('compress=zstd:3').
     """
-    options = look_options(kind) if access is Access.LOOK else _options(kind, access.value)
+    match access:
+        case Access.LOOK:
+            options = look_options(kind)
+        case Access.READ:
+            options = _options(kind, access.value)
+        case Access.READ_WRITE:
+            options = _options(kind, access.value, errors=_GOING_ON)
     more = f",{compression}" if compression else ""
     return ["mount", "-t", kind.value, "-o", f"{options}{more}", device, str(target)]
 
@@ -118,8 +127,8 @@ def look_options(kind: FsKind) -> str:
     return _options(kind, _LOOK[kind])
 
 
-def _options(kind: FsKind, how: str) -> str:
-    return ",".join(("noatime", SAFE, how, *((_CALM,) if kind.is_ext else ())))
+def _options(kind: FsKind, how: str, *, errors: str = _CALM) -> str:
+    return ",".join(("noatime", SAFE, how, *((errors,) if kind.is_ext else ())))
 
 
 def compression_at(target: Path) -> str:
