@@ -31,7 +31,7 @@ from rescue.model.title import title
 from rescue.system import rsync, rsyncsums
 from rescue.system.digests import Digests
 from rescue.system.files import sync_filesystem, used_on
-from rescue.system.holes import holes_of
+from rescue.system.holes import holes_at
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.rsyncsums import Compared, parse_compared
 from rescue.system.sourcetree import HOLLOW, look_over
@@ -216,7 +216,7 @@ def take_content(step: TakeContent, work: TreeWork) -> str:
     work.workspace.check_mounted(step.mount_point)
     whole = SyncTree(mount_point=step.mount_point, bandwidth_kib=step.bandwidth_kib)
     job: SyncJob = job_of(whole, work.workspace)
-    hollow = {path for path in step.paths if _is_hollow(job.source / path.lstrip("/"))}
+    hollow = {path for path in step.paths if holes_at(job.source / path.lstrip("/")) >= HOLLOW}
     carry_hollow(sorted(hollow), job, step.mount_point, work, anew=True)
     listener = Listener(pacer(job, emit=work.emit))
     with listed(path.lstrip("/") for path in step.paths if path not in hollow) as names:
@@ -233,13 +233,6 @@ def take_content(step: TakeContent, work: TreeWork) -> str:
     work.done.changed += tally.changed + tally.created
     work.done.bytes_changed += tally.bytes_changed
     return f"{tally.changed + tally.created} of {len(step.paths)} files"
-
-
-def _is_hollow(path: Path) -> bool:
-    try:
-        return holes_of(path.lstat()) >= HOLLOW
-    except OSError:
-        return False
 
 
 def _facts(path: Path, digest: bytes) -> Known | None:

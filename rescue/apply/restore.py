@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,12 @@ from rescue.model.since import Since
 from rescue.model.twin import Decision, Fact, Twin, decide, owned
 from rescue.system import mountns, rsync
 from rescue.system.files import sync_filesystem
+from rescue.system.holes import holes_at
 from rescue.system.rsync import Ending, Listener, ReturnJob
 from rescue.system.twintrees import link_on_the_way, twin_at, twins
 from rescue.units import human_bytes
+
+_MANY_ZEROS = 1 << 30  # bytes: some seconds
 
 
 @dataclass(kw_only=True)
@@ -161,13 +164,11 @@ def _bring(piece: Piece, work: _Work) -> str:
         work.users += ahead.users
         return "nothing to bring back"
     aside = set(ahead.send) if work.plan.keep_losers else set(ahead.aside)
-    plain = [path for path in ahead.send if path not in aside]
     fresh = _fresh_folder(here)
     try:
-        ended_well = _send(plain, None, piece, fresh, work)
-        if aside:
-            kept = [path for path in ahead.send if path in aside]
-            ended_well = _send_aside(kept, piece, fresh, work) and ended_well
+        ended_well = True
+        for names in _zeros_last(ahead.send, dead):
+            ended_well = _send_both(names, aside, piece, fresh, work) and ended_well
     finally:
         _clear(fresh.parent)
         sync_filesystem(here)
@@ -175,6 +176,22 @@ def _bring(piece: Piece, work: _Work) -> str:
     work.users += users
     count = sum(len(told.comes) for told in users)
     return f"{count} files, {human_bytes(sum(told.bytes_back for told in users))}"
+
+
+def _zeros_last(names: Sequence[str], dead: Path) -> tuple[list[str], list[str]]:
+    """Split names: rsync reads every zero of a hole, and nobody else shall wait for that."""
+    zeros = {name for name in names if holes_at(dead / name) >= _MANY_ZEROS}
+    return [name for name in names if name not in zeros], [name for name in names if name in zeros]
+
+
+def _send_both(
+    names: Sequence[str], aside: Set[str], piece: Piece, fresh: Path, work: _Work
+) -> bool:
+    """Bring files back; those in `aside` with what they replace put aside."""
+    ended_well = _send([name for name in names if name not in aside], None, piece, fresh, work)
+    if kept := [name for name in names if name in aside]:
+        ended_well = _send_aside(kept, piece, fresh, work) and ended_well
+    return ended_well
 
 
 def _send_aside(names: list[str], piece: Piece, fresh: Path, work: _Work) -> bool:

@@ -66,7 +66,8 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     first = careful.tight and careful.deletions
     before = len(work.unreadable)
     tally = _tightly(job, step.mount_point, work) if first else _roomily(job, step, work)
-    tally.deletions += _delete_beside(work.unreadable[before:], job, step.mount_point, work)
+    if tally.stopped and not work.failing:
+        tally.deletions += _delete_beside(work.unreadable[before:], job, step.mount_point, work)
     work.workspace.complete_tree()
     carry_hollow(hollow_of(seen, job), job, step.mount_point, work)
     for name in ("files_total", "created", "changed", "bytes_changed", "deletions"):
@@ -95,20 +96,25 @@ def _tell_unread(mount_point: str, path: str, why: str, work: TreeWork) -> None:
 
 
 def _delete_beside(unreadable: list[str], job: SyncJob, mount_point: str, work: TreeWork) -> int:
-    """Delete once more where rsync has met what it could not read; return how many.
+    """Delete what rsync did not, since it met what it could not read; return how many.
 
-    It deletes nothing any more from then on. Whoever swaps or nests folders while he is read keeps
-    nobody else's deletions: only what is below those names stays.
+    Whoever swaps or nests folders while he is read keeps nobody else's deletions: only what is
+    below those names stays.
     """
-    if not unreadable or not job.deletions or job.first or work.failing:
-        return 0
-    said = f"deletions of {mount_point} once more, but for what could not be read"
-    work.emit(Notice(message=said))
+    work.emit(Notice(message=f"deletions of {mount_point}, but for what could not be read"))
     root = mount_point.rstrip("/")
-    names = (rsyncsums.unescape(path.removeprefix(root)) for path in unreadable)
-    beside = tuple(Unread(path=name, why="was not read", is_folder=False) for name in names)
+    names = [rsyncsums.unescape(path.removeprefix(root)) for path in unreadable]
+    beside = [
+        Unread(path=name, why="was not read", is_folder=False)
+        for name in names
+        if name.startswith("/")
+    ]
     again = replace(job, unread=(*job.unread, *few(beside)), checksum=False)
-    return _carry_out(again, mount_point, work).deletions
+    tally = _carry_out(again, mount_point, work)
+    if tally.stopped:
+        said = f"not all that is gone from {mount_point} was deleted: it could not be read in peace"
+        work.emit(Notice(message=said))
+    return tally.deletions
 
 
 def _delete_in_encrypted(step: SyncTree, seen: Seen, work: TreeWork) -> int:

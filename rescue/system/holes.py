@@ -25,6 +25,14 @@ def holes_of(info: os.stat_result) -> int:
     return max(0, info.st_size - info.st_blocks * 512)
 
 
+def holes_at(path: Path) -> int:
+    """Return the same of what is there now, 0 where nothing is."""
+    try:
+        return holes_of(path.lstat())
+    except OSError:
+        return 0
+
+
 def same_but_content(source: Path, copy: Path) -> bool:
     """Whether a copy has size, times, owner, rights and attributes of its source.
 

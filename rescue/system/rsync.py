@@ -343,15 +343,20 @@ def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
 
 @dataclass(kw_only=True)
 class Tally:
-    """What one rsync did (or would do); `changed` are regular files that were there before."""
+    """What one rsync did (or would do); `changed` are regular files that were there before.
+
+    `stopped` is true where it deleted nothing any more, after an error of reading.
+    """
 
     files_total: int = 0
     created: int = 0
     changed: int = 0
     bytes_changed: int = 0
     deletions: int = 0
+    stopped: bool = False
 
 
+_STOPPED = "IO error encountered -- skipping file deletion"
 _STATS = {
     "Number of files": "files_total",
     "Number of created files": "created",
@@ -396,6 +401,8 @@ class Listener:
             self._advance(int(far[1]), int(far[2]) / 100, far[3], listed=_LISTED.search(text))
         elif (stat := _STAT.match(text)) and stat[1] in _STATS:
             setattr(self.tally, _STATS[stat[1]], int(stat[2]))
+        elif text == _STOPPED:
+            self.tally.stopped = True
 
     def _advance(
         self, size: int, share: float, rate: str, *, listed: "re.Match[str] | None"

@@ -122,3 +122,19 @@ def test_a_fuse_mount_that_came_after_the_plan_is_in_nobodys_way(night: Night, p
     with fuse_mount(night.home / "eve/folder", uid=EVE):
         assert night.restored().complete
     assert post.missing(night.home) == []
+
+
+def test_a_file_of_terabytes_of_holes_takes_no_room_and_keeps_nobody_waiting(
+    night: Night, post: Post
+) -> None:
+    with night.alive() as alive, (alive / "home/anna/disk").open("wb") as file:
+        # More than the file system holds; in a real one, of hours of zeros.
+        file.truncate(2 << 30)
+        file.seek(1 << 30)
+        file.write(b"island")
+    plan = night.planned()
+    assert plan.room[0].needed < 64 << 20
+    assert night.restored().complete
+    assert post.missing(night.home) == []
+    back = (night.home / "anna/disk").stat()
+    assert (back.st_size, back.st_blocks < 4096) == (2 << 30, True)

@@ -279,3 +279,13 @@ def test_a_folder_whose_name_ends_like_an_error_is_no_full_mirror() -> None:
     said = "could not make way for new regular file: home/anna/a (28)\n"
     seen = parse_complaints(said, source=JOB.source, shown_as="/")
     assert (seen.full, seen.kept) == (False, ("/home/anna/a (28)",))
+
+
+def test_a_run_that_deletes_no_more_says_so() -> None:
+    for line, stopped in (
+        ("IO error encountered -- skipping file deletion", True),
+        (">f+++++++++|0|IO error encountered -- skipping file deletion", False),
+    ):
+        listener = Listener(lambda _: None)
+        listener.line(line)
+        assert listener.tally.stopped is stopped
