@@ -134,6 +134,7 @@ def _plan(settings: config.Config) -> SchedulePlan | tuple[Refusal, ...]:
         command=_own_command(),
         templates={name: folder.joinpath(name).read_text("utf-8") for name in TEMPLATES},
         found=read_files(PATHS),
+        metrics=settings.alarm.metrics,
         disks=tuple(
             PluggedDisk(name=record.name, partuuid=record.root.mirror_partuuid)
             for record in known_records(settings)

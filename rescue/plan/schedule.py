@@ -79,11 +79,12 @@ def schedule_files(
     command: str,
     templates: Mapping[str, str],
     disks: Sequence[PluggedDisk] = (),
+    metrics: str = "",
 ) -> tuple[ScheduleFile, ...]:
     """Return the files of a schedule, filled in.
 
     `command` is the absolute path of rescue; `templates` are texts by file name; `disks` are the
-    enrolled mirrors'.
+    enrolled mirrors'; `metrics` is the folder that the look at the age writes them to, '' for none.
     """
     values = {
         "@command@": command,
@@ -91,6 +92,7 @@ def schedule_files(
         "@delay@": str(settings.random_delay_minutes),
         "@prove@": "yes" if settings.prove else "no",
         "@after@": f"OnSuccess={PROVE_SERVICE}" if settings.prove else "# No proof follows.",
+        "@metrics@": f"ReadWritePaths={unit_path(metrics)}" if metrics else "# No metrics.",
     }
 
     def filled(name: str) -> str:
@@ -109,6 +111,18 @@ def schedule_files(
         return files
     rules = _rules(templates[RULES_TEMPLATE], disks)
     return (*files, ScheduleFile(path=PLUGGED_RULES, text=rules))
+
+
+def unit_path(path: str) -> str:
+    """Return a path, which need not be there, as a word of a unit's line (man 7 systemd.syntax)."""
+    shown = "".join(
+        char if char.isprintable() and char not in '"\\' else _escaped(char) for char in path
+    )
+    return f'"-{shown.replace("%", "%%")}"'
+
+
+def _escaped(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def _rules(template: str, disks: Sequence[PluggedDisk]) -> str:
@@ -132,13 +146,20 @@ def plan_schedule(
     templates: Mapping[str, str],
     found: Mapping[str, str],
     disks: Sequence[PluggedDisk] = (),
+    metrics: str = "",
 ) -> SchedulePlan | tuple[Refusal, ...]:
     """Return what an installation writes, or every reason against it.
 
-    `found` are the texts of those of PATHS that exist; `disks` are the enrolled mirrors'.
+    `found` are the texts of those of PATHS that exist; `disks` are the enrolled mirrors';
+    `metrics` is the folder that the look at the age writes them to, '' for none.
     """
     files = schedule_files(
-        settings, starter=starter, command=command, templates=templates, disks=disks
+        settings,
+        starter=starter,
+        command=command,
+        templates=templates,
+        disks=disks,
+        metrics=metrics,
     )
     wanted = [file.path for file in files]
     refusals = [

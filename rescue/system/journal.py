@@ -86,9 +86,14 @@ def _write(priority: int, message: str, what: MessageId | None, fields: dict[str
 
 
 def last_lines_argv(unit: str, count: int) -> list[str]:
-    """Return the command that prints the end of a unit's journal (man 1 journalctl)."""
+    """Return the command that prints the end of a unit's journal (man 1 journalctl).
+
+    Of root's processes alone: that field is the journal's own, and nobody can forge it (man 7
+    systemd.journal-fields). An entry by systemd on a unit is root's, too.
+    """
     return [
         "journalctl",
+        "_UID=0",
         f"--unit={unit}",
         f"--lines={count}",
         "--output=short-iso",

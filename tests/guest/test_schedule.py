@@ -134,7 +134,12 @@ def a_missed_night_is_caught_up(server: Guest) -> None:
 
 
 def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
-    mail_system = "#!/bin/sh\ncat > /run/mail\n"
+    # As mail systems do: it becomes a user of its own, and its programs' set-group-ID bits count.
+    mail_system = (
+        "#!/bin/sh\ngrep NoNewPrivs /proc/self/status > /run/rights\n"
+        "setpriv --reuid=daemon --regid=daemon --clear-groups id -un >> /run/rights\n"
+        "cat > /run/mail\n"
+    )
     server.run(
         "cat > /usr/sbin/sendmail && chmod 755 /usr/sbin/sendmail", input_=mail_system.encode()
     )
@@ -150,6 +155,7 @@ def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
     errors = "journalctl --identifier rescue --priority err --output cat"
     assert "WARNING: server runs from its first disk" in server.run(errors).stdout
     server.run("until grep -q 'rescue status' /run/mail; do sleep 1; done")
+    assert server.run("cat /run/rights").stdout.split() == ["NoNewPrivs:", "0", "daemon"]
     mail = server.run("cat /run/mail").stdout
     assert "To: root" in lines(mail)
     assert "Subject: rescue on server: the mirror is not as it should be" in lines(mail)

@@ -1,6 +1,7 @@
 """The files of a schedule as the programs read them that they are for: systemd, and a shell."""
 
 import os
+import re
 import shutil
 import subprocess
 from importlib.resources import files
@@ -63,6 +64,39 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
     )
     about_ours = [line for line in done.stderr.splitlines() if "rescue-" in line]
     assert (done.returncode, about_ours) == (0, [])
+
+
+SECURITY = Path(__file__).parents[2] / "docs/security.md"
+
+
+def exposure(unit: Path) -> float:
+    """Return how much of the machine a unit is exposed to, as systemd counts (0 to 10)."""
+    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    (figure,) = re.findall(r"Overall exposure level for \S+: ([0-9.]+) ", done.stdout)
+    return float(figure)
+
+
+def version() -> int:
+    argv = ["systemd-analyze", "--version"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    return int(re.findall(r"^systemd ([0-9]+)", said)[0])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_handbook_says_how_exposed_each_unit_is(tmp_path: Path) -> None:
+    """The figures are those of Debian 12's systemd; later ones count other things, too."""
+    if version() != 252:
+        pytest.skip(f"systemd {version()} counts otherwise than 252")
+    figures = {}
+    for file in plan_of(Starter.SYSTEMD, tmp_path).files:
+        if file.path.endswith(".service"):
+            unit = tmp_path / Path(file.path).name
+            unit.write_text(file.text)
+            figures[unit.name] = exposure(unit)
+    told = re.findall(r"^\| `(rescue-\S+\.service)` \| ([0-9.]+) \|", SECURITY.read_text(), re.M)
+    assert {name: float(figure) for name, figure in told} == figures
+    assert max(figures["rescue-overdue.service"], figures["rescue-failed@.service"]) < 5
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")

@@ -16,6 +16,7 @@ from rescue.errors import ExitCode, RescueError
 from rescue.model.finding import Refusal
 from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.model.schedule import (
+    FAILED_SERVICE,
     MIRROR_SERVICE,
     OVERDUE_SERVICE,
     PLUGGED_SERVICE,
@@ -50,7 +51,7 @@ from rescue.ui.schedule import plan_lines, state_lines
 from tests.builders import enrolled
 
 COMMAND = "/usr/local/sbin/rescue"
-PLACES = ("@at@", "@delay@", "@command@", "@after@", "@prove@")
+PLACES = ("@at@", "@delay@", "@command@", "@after@", "@prove@", "@metrics@")
 PLUGGED = ScheduleSettings(when_plugged=True)
 TWO_DISKS = (
     PluggedDisk(name="attic", partuuid="50bce111-0000-4000-8000-000000000004"),
@@ -149,6 +150,7 @@ def planned(
     command: str = COMMAND,
     found: dict[str, str] | None = None,
     disks: tuple[PluggedDisk, ...] = (),
+    metrics: str = "",
 ) -> SchedulePlan | tuple[Refusal, ...]:
     return plan_schedule(
         settings or ScheduleSettings(),
@@ -157,6 +159,7 @@ def planned(
         templates=TEXTS,
         found=found or {},
         disks=disks,
+        metrics=metrics,
     )
 
 
@@ -244,6 +247,23 @@ HARMFUL = (
 def test_the_sandbox_hides_nothing_that_is_mirrored(option: str, service: str) -> None:
     text = texts(plan_of(settings=PLUGGED))[f"{UNIT_FOLDER}/{service}"]
     assert not any(line.startswith(f"{option}=") for line in text.splitlines())
+
+
+def test_the_look_at_the_age_may_write_metrics_where_they_are_asked_for() -> None:
+    path = f"{UNIT_FOLDER}/{OVERDUE_SERVICE}"
+    found = texts(plan_of(metrics='/srv/a b%n"c'))
+    assert r'ReadWritePaths="-/srv/a b%%n\x22c"' in found[path].splitlines()
+    assert found[path].count("ReadWritePaths=") == 2
+    plain = plan_of()
+    assert texts(plain)[path].count("ReadWritePaths=") == 1
+    assert installed(plain, found) is Installed.OUTDATED
+
+
+def test_what_tells_people_may_run_any_mail_system() -> None:
+    """Postfix's postdrop is set-group-ID, Exim is set-user-ID and delivers into homes at once."""
+    unit = texts(plan_of())[f"{UNIT_FOLDER}/{FAILED_SERVICE}"].splitlines()
+    assert not any(line.startswith(("NoNewPrivileges", "ProtectHome")) for line in unit)
+    assert "ProtectSystem=full" in unit
 
 
 def test_each_mirror_has_its_rule_and_no_placeholder_is_left() -> None:
@@ -435,7 +455,8 @@ def test_the_commands_are_lists() -> None:
         "a.timer",
     ]
     assert systemd.show_argv("a.service")[-2:] == ["--timestamp=unix", "a.service"]
-    assert last_lines_argv("a.service", 40)[:3] == ["journalctl", "--unit=a.service", "--lines=40"]
+    by_root = ["journalctl", "_UID=0", "--unit=a.service", "--lines=40"]
+    assert last_lines_argv("a.service", 40)[:4] == by_root
     assert mail_argv("/usr/sbin/sendmail") == ["/usr/sbin/sendmail", "-t", "-oi"]
 
 
