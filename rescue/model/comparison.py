@@ -1,5 +1,6 @@
 """Two trees compared name by name: what would come back of whom, and how much room it takes."""
 
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -21,7 +22,8 @@ class Comparison:
     `send` are the names to bring, parents first, relative to the file system's root; `aside` are
     those of them whose replaced twin is put aside in any case. `newest` are pairs of time (seconds)
     and absolute path; `owners` are the user numbers (as they are here) of what comes. `borders` are
-    absolute paths where a btrfs subvolume of the dead disk begins: none comes back.
+    absolute paths where a btrfs subvolume of the dead disk begins: none comes back. `with_rights`
+    are files (absolute paths) that are set-user-ID or set-group-ID there: they come without that.
     """
 
     users: tuple[Told, ...]
@@ -34,6 +36,7 @@ class Comparison:
     future_here: tuple[str, ...]
     owners: frozenset[int] = frozenset()
     borders: tuple[str, ...] = ()
+    with_rights: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -78,6 +81,7 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
     future: tuple[list[str], list[str]] = ([], [])
     owners: set[int] = set()
     borders: list[str] = []
+    rights: list[str] = []
     needed = 0
     for twin in twins:
         decision = decide(twin, since_ns=since_ns, now_ns=now_ns)
@@ -96,6 +100,8 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         if decision is Decision.DOUBTFUL:
             aside.append(twin.path)
         owners.add(twin.there.uid)
+        if twin.there.shape is Shape.FILE and twin.there.mode & _RIGHTS:
+            rights.append(absolute(piece, twin.path))
         if twin.there.shape is not Shape.FOLDER:
             newest.append((twin.there.mtime_ns / 1e9, absolute(piece, twin.path)))
             newest = sorted(newest, reverse=True)[:NEWEST]
@@ -110,8 +116,11 @@ def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) 
         future_here=tuple(future[1]),
         owners=frozenset(owners),
         borders=tuple(borders),
+        with_rights=tuple(rights),
     )
 
+
+_RIGHTS = stat.S_ISUID | stat.S_ISGID
 
 _COMES = frozenset({Decision.NEW, Decision.UPDATE, Decision.DOUBTFUL})
 

@@ -160,6 +160,7 @@ def plan_restore(
             *start.found.notes,
             *_border_notes(compared),
             *_covered_notes(start.pieces),
+            *_rights_notes(compared),
             *_clock_notes(there, here),
             *whose.notes_for(coming),
             *notes,
@@ -307,6 +308,17 @@ def _covered_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
     return (
         f"something else is mounted here at {named}: what the dead disk has there is passed over. "
         "Unmount it and restore again where it is wanted",
+    )
+
+
+def _rights_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
+    """Say which programs come without the rights that they gave whoever runs them."""
+    paths = [path for each in compared.values() for path in each.with_rights]
+    if not paths:
+        return ()
+    return (
+        f"{len(paths)} set-user-ID or set-group-ID files come back without that bit: "
+        f"{some_of(paths)}. Set it again (chmod u+s) where you know what it is for",
     )
 
 

@@ -121,11 +121,21 @@ class ReturnJob:
     owners: Owners = field(default_factory=Owners)
 
 
+# Other rules for attributes take the place of rsync's own, which leaves out 'system.*'.
+_WITHOUT_RIGHTS = (
+    "--chmod=Fu-s,Fg-s",
+    "--filter=-x system.*",
+    "--filter=-x security.capability",
+)
+
+
 def return_argv(job: ReturnJob) -> list[str]:
     """Return the command that brings the named files back: no deletions, nothing newer replaced.
 
     Names on the way to a file are not sent: folders that are here keep what they have. A file
-    that is cut grows under another name in `fresh`, never under its own with a newer time.
+    that is cut grows under another name in `fresh`, never under its own with a newer time. No
+    program comes back with rights (set-user-ID, set-group-ID, file capabilities): what the system
+    has of them is not among what returns, and a disk or an image may be anybody's.
     """
     aside = ["--backup", f"--backup-dir={job.aside}"] if job.aside else []
     return [
@@ -135,6 +145,7 @@ def return_argv(job: ReturnJob) -> list[str]:
         # Each was looked at: what has the same size and time has another content.
         "--ignore-times",
         "--no-implied-dirs",
+        *_WITHOUT_RIGHTS,
         f"--files-from={job.names}",
         "--from0",
         f"--temp-dir={job.fresh}",

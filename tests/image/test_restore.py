@@ -404,6 +404,29 @@ def test_attributes_come_back_down_to_the_last(night: Night) -> None:
     assert report.complete
 
 
+def test_no_program_comes_back_with_rights(night: Night) -> None:
+    """A disk that is plugged in, or an image, may be anybody's: root brings nobody's root home."""
+    with night.alive() as alive:
+        folder = alive / "home/bela/team"
+        folder.mkdir()
+        folder.chmod(0o2775)
+        for name, mode in (("root", 0o4755), ("group", 0o2755), ("able", 0o755), ("plain", 0o750)):
+            write(folder / name, "program", age=5000)
+            (folder / name).chmod(mode)
+        sh("setcap", "cap_setuid+ep", str(folder / "able"))
+        os.setxattr(folder / "able", "user.note", b"kept")
+    report = night.restored()
+    here = night.home / "bela/team"
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in here.iterdir()}
+    assert modes == {"root": 0o755, "group": 0o755, "able": 0o755, "plain": 0o750}
+    assert os.listxattr(here / "able") == ["user.note"]
+    assert stat.S_IMODE(here.stat().st_mode) == 0o2775, "what is made in it is the team's"
+    (said,) = [note for note in report.notes if "without that bit" in note]
+    assert said.startswith("2 set-user-ID or set-group-ID files")
+    assert "/home/bela/team/root" in said
+    assert "able" not in said
+
+
 def test_inode_flags_come_back_and_a_file_that_is_locked_here_is_written(night: Night) -> None:
     notes = "anna/notes"
     with night.alive() as alive:
