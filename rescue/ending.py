@@ -39,9 +39,7 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     `loud` commands run unattended: how they failed goes to the system's log as well.
     """
     screen = Screen()
-    for number in _STOPS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _stop)
+    hear_signals()
     try:
         return int(command(screen))
     except (click.ClickException, click.Abort, click.exceptions.Exit):
@@ -49,6 +47,16 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
     except (Exception, KeyboardInterrupt) as caught:
         debug = bool(click.get_current_context().obj)
         return tell(caught, screen, loud=loud, debug=debug)
+
+
+def hear_signals() -> None:
+    """Let the signals that stop a program end the command with everything unwound.
+
+    What is ignored, as nohup has it, stays ignored.
+    """
+    for number in _STOPS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 def tell(caught: BaseException, screen: Screen, *, debug: bool, loud: bool = False) -> int:

@@ -298,7 +298,7 @@ def start_playing(plan: DrillPlan, folder: Path) -> "subprocess.Popen[str]":
 
 
 PLAY = """
-import signal, sys
+import sys
 from pathlib import Path
 from rescue import ending
 from rescue.codec import from_json
@@ -309,7 +309,7 @@ from rescue.model.virtual import Accel, DiskBus
 from rescue.system.accelerator import Accelerator
 
 folder = Path(sys.argv[1])
-signal.signal(signal.SIGTERM, ending._stop)
+ending.hear_signals()
 plan = from_json((folder / "plan.json").read_text(), DrillPlan, known_version=1, where="plan")
 print("begins", flush=True)
 accelerator = Accelerator(Accel.TCG)
