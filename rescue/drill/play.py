@@ -141,7 +141,7 @@ class Stage:
             screen = _screen(guest, folder / "screen.png") if trouble else b""
             if not trouble:
                 # Ended in order, so that QEMU keeps nothing of the new disk to itself.
-                guest.child.stop(seconds=_CLOSE_SECONDS)
+                guest.close_disks(seconds=_CLOSE_SECONDS)
             console = guest.console.strip() or guest.report
             boot = Boot(lines=lines, console=console, seconds=guest.seconds, trouble=trouble)
         self.audience.keep(part, boot, screen)

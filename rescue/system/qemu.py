@@ -4,7 +4,11 @@ Nothing stays when this process dies, however it does: the kernel kills QEMU wit
 QEMU needs lies in a folder that the caller lets go (`mountns.vanishing_folder`).
 """
 
+import contextlib
 import json
+import os
+import pwd
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +28,11 @@ OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 _NICE = "10"
 """It gives way, and goes on: a guest of niceness 19 stands still beside whoever is busy."""
+
+_DYNAMIC_USERS = range(61184, 65520)
+
+_MOST_SAID = 8 * 1024 * 1024
+"""Bytes of a log that are looked at; the folder that it lies in has room for more."""
 
 _CONSOLE = "console.log"
 _REPORT = "report.log"
@@ -56,11 +65,25 @@ def expect_installed(firmware: Firmware) -> None:
         )
 
 
-def qemu_argv(machine: VirtualMachine, folder: Path, accelerator: tuple[str, ...]) -> list[str]:
-    """Return QEMU's command line; its logs, sockets and variables lie in `folder`."""
+def qemu_argv(
+    machine: VirtualMachine,
+    folder: Path,
+    accelerator: tuple[str, ...],
+    *,
+    user: int | None = None,
+) -> list[str]:
+    """Return QEMU's command line; its logs, sockets and variables lie in `folder`.
+
+    It opens all that it needs, and becomes that `user` before the guest runs.
+    """
+    becomes = [] if user is None else ["-runas", f"{user}:{user}"]
+    # 'deny' would keep it from becoming that user, who has no rights to become another one.
+    elevate = "deny" if user is None else "allow"
     argv = [
-        *("nice", "-n", _NICE, QEMU, *accelerator),
-        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"),
+        # Where it writes its pictures when it is nobody: the way there is root's alone.
+        *("env", f"--chdir={folder}", "nice", "-n", _NICE, QEMU, *accelerator),
+        *becomes,
+        *("-sandbox", f"on,obsolete=deny,elevateprivileges={elevate},spawn=deny"),
         *("-machine", "q35", "-nodefaults", "-no-user-config"),
         # It stays to be asked how it went off.
         *("-action", "reboot=shutdown,shutdown=pause"),
@@ -154,11 +177,18 @@ class PoweredOn:
     @property
     def signs_of_life(self) -> int:
         """A count of what it said and of what it read from its disks and wrote to them."""
-        return len(self.console) + len(self.report) + self.qmp.transferred()
+        said = _size(self.folder / _CONSOLE) + _size(self.folder / _REPORT)
+        return said + self.qmp.transferred()
 
     def screendump(self, path: Path) -> None:
-        """Write a picture of the screen as PNG; QEMU writes it. Raises QmpError."""
-        self.qmp.execute("screendump", filename=str(path), format="png")
+        """Write a picture of the screen as PNG, into its folder; QEMU does. Raises QmpError."""
+        self.qmp.execute("screendump", filename=path.name, format="png")
+
+    def close_disks(self, *, seconds: float) -> None:
+        """End QEMU in order, so that it keeps nothing of what was written to itself."""
+        with contextlib.suppress(QmpError, OSError):
+            self.qmp.execute("quit")
+        self.child.wait(seconds=seconds)
 
 
 class Silence:
@@ -190,8 +220,11 @@ def powered_on(machine: VirtualMachine, folder: Path) -> Iterator[PoweredOn]:
         (folder / _SERCON).write_bytes(_COM2)
     started = time.monotonic()
     log = folder / "qemu.log"
-    argv = qemu_argv(machine, folder, options(emulated=machine.emulated))
-    with running(argv, log=log) as child:
+    user = _user_of_nobody()
+    if user is not None:
+        os.chown(folder, user, user)
+    argv = qemu_argv(machine, folder, options(emulated=machine.emulated), user=user)
+    with running(argv, log=log, changes_user=user is not None) as child:
         try:
             qmp = Qmp(folder / _MONITOR, alive=lambda: child.is_running)
         except QmpError as error:
@@ -202,5 +235,29 @@ def powered_on(machine: VirtualMachine, folder: Path) -> Iterator[PoweredOn]:
             qmp.close()
 
 
+def _user_of_nobody() -> int | None:
+    """Return a user number that no account and no other guest has (systemd.io/UIDS-GIDS).
+
+    None where this process cannot become another user: then it has no rights to lose either.
+    """
+    if os.geteuid() != 0:
+        return None
+    taken = {each.pw_uid for each in pwd.getpwall()}
+    return secrets.choice([number for number in _DYNAMIC_USERS if number not in taken])
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    """Return a log: of one that a guest floods the beginning and the end."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        data = file.read(_MOST_SAID // 2)
+        rest = file.seek(0, os.SEEK_END) - len(data)
+        file.seek(-min(rest, _MOST_SAID // 2), os.SEEK_END)
+        left_out = rest - min(rest, _MOST_SAID // 2)
+        note = f"\n... {left_out} bytes left out\n".encode() if left_out else b""
+        return (data + note + file.read()).decode("utf-8", "replace")

@@ -1,6 +1,7 @@
 """The one place that starts processes: argv lists, C locale, closed standard input, a timeout."""
 
 import os
+import select
 import selectors
 import shutil
 import signal
@@ -21,6 +22,11 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _MOST_OUTPUT = 256 * 1024 * 1024
 """Bytes that a program may print which is read as a whole; what prints more is not understood."""
+
+_NAMESPACE = ("unshare", "--fork", "--pid", "--kill-child", "--", "sh", "-c", '"$@"; exit', "sh")
+"""Before a command: its first process, which is not that command, dies with us by signal."""
+
+_END_SECONDS = 10.0
 
 _MOST_ERRORS = 16 * 1024 * 1024
 """Bytes that are kept of what a program says on standard error."""
@@ -241,6 +247,14 @@ class Child:
         """Whether it has not come to its end."""
         return self.process.poll() is None
 
+    def wait(self, *, seconds: float) -> bool:
+        """Wait until it has come to its end by itself; return whether it has within this time."""
+        try:
+            self.process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def stop(self, *, seconds: float) -> None:
         """Tell it to end, and kill it when it has not within this time."""
         self.process.terminate()
@@ -252,27 +266,37 @@ class Child:
 
 
 @contextmanager
-def running(argv: Sequence[str], *, log: Path) -> Iterator[Child]:
+def running(argv: Sequence[str], *, log: Path, changes_user: bool = False) -> Iterator[Child]:
     """Run a program beside the block; what it says goes to the file `log`.
 
-    It is killed at the block's end, and by the kernel when this process dies in whatever way.
-    Raises CommandError (127) where it is missing.
+    It is killed at the block's end, and by the kernel when this process dies in whatever way. One
+    that `changes_user` by itself lives in a PID namespace of its own: the kernel forgets then that
+    it shall die with its parent (man 2 prctl), but ends a namespace with its first process. Such a
+    one takes no notice of `Child.stop` before it is killed. Raises CommandError (127) where it is
+    missing.
     """
     _expect_program(argv)
+    around = _NAMESPACE if changes_user else ()
+    gone, held = os.pipe()
     with (
+        os.fdopen(gone) as last_word,
         log.open("wb") as said,
         subprocess.Popen(
-            [*_bound("KILL"), *argv],
+            [*_bound("KILL"), *around, *argv],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
             env=environment(),
+            pass_fds=(held,),
         ) as process,
     ):
+        os.close(held)
         try:
             yield Child(process=process)
         finally:
             process.kill()
+            # Whoever is left of it holds the other end.
+            select.select([last_word], [], [], _END_SECONDS)
 
 
 def on_terminal(argv: Sequence[str]) -> int:

@@ -44,6 +44,14 @@ def test_a_guest_has_no_network_and_what_it_was_given() -> None:
     assert _option(argv, "-smp") == ["2"]
 
 
+def test_it_is_nobody_when_the_guest_runs_and_gains_no_rights() -> None:
+    machine = VirtualMachine(firmware=Firmware.BIOS, memory_mib=1, cpus=1, disks=())
+    argv = qemu_argv(machine, FOLDER, TCG, user=61200)
+    assert _option(argv, "-runas") == ["61200:61200"]
+    assert "spawn=deny" in _option(argv, "-sandbox")[0]
+    assert "elevateprivileges=deny" in _option(_argv(), "-sandbox")[0]
+
+
 def test_it_stops_where_it_would_start_anew_and_can_be_asked_why() -> None:
     assert _option(_argv(), "-action") == ["reboot=shutdown,shutdown=pause"]
 
