@@ -242,6 +242,10 @@ def is_time_of_day(text: str) -> bool:
     return _TIME_OF_DAY.fullmatch(text) is not None
 
 
+def _is_plain_path(text: str) -> bool:
+    return not text or (text.startswith("/") and text.isprintable())
+
+
 def check(config: Config, *, where: str) -> None:
     """Raise UsageError that names the first key whose value cannot be meant."""
     when, alarm = config.schedule, config.alarm
@@ -262,7 +266,7 @@ def check(config: Config, *, where: str) -> None:
         ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
         ("alarm.critical_hours", alarm.critical_hours > 0, "above 0"),
         ("alarm.history_runs", alarm.history_runs > 0, "above 0"),
-        ("alarm.metrics", not alarm.metrics or alarm.metrics.startswith("/"), "a path from /"),
+        ("alarm.metrics", _is_plain_path(alarm.metrics), "a path from / in letters, or empty"),
         ("alarm.apprise", all(map(apprise.is_url, alarm.apprise)), "URLs of services"),
     ):
         if not good:

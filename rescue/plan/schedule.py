@@ -114,15 +114,13 @@ def schedule_files(
 
 
 def unit_path(path: str) -> str:
-    """Return a path, which need not be there, as a word of a unit's line (man 7 systemd.syntax)."""
-    shown = "".join(
-        char if char.isprintable() and char not in '"\\' else _escaped(char) for char in path
-    )
-    return f'"-{shown.replace("%", "%%")}"'
+    """Return a printable path, which need not be there, as a word of a unit's line.
 
-
-def _escaped(char: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+    Of these lines systemd takes quotes and backslashes away, and puts in what '%' stands for (man 7
+    systemd.syntax, man 5 systemd.unit).
+    """
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"-{quoted}"'
 
 
 def _rules(template: str, disks: Sequence[PluggedDisk]) -> str:

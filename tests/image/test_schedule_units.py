@@ -28,6 +28,7 @@ from rescue.plan.schedule import (
     installed,
     plan_removal,
     plan_schedule,
+    unit_path,
 )
 
 FOLDER = files("rescue").joinpath("templates")
@@ -64,6 +65,18 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path: Path) -> None:
     )
     about_ours = [line for line in done.stderr.splitlines() if "rescue-" in line]
     assert (done.returncode, about_ours) == (0, [])
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_reads_the_folder_of_the_metrics_as_it_is_called(tmp_path: Path) -> None:
+    """Seen in what it complains of: a path that does not begin with '/'."""
+    odd = r"""srv/a  b%n"c\d'e$f;g#ü"""
+    unit = tmp_path / "rescue-odd.service"
+    line = f"ReadWritePaths={unit_path(odd).replace('-', '', 1)}"
+    unit.write_text(f"[Service]\nType=oneshot\nExecStart=/bin/true\n{line}\n", encoding="utf-8")
+    argv = ["systemd-analyze", "verify", "--recursive-errors=no", "--man=no", str(unit)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert f"path is not absolute, ignoring: {odd}\n" in done.stderr
 
 
 SECURITY = Path(__file__).parents[2] / "docs/security.md"

@@ -251,8 +251,8 @@ def test_the_sandbox_hides_nothing_that_is_mirrored(option: str, service: str) -
 
 def test_the_look_at_the_age_may_write_metrics_where_they_are_asked_for() -> None:
     path = f"{UNIT_FOLDER}/{OVERDUE_SERVICE}"
-    found = texts(plan_of(metrics='/srv/a b%n"c'))
-    assert r'ReadWritePaths="-/srv/a b%%n\x22c"' in found[path].splitlines()
+    found = texts(plan_of(metrics=r'/srv/a b%n"c\d'))
+    assert r'ReadWritePaths="-/srv/a b%%n\"c\\d"' in found[path].splitlines()
     assert found[path].count("ReadWritePaths=") == 2
     plain = plan_of()
     assert texts(plain)[path].count("ReadWritePaths=") == 1
