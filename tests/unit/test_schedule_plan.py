@@ -223,7 +223,7 @@ def test_what_fails_is_told(service: str) -> None:
     assert "OnFailure=rescue-failed@%n.service" in text.splitlines()
 
 
-# What hides from a run what it mirrors, takes from it what it makes, or from its hooks and mails the
+# What hides from a run what it mirrors, takes from it what it makes, or takes from its mails the
 # set-user-ID bit by which Exim delivers.
 HARMFUL = (
     "DeviceAllow",
