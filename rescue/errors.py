@@ -1,5 +1,7 @@
 """What can go wrong, one class for each exit code; each error says what, why and what next."""
 
+import signal
+from contextlib import suppress
 from enum import IntEnum
 
 
@@ -39,6 +41,16 @@ class RescueError(Exception):
 def in_words(error: BaseException) -> str:
     """Return what an error says, for a record: the sentence of one of ours, else Python's."""
     return error.message if isinstance(error, RescueError) else str(error) or repr(error)
+
+
+def ending_in_words(code: int) -> str:
+    """Return how a process ended: its exit code, or (negative) the signal that ended it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = f"signal {-code}"
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+    return f"was ended by {name}"
 
 
 class UsageError(RescueError):

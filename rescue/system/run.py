@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from rescue.errors import RescueError
+from rescue.errors import RescueError, ending_in_words
 from rescue.system.pipes import Kept, Lines, exchange
 
 # cron gives a PATH without sbin; what we call must not depend on who called us.
@@ -48,9 +48,8 @@ class CommandError(RescueError):
     def __init__(self, result: Result, *, hint: str = "") -> None:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
         tail = f": {said[-1]}" if said else ""
-        super().__init__(
-            f"'{' '.join(result.argv)}' ended with exit code {result.returncode}{tail}", hint=hint
-        )
+        ended = ending_in_words(result.returncode)
+        super().__init__(f"'{' '.join(result.argv)}' {ended}{tail}", hint=hint)
         self.result = result
 
 

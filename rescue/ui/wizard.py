@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from rescue.errors import ending_in_words
 from rescue.model.disk import Disk
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
@@ -115,7 +116,7 @@ def render_news(news: Sequence[str]) -> RenderableType:
 def render_end(command: Command, code: int) -> RenderableType:
     """Return how a step ended that did not end well."""
     words = shell(command.attended)
-    return Text(f"'{words}' ended with exit code {code}. The menu offers it again.")
+    return Text(f"'{words}' {ending_in_words(code)}. The menu offers it again.")
 
 
 def _candidate(candidate: Candidate) -> list[RenderableType]:
