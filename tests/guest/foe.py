@@ -26,11 +26,11 @@ DEPTH = 24
 ODD_NAMES = (
     b"\x1b[2J\x1b[31mall is well\x1b[0m",
     b"line\nrescue: mirror MIRROR01 is complete",
-    b"[bold]markup[/bold] [/]",
+    b"[bold red]markup",
     b"latin1-\xe4\xf6",
     "right\u202eto left".encode(),
     b"%s%n$(reboot)`reboot`",
-    b"- /anna/***",
+    b"- anna***",
 )
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD, _EXCHANGE = -100, 2
@@ -68,7 +68,6 @@ def lay_links(home: Path, night: int) -> None:
 
 def lay_depth(home: Path, night: int) -> None:
     """Nest folders until no path leads to the innermost any more (PATH_MAX, 4,096 bytes)."""
-    here = os.getcwd()
     os.chdir(home)
     for _ in range(DEPTH):
         name = "deep" * 50
@@ -77,7 +76,7 @@ def lay_depth(home: Path, night: int) -> None:
         os.chdir(name)
     with open("bottom", "w") as stream:
         stream.write(f"night {night}\n")
-    os.chdir(here)
+    os.chdir("/")
 
 
 def lay_sparse(home: Path) -> None:
@@ -120,12 +119,19 @@ def lay(home: Path, night: int) -> None:
     lay_sparse(home)
     lay_set_back(home, night)
     lay_names(home, night)
-    link(home / "mailbox-link", "/root/vault")
-    box = home / "mailbox"
+    lay_box(home, night)
+    fill_quota(home)
+
+
+def lay_box(home: Path, night: int) -> None:
+    """Put back what `act` exchanges: a folder of files, and a link to what is root's."""
+    box, other = home / "mailbox", home / "mailbox-link"
+    if box.is_symlink():
+        exchange(box, other)
+    link(other, "/root/vault")
     box.mkdir(exist_ok=True)
     for number in range(200):
         (box / f"key{number}").write_text(f"night {night}\n")
-    fill_quota(home)
 
 
 _NAMED = re.compile(rb"--(?:partial-dir|temp-dir|backup-dir|suffix)=([^\0]+)")
