@@ -6,9 +6,11 @@ grow with the number of files. Nothing is followed, and no border to another fil
 
 import errno
 import os
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import accumulate, takewhile
 from pathlib import Path
 
 from rescue.model.unread import Seen, Unread
@@ -179,30 +181,48 @@ def few(unread: Sequence[Unread]) -> tuple[Unread, ...]:
 
     The deepest go first, so that nobody's thousand folders stand for somebody else's.
     """
-    while (many := _are_many(unread)) or any(_is_long(each) for each in unread):
-        deepest = max(each.path.count("/") for each in unread)
-        fewer: dict[str, Unread] = {}
-        for each in unread:
-            if _is_long(each) or (many and each.path.count("/") == deepest):
-                each = Unread(path=_above(each.path), why=each.why, failing=each.failing)
-            known = fewer.get(each.path, each)
-            fewer[each.path] = replace(each, failing=each.failing or known.failing)
-        unread = list(fewer.values())
-    return tuple(unread)
+    short = [_shortened(each) for each in unread]
+    if not _are_many(short):
+        return _merged(short)
+    depths = range(max(each.path.count("/") for each in short))
+    # What is cut less is more, so the first depth that is too much is found by halving.
+    depth = bisect_left(depths, True, key=lambda depth: _are_many(_cut(short, depth)))
+    return _cut(short, max(depth - 1, 0))
+
+
+def _shortened(each: Unread) -> Unread:
+    """Return it, or the deepest folder above it whose name is short enough for a rule."""
+    if _length(each.path) <= _LONGEST:
+        return each
+    # A component is as long as a rule has it; '/' is one byte before each.
+    ends = accumulate(_length(part) + 1 for part in each.path.split("/")[1:])
+    return _folder(each, sum(1 for _ in takewhile(lambda end: end <= _LONGEST, ends)))
+
+
+def _cut(unread: Sequence[Unread], depth: int) -> tuple[Unread, ...]:
+    """Return what lies deeper as the folder above it of that depth (0: the root), each once."""
+    return _merged(
+        [_folder(each, depth) if each.path.count("/") > depth else each for each in unread]
+    )
+
+
+def _folder(each: Unread, depth: int) -> Unread:
+    path = "/".join(each.path.split("/")[: depth + 1]) or "/"
+    return Unread(path=path, why=each.why, failing=each.failing)
+
+
+def _merged(unread: Sequence[Unread]) -> tuple[Unread, ...]:
+    fewer: dict[str, Unread] = {}
+    for each in unread:
+        known = fewer.get(each.path, each)
+        fewer[each.path] = replace(each, failing=each.failing or known.failing)
+    return tuple(fewer.values())
 
 
 def _are_many(unread: Sequence[Unread]) -> bool:
-    return len(unread) > _MOST or sum(_length(each) for each in unread) > _MOST_BYTES
+    return len(unread) > _MOST or sum(_length(each.path) for each in unread) > _MOST_BYTES
 
 
-def _above(path: str) -> str:
-    return path.rpartition("/")[0] or "/"
-
-
-def _is_long(each: Unread) -> bool:
-    return _length(each) > _LONGEST
-
-
-def _length(each: Unread) -> int:
+def _length(path: str) -> int:
     """Return the bytes of a name as rsync is told it."""
-    return len(os.fsencode(escape(each.path)))
+    return len(os.fsencode(escape(path)))
