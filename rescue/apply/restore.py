@@ -1,23 +1,20 @@
 """Bringing files back into the running system: named ones, under the grant, nothing deleted."""
 
 import os
-import shutil
-import stat
 import time
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rescue.apply.flags import Unlocked, give_back
+from rescue.apply.restorefolders import clear, losers_folder, own_names, work_folder
 from rescue.confirm import ReturnGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.comparison import Comparison, absolute, compare, in_tree, merged, settled
 from rescue.model.event import Event, Notice, Progress, StepDone, StepStarted
 from rescue.model.owners import Owners
 from rescue.model.restore import (
-    LOSERS_FOLDER,
     OWN_FOLDERS,
-    WORK_FOLDER,
     Piece,
     RestorePlan,
     RestoreReport,
@@ -135,7 +132,7 @@ def compare_now(
 
     Times are as in RestorePlan.
     """
-    skip = OWN_FOLDERS | {*piece.nested, *piece.covered}
+    skip = OWN_FOLDERS | own_names(dead) | own_names(here) | {*piece.nested, *piece.covered}
     found = twins(dead, here, inside=piece.inside, skip=skip, touched=_touched(piece, touched))
     names = owned(found, owners or Owners())
     return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())
@@ -164,13 +161,13 @@ def _bring(piece: Piece, work: _Work) -> str:
         work.users += ahead.users
         return "nothing to bring back"
     aside = set(ahead.send) if work.plan.keep_losers else set(ahead.aside)
-    fresh = _fresh_folder(here)
+    fresh = work_folder(here)
     try:
         ended_well = True
         for names in _zeros_last(ahead.send, dead):
             ended_well = _send_both(names, aside, piece, fresh, work) and ended_well
     finally:
-        _clear(fresh.parent)
+        clear(fresh)
         sync_filesystem(here)
     users = _look_again(ahead, piece, work, ended_well=ended_well)
     work.users += users
@@ -196,15 +193,14 @@ def _send_both(
 
 def _send_aside(names: list[str], piece: Piece, fresh: Path, work: _Work) -> bool:
     """Bring files whose replaced twins are put aside; an empty folder of them is not kept."""
-    folder = work.here(piece) / LOSERS_FOLDER
-    _own_folder(folder)
+    folder = losers_folder(work.here(piece))
     losers = folder / work.name
     losers.mkdir(mode=0o700, exist_ok=True)
     try:
         return _send(names, losers, piece, fresh, work)
     finally:
         if any(losers.iterdir()):
-            work.losers.append(f"{piece.mount_point.rstrip('/')}/{LOSERS_FOLDER}/{work.name}")
+            work.losers.append(f"{piece.mount_point.rstrip('/')}/{folder.name}/{work.name}")
         else:
             losers.rmdir()
             if not any(folder.iterdir()):
@@ -286,36 +282,3 @@ def _look_again(
 
 def _decide_now(twin: Twin, since: float) -> Decision:
     return decide(twin, since_ns=int(since * 1e9), now_ns=time.time_ns())
-
-
-def _fresh_folder(here: Path) -> Path:
-    """Make a folder for what this restore has under way; what one that was cut left there goes.
-
-    Its own name: an rsync that outlives its killed restore for a moment finds nothing of ours.
-    """
-    folder = here / WORK_FOLDER
-    _own_folder(folder)
-    _clear(folder)
-    _own_folder(folder)
-    fresh = folder / str(os.getpid())
-    fresh.mkdir(mode=0o700)
-    return fresh
-
-
-def _clear(folder: Path) -> None:
-    """Remove a folder of ours; somebody else may be removing it too."""
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _own_folder(folder: Path) -> None:
-    """Make a folder that only root can look into, or find it so. Raises RefusedError."""
-    try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        info = folder.lstat()
-        if not stat.S_ISDIR(info.st_mode) or info.st_uid != 0:
-            raise RefusedError(
-                f"{folder} is there, and is not root's folder",
-                hint="somebody else made it: look at it, remove it, and run again",
-            ) from None
-        folder.chmod(0o700)

@@ -16,13 +16,15 @@ HOMES = "/home"
 """The tree whose first-level folders are users."""
 
 LOSERS_FOLDER = ".rescue-losers"
-"""On the root of a file system: what a restore put aside, one folder for each restore."""
+"""On the root of a file system: what a restore put aside, one folder for each restore. Where
+somebody else laid something of that name there, '~' and what was drawn follow it."""
 
 WORK_FOLDER = ".rescue-restore"
-"""On the root of a file system while files come back to it: new content before it is renamed."""
+"""Begins the name of a folder on the root of a file system while files come back to it: new content
+before it is renamed. What follows it is drawn anew for each restore."""
 
-OWN_FOLDERS = frozenset({LOSERS_FOLDER, WORK_FOLDER, ".rescue", "lost+found"})
-"""On the root of a file system: never looked at, never copied."""
+OWN_FOLDERS = frozenset({".rescue", "lost+found"})
+"""On the root of a file system: never looked at, never copied; nor are those of restores."""
 
 
 class OriginKind(StrEnum):

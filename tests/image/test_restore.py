@@ -105,7 +105,7 @@ def test_what_was_lost_returns_and_what_is_newer_here_stays(night: Night, post: 
     assert of(report, "bela").comes == ()
     assert len(of(report, "bela").only_here) == 5
     assert of(report, "zoe").new == ("zoe/first",)
-    assert not (night.home / WORK_FOLDER).exists()
+    assert not list(night.home.glob(f"{WORK_FOLDER}*"))
     assert not (night.home / LOSERS_FOLDER).exists()
 
 
@@ -445,13 +445,22 @@ def test_inode_flags_come_back_and_a_file_that_is_locked_here_is_written(night: 
     assert flags("zoe/first") == "de"
 
 
-def test_a_user_who_links_the_work_folder_elsewhere_is_refused(night: Night) -> None:
+def test_a_user_who_lays_links_under_the_names_of_our_folders_is_in_nobodys_way(
+    night: Night, post: Post
+) -> None:
     victim = night.folder / "victim"
     victim.mkdir()
-    (night.home / WORK_FOLDER).symlink_to(victim)
-    with pytest.raises(ChildError, match="not root's folder"):
-        night.restored()
+    for name in (WORK_FOLDER, LOSERS_FOLDER):
+        (night.home / name).symlink_to(victim)
+    report = night.restored(keep_losers=True)
+    assert post.missing(night.home) == []
     assert list(victim.iterdir()) == []
+    (aside,) = report.losers
+    assert aside.startswith(f"/home/{LOSERS_FOLDER}~")
+    assert list((night.running / aside.lstrip("/")).iterdir())
+    assert (night.home / WORK_FOLDER).is_symlink()
+    again = night.restored(keep_losers=True)
+    assert {told.user for told in again.users if told.comes} == set()
 
 
 def test_read_errors_are_counted_and_the_rest_comes_back(night: Night, post: Post) -> None:
@@ -508,7 +517,7 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
             os._exit(0)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        sizes = _sizes(night.home / WORK_FOLDER)
+        sizes = _sizes(night.home)
         if sizes and max(sizes) > 1 * MIB:
             break
         time.sleep(0.002)
@@ -527,7 +536,7 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
     assert report.complete
     assert film.stat().st_size == 60 * MIB
     assert post.missing(night.home) == []
-    assert not (night.home / WORK_FOLDER).exists()
+    assert not list(night.home.glob(f"{WORK_FOLDER}*"))
     there = tree_of(night.home / "bela/Maildir/new")
     assert {name: facts for name, facts in there.items() if name in wanted and name != "."} == {
         name: facts for name, facts in wanted.items() if name != "."
@@ -536,7 +545,7 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
 
 def _sizes(folder: Path) -> list[int]:
     try:
-        return [path.stat().st_size for path in folder.glob("*/new/*")]
+        return [path.stat().st_size for path in folder.glob(f"{WORK_FOLDER}*/new/*")]
     except OSError:
         return []
 

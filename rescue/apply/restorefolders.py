@@ -1,0 +1,63 @@
+"""Folders of a restore's own on the root of a file system, which may be somebody's home.
+
+What is laid under their names before by anybody else is left alone, and in nobody's way.
+"""
+
+import os
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from rescue.model.restore import LOSERS_FOLDER, WORK_FOLDER
+
+
+def own_names(root: Path) -> frozenset[str]:
+    """Return what of a file system's root is a restore's: folders of root's alone.
+
+    They are never compared, and none of them comes back. None of a root that cannot be read.
+    """
+    prefixes = (LOSERS_FOLDER, WORK_FOLDER)
+    try:
+        with os.scandir(root) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(prefixes)]
+        return frozenset(name for name in names if _is_roots_own(root / name))
+    except OSError:
+        return frozenset()
+
+
+def work_folder(root: Path) -> Path:
+    """Make a folder for what a restore has under way; what one that was cut left there goes.
+
+    Its name is drawn: an rsync that outlives its killed restore for a moment finds nothing of ours.
+    """
+    for name in own_names(root):
+        if name.startswith(WORK_FOLDER):
+            clear(root / name)
+    return _drawn(root, WORK_FOLDER)
+
+
+def losers_folder(root: Path) -> Path:
+    """Make the folder for what restores replace, or find it."""
+    folder = root / LOSERS_FOLDER
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return folder if _is_roots_own(folder) else _drawn(root, LOSERS_FOLDER)
+    return folder
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder of ours; somebody else may be removing it too."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drawn(root: Path, name: str) -> Path:
+    folder = root / f"{name}~{secrets.token_hex(16)}"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _is_roots_own(folder: Path) -> bool:
+    seen = folder.lstat()
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == 0 and not seen.st_mode & 0o077
