@@ -198,7 +198,8 @@ def _entry(row: Mapping[str, Any]) -> FstabEntry:
 
 def swaps(path: str = SWAPS) -> tuple[Swap, ...]:
     """Return the active swap areas; a swap file's size is the file's own."""
-    return tuple(_with_file_size(swap) for swap in parse_swaps(Path(path).read_text("utf-8")))
+    text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    return tuple(_with_file_size(swap) for swap in parse_swaps(text))
 
 
 def parse_swaps(text: str) -> tuple[Swap, ...]:

@@ -1,5 +1,6 @@
 """Recorded output of util-linux, parsed into our words."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,3 +171,9 @@ def test_rows_of_another_kind_are_an_error_of_ours(rows: str) -> None:
 def test_a_line_of_the_kernels_without_a_size_is_left_out() -> None:
     text = "Filename Type Size\n/dev/vda6 partition 1024 0 -2\n/dev/vda7 partition many 0 -2\n"
     assert [swap.path for swap in blockinfo.parse_swaps(text)] == ["/dev/vda6"]
+
+
+def test_a_swap_file_may_have_any_name(tmp_path: Path) -> None:
+    listing = tmp_path / "swaps"
+    listing.write_bytes(b"Filename Type Size\n/sw\xff\\040ap file 1024 0 -2\n")
+    assert [swap.path for swap in blockinfo.swaps(str(listing))] == [os.fsdecode(b"/sw\xff ap")]
