@@ -157,16 +157,9 @@ def damaged_json(draw: st.DrawFn, specimens: Sequence[str]) -> str:
 
 def _changed(tree: list[Any], change: _Change, steps: Sequence[int], odd: object) -> None:
     """Walk into a tree as far as the steps go, and change what is there."""
-    parent: Any = tree
-    key: Any = 0
-    for step in steps:
-        inside = parent[key] if parent else None
-        if not isinstance(inside, dict | list) or not inside:
-            break
-        keys = list(inside) if isinstance(inside, dict) else range(len(inside))
-        parent, key = inside, keys[step % len(keys)]
-    if not parent:
+    if not tree:
         return
+    parent, key = _walked(tree, steps)
     match change:
         case _Change.REPLACE:
             parent[key] = odd
@@ -178,6 +171,52 @@ def _changed(tree: list[Any], change: _Change, steps: Sequence[int], odd: object
             parent.append(copy.deepcopy(parent[key]))
         case _:
             parent[key] = odd
+
+
+def _walked(tree: list[Any], steps: Sequence[int]) -> tuple[Any, Any]:
+    """Return what a tree's place lies in, and its key there; a step goes into what is no leaf."""
+    parent: Any = tree
+    key: Any = 0
+    for step in steps:
+        inside = parent[key]
+        if not isinstance(inside, dict | list) or not inside:
+            break
+        keys = list(inside) if isinstance(inside, dict) else range(len(inside))
+        parent, key = inside, keys[step % len(keys)]
+    return parent, key
+
+
+_ALIKE: dict[type, tuple[Any, ...]] = {
+    bool: (True, False),
+    int: (0, -1, 1, 2**31, 2**63 - 1, 1 - 2**63),
+    float: (0.0, -1.0, 1e-9, 1.5, 1e10, 2.0**35, -(2.0**35)),
+    str: (
+        "",
+        " ",
+        "\0",
+        "\x1b[2J",
+        "\n",
+        "\u2028",
+        "\udcff",
+        "[red]",
+        "../..",
+        "%s{0}",
+        "x" * 5000,
+    ),
+    list: ([],),
+    type(None): (None,),
+}
+
+
+@st.composite
+def odd_json(draw: st.DrawFn, specimens: Sequence[str]) -> str:
+    """Draw JSON of the very same shape in which some values are odd ones of their kind."""
+    tree = [json.loads(draw(st.sampled_from(specimens)))]
+    for steps, which in draw(st.lists(st.tuples(_STEPS, st.integers(0, 2**16)), max_size=6)):
+        parent, key = _walked(tree, steps)
+        pool = _ALIKE.get(type(parent[key]), (parent[key],))
+        parent[key] = copy.deepcopy(pool[which % len(pool)])
+    return json.dumps(tree[0])
 
 
 def any_json(*specimens: str) -> st.SearchStrategy[str]:
