@@ -119,7 +119,7 @@ class Lexicon:
                 )
             )
             branches.append(
-                f"{tag}=(?i:{choice})" if tag.endswith("UUID") else f"{tag}=(?:{choice})"
+                f"{tag}=(?ai:{choice})" if tag.endswith("UUID") else f"{tag}=(?:{choice})"
             )
         return rf"(?P<tag>(?<![0-9A-Za-z_])(?:{'|'.join(branches)}))" if branches else ""
 
@@ -132,8 +132,8 @@ class Lexicon:
         full = _one_of(each for each in self.ids if FULL_UUID.fullmatch(each))
         short = _one_of(each for each in self.ids if not FULL_UUID.fullmatch(each))
         branches = (
-            rf"(?<![0-9A-Za-z])(?=[0-9A-Fa-f])(?i:{full})(?![0-9A-Za-z])" if full else "",
-            rf"{_SHORT_START}(?=[0-9A-Za-z])(?i:{short})(?![\w-])" if short else "",
+            rf"(?<![0-9A-Za-z])(?=[0-9A-Fa-f])(?ai:{full})(?![0-9A-Za-z])" if full else "",
+            rf"{_SHORT_START}(?=[0-9A-Za-z])(?ai:{short})(?![\w-])" if short else "",
         )
         return f"(?P<id>{'|'.join(filter(None, branches))})" if self.ids else ""
 

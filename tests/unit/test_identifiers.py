@@ -227,3 +227,14 @@ def test_a_label_in_fstab_ends_at_a_blank_alone(odd: str) -> None:
     ids = IdentifierMap(pairs=(pair,))
     text = f"LABEL=my{odd}root / ext4 defaults 0 1\n"
     assert ids.translate_fstab(text) == f"UUID={TWIN} / ext4 defaults 0 1\n"
+
+
+def test_letters_that_only_python_takes_for_others_are_no_identifier() -> None:
+    # A long s and the Kelvin sign: their lower case is that of s and k, where case is ignored.
+    pv = "2Ts2Zk-sssk-kkks-ssss-kkkk-ssss-kTs2Zk"
+    pair = DevicePair(old=DeviceNames(uuid=pv), new=DeviceNames(uuid=TWIN))
+    ids = IdentifierMap(pairs=(pair,))
+    for letter, odd in (("s", "\u017f"), ("k", "\u212a")):
+        text = f" {pv.replace(letter, odd)} "
+        assert ids.translate(text) == text
+    assert ids.translate(f" {pv} UUID={pv.upper()} ") == f" {TWIN} UUID={TWIN} "
