@@ -14,7 +14,7 @@ from tests.lab.image import locked
 # A machine that does other work beside it is slow: nothing here is judged by the clock.
 settings.register_profile("rescue", deadline=None)
 # 'make fuzz': other tries each time, and the line that brings a found one back.
-settings.register_profile("fuzz", deadline=None, max_examples=3_000, print_blob=True)
+settings.register_profile("fuzz", deadline=None, max_examples=1_000, print_blob=True)
 settings.load_profile("rescue")
 
 

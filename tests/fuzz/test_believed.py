@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rescue.codec import from_json, to_line, to_stored_json
-from rescue.commands.standing import Known, on_mirror, on_source
+from rescue.commands.standing import on_mirror, on_source
 from rescue.errors import RescueError, UsageError
 from rescue.metrics import exposition
 from rescue.model.bootnote import boot_note
@@ -21,6 +21,7 @@ from rescue.model.status import Status
 from rescue.plan.failback import plan_failback
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.restore import begin_restore
+from rescue.plan.stake import Known
 from rescue.recovery import recovery_page
 from rescue.report import report
 from rescue.ui.monitor import monitor_line

@@ -1,5 +1,7 @@
 """What udev and sysfs say of a disk: names, labels and numbers that its maker or owner chose."""
 
+from collections.abc import Mapping
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,9 +47,16 @@ ATTRIBUTES = {
 }
 
 
-def some_of(known: dict[str, str]) -> st.SearchStrategy[dict[str, str]]:
-    """Draw some of the keys, each with its own value, a damaged one, or any other."""
-    return st.fixed_dictionaries({}, optional={key: texts(value) for key, value in known.items()})
+@st.composite
+def changed(draw: st.DrawFn, known: Mapping[str, str]) -> dict[str, str]:
+    """Draw what is known, some of it missing and some with other values."""
+    keys = st.sampled_from(sorted(known))
+    said = dict(known)
+    for key in draw(st.lists(keys, max_size=3)):
+        said.pop(key, None)
+    for key in draw(st.lists(keys, max_size=3)):
+        said[key] = draw(texts(known[key]))
+    return said
 
 
 @st.composite
@@ -71,8 +80,8 @@ def devices(draw: st.DrawFn) -> tuple[RawDevice, ...]:
                     draw(st.lists(any_text().map("/dev/disk/by-id/{}".format), max_size=2))
                 ),
                 known=draw(st.booleans()),
-                properties=draw(some_of(PROPERTIES)),
-                attributes=draw(some_of(ATTRIBUTES)),
+                properties=draw(changed(PROPERTIES)),
+                attributes=draw(changed(ATTRIBUTES)),
             )
         )
     return tuple(found)
