@@ -15,11 +15,20 @@ from rescue.errors import RescueError
 from rescue.model.fstab import parse_fstab
 from rescue.model.grubcfg import parse_menu
 from rescue.system import blockinfo, initramfs, kernellog, smart, tables
-from rescue.system.initramfs import members
+from rescue.system.initramfs import Member, members
 from rescue.system.run import Result
 from rescue.system.tree import Tree
 from rescue.verify import grubimage
-from tests.fabricated_mirror import boot_image, core_image, cpio
+from rescue.verify.chain import Mirror
+from rescue.verify.ramdisk import check_initramfs
+from tests.fabricated_mirror import (
+    KERNELS,
+    boot_image,
+    core_image,
+    cpio,
+    fabricate,
+    source_uuid,
+)
 from tests.fuzz.damage import NESTED
 from tests.fuzz.limits import MIB, end_within
 from tests.fuzz.specimens import MICROCODE, packed
@@ -90,6 +99,26 @@ def test_a_header_that_says_more_than_there_is(tmp_path: Path, data: bytes) -> N
     image.write_bytes(data + bytes(4096))
     with pytest.raises(RescueError, match="header is damaged"):
         list(members(image))
+
+
+def test_an_initramfs_that_names_the_source_everywhere_is_told_of_once_or_some_times(
+    tmp_path: Path,
+) -> None:
+    mirror = fabricate(tmp_path)
+    path = f"/boot/initrd.img-{KERNELS[0]}"
+    named = {f"etc/{number}": source_uuid(4).encode() for number in range(5_000)}
+    mirror.write(path, MICROCODE + cpio({"init": b"#!/bin/sh\n", **named}))
+    whole = Mirror(tree=Tree(root=mirror.tree), disk=mirror.disk, record=mirror.record)
+    assert 0 < len(check_initramfs(whole, path, "")) < 2_000
+
+
+def test_a_large_file_is_not_taken_apart_as_text() -> None:
+    small, large = (
+        Member(name="conf/initramfs.conf", mode=0o100644, data=bytes(size))
+        for size in (4096, MIB + 1)
+    )
+    assert small.is_text
+    assert not large.is_text
 
 
 @pytest.mark.skipif(shutil.which("xz") is None, reason="xz is not installed")
