@@ -178,7 +178,7 @@ def parse_fstab(text: str, resolved: str) -> tuple[FstabEntry, ...]:
     """
     with understood(_NO_LIST, hint=_REPORT):
         entries = [_entry(row) for row in _rows(text)]
-        found = [(text_of(row, "target"), text_of(row, "source", "")) for row in _rows(resolved)]
+        found = [(_place(row), text_of(row, "source", "")) for row in _rows(resolved)]
     if [entry.target for entry in entries] != [target for target, _ in found]:
         raise RescueError("the fstab changed while it was read", hint="run the command again")
     return tuple(
@@ -190,10 +190,15 @@ def parse_fstab(text: str, resolved: str) -> tuple[FstabEntry, ...]:
 def _entry(row: Mapping[str, Any]) -> FstabEntry:
     return FstabEntry(
         spec=_unquoted(text_of(row, "source", "")),
-        target=text_of(row, "target"),
+        target=_place(row),
         fstype=text_of(row, "fstype", ""),
         options=_options(text_of(row, "options", "")),
     )
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    """Return a line's mount point; swap has none, and fstab spells that so (man 5 fstab)."""
+    return text_of(row, "target", "none")
 
 
 def swaps(path: str = SWAPS) -> tuple[Swap, ...]:

@@ -177,3 +177,8 @@ def test_a_swap_file_may_have_any_name(tmp_path: Path) -> None:
     listing = tmp_path / "swaps"
     listing.write_bytes(b"Filename Type Size\n/sw\xff\\040ap file 1024 0 -2\n")
     assert [swap.path for swap in blockinfo.swaps(str(listing))] == [os.fsdecode(b"/sw\xff ap")]
+
+
+def test_a_line_of_fstab_without_a_place_is_of_none() -> None:
+    text = '{"filesystems": [{"source": "/dev/vda6", "target": null, "fstype": "swap"}]}'
+    assert [entry.target for entry in blockinfo.parse_fstab(text, text)] == ["none"]
