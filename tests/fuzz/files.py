@@ -12,6 +12,7 @@ from rescue.prove import inject
 from rescue.system.tree import without_comments
 from rescue.verify.leftovers import grub_questions
 from tests.fuzz.target import Target, recorded
+from tests.unit.test_identifiers import IDS
 
 MENU = recorded("verify/grub.cfg")
 FSTAB = recorded("verify/fstab")
@@ -74,6 +75,8 @@ TARGETS = (
         parse=lambda text: with_nofail_mappings(text, ("data", "swap", "bare")),
         specimens=(CRYPTTAB,),
     ),
+    Target(name="identifiers", parse=IDS.translate, specimens=(MENU, FSTAB)),
+    Target(name="identifiers in fstab", parse=IDS.translate_fstab, specimens=(FSTAB,)),
     Target(
         name="passwd",
         parse=lambda text: parse_accounts(text, GROUP),

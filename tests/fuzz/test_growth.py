@@ -46,6 +46,12 @@ REPEATED = (
     "x error, dev ",
     "could not make way for new a: ",
     "set default=",
+    "UUID=",
+    'LABEL="my',
+    "/dev/disk/by-uuid/",
+    "dev-disk-by",
+    "search -l ",
+    "50bce000-",
 )
 SMALL = 3_000
 FACTOR = 4
