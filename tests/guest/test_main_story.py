@@ -55,6 +55,9 @@ def test_a_bare_disk_becomes_a_mirror_that_boots_alone(
         assert table(server, fresh) == table(server, old)
         assert identifiers(server, fresh).isdisjoint(identifiers(server, old))
 
+        if variant is TRIXIE_NVME:
+            each_disk_is_shown_by_the_name_that_is_typed(server)
+
         a_day_passes(server)
         if new_kernel:
             server.run("dpkg --install /var/cache/rescue-lab/linux-image-*.deb")
@@ -93,6 +96,19 @@ def boots_beside_the_dead_disk(lab: Lab, mirror: Disk, source: Disk) -> None:
         machine.run("rescue mirror", check=False).expect(10)
         machine.poweroff()
     assert source.digest() == before
+
+
+def each_disk_is_shown_by_the_name_that_is_typed(server: Guest) -> None:
+    """An NVMe disk has half a dozen names below by-id: they are for `--long`."""
+    shown = server.run("COLUMNS=300 rescue disks").stdout
+    long = server.run("COLUMNS=300 rescue disks --long").stdout
+    for serial in ("SOURCE01", MIRROR):
+        find = f"find -L /dev/disk/by-id -samefile {server.device(serial)} -printf '%f\\n'"
+        names = server.run(find).stdout.split()
+        assert serial in shown
+        assert any(serial in name for name in names)
+        assert [name for name in names if name in shown] == []
+        assert [name for name in names if name not in long] == []
 
 
 def a_day_passes(server: Guest) -> None:
