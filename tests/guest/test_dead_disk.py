@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.guest import as_mirror, postman
+from tests.lab.disk import DiskModel
 from tests.lab.guest import Guest
 from tests.lab.lab import Lab, tree
 from tests.lab.layout import GPT, MIB
@@ -43,6 +45,11 @@ def rescued_(lab: Lab) -> Iterator[Guest]:
         server.run("sync -f /run/first")
         deliver(server, "anna", 100, 150)
         yield server
+
+
+def flat(text: str) -> str:
+    """Return a text whose lines were folded as one line."""
+    return " ".join(text.split())
 
 
 def pull_out(server: Guest) -> None:
@@ -101,6 +108,23 @@ def test_what_the_journal_holds_comes_back_and_the_disk_is_not_touched(rescued: 
     assert missing(tree(rescued, "/home"), range(150)) == []
     left = rescued.run("losetup --list --noheadings; dmsetup ls; ls /var/lib/rescue/scratch")
     assert left.stdout.strip() in ("", "No devices found")
+
+    rescued.detach("DEAD0001")
+    assert dead.digest() == before, "the dead disk was written to"
+
+
+@pytest.mark.long
+def test_a_bridge_that_shows_other_sectors_hides_nothing(rescued: Guest) -> None:
+    """A disk of 512-byte sectors in a dock that shows 4096, under a serial of the dock's own."""
+    dead = rescued.disk("DEAD0001")
+    pull_out(rescued)
+    before = dead.digest()
+    behind = dead.attached_as(DiskModel.VIRTIO, sector_size=4096)
+    rescued.attach(replace(behind, shows="BRIDGE01"))
+
+    said = rescued.run(RESTORE.replace("DEAD0001", "BRIDGE01"))
+    assert "counts in sectors of 512 bytes, and the adapter shows 4096" in flat(said.stdout)
+    assert missing(tree(rescued, "/home"), range(150)) == []
 
     rescued.detach("DEAD0001")
     assert dead.digest() == before, "the dead disk was written to"
