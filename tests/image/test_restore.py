@@ -596,12 +596,16 @@ def test_a_wrong_file_system_in_the_place_of_home_is_refused(night: Night) -> No
 
 
 def test_nothing_stays_mounted_or_attached(night: Night) -> None:
-    before = sh("losetup", "--list", "--noheadings")
+    def attached() -> list[str]:
+        listed = sh("losetup", "--list", "--noheadings").splitlines()
+        return [line for line in listed if str(night.folder) in line]
+
+    before = attached()
     night.restored()
     deadline = time.monotonic() + 10
-    while sh("losetup", "--list", "--noheadings") != before and time.monotonic() < deadline:
+    while attached() != before and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert sh("losetup", "--list", "--noheadings") == before
+    assert attached() == before
     assert "/run/rescue/dead" not in Path("/proc/self/mountinfo").read_text()
 
 
