@@ -53,7 +53,7 @@ REPEATED = (
     "search -l ",
     "50bce000-",
 )
-SMALL = 3_000
+SMALL = 2_000
 FACTOR = 4
 NOTHING = 0.01
 """Seconds of the processor: below it nothing grows that would be felt."""
