@@ -8,6 +8,7 @@ from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.lab import Lab
 from tests.lab.stock import MIRROR
+from tests.lab.terminal import Terminal
 
 SECOND = "SECOND01"
 CONFIG = "/etc/rescue/rescue.toml"
@@ -79,11 +80,15 @@ def it_is_away_for_too_long(server: Guest) -> None:
 def it_is_plugged_in_and_pulled_out_in_the_middle(server: Guest, second: Disk) -> None:
     server.run("head -c 300M /dev/urandom > /home/anna/large && sync")
     first = server.written(MIRROR)
-    server.attach(second)
-    # In brackets, or the waiting shell would find itself.
-    server.run("until pgrep --full '[d]elay-updates'; do sleep 0.1; done")
-    server.detach(SECOND)
-    assert ended(server) == "failed", in_the_log(server)
+    somebody = server.ssh.terminal("sleep infinity")
+    with Terminal(somebody, log=server.directory / "screens.log") as terminal:
+        server.attach(second)
+        # In brackets, or the waiting shell would find itself.
+        server.run("until pgrep --full '[d]elay-updates'; do sleep 0.1; done")
+        server.detach(SECOND)
+        terminal.wait_for(r"did\s+NOT\s+end\s+well")
+        assert ended(server) == "failed", in_the_log(server)
+        assert "can be pulled" not in terminal.history()
     assert record(server, "second")["state"] == "failed"
     assert set(server.mounts()) == {"/", "/boot", "/boot/efi", "/home"}
     assert server.run("pgrep rsync", check=False).stdout == ""
