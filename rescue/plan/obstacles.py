@@ -2,6 +2,7 @@
 and lines of fstab that are not true."""
 
 import re
+from collections.abc import Iterable
 
 from rescue.errors import ExitCode
 from rescue.model.disk import Partition
@@ -82,14 +83,21 @@ def _check_kind(machine: Machine, part: Partition, mount: Mount) -> list[Refusal
                 "(a subvolume or a bind mount)"
             )
         ]
-    if mount.root == "/" and mount.fstype == FsKind.BTRFS:
-        return _check_subvolumes(mount)
     return []
 
 
+def subvolume_refusals(mounts: Iterable[Mount]) -> list[Refusal]:
+    """Refuse to make a mirror of a btrfs with subvolumes: each is a device of its own (st_dev),
+    and would be an empty folder there.
+
+    No reason against a run: any user can make one, and it is named by what the run cannot read.
+    """
+    return [refusal for mount in mounts for refusal in _check_subvolumes(mount)]
+
+
 def _check_subvolumes(mount: Mount) -> list[Refusal]:
-    """Refuse a btrfs with subvolumes: each is a device of its own (st_dev), and rsync would make
-    an empty folder of it without a word."""
+    if mount.root != "/" or mount.fstype != FsKind.BTRFS:
+        return []
     if mount.subvolumes is None:
         return [
             _unsupported(

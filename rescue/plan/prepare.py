@@ -20,7 +20,7 @@ from rescue.plan.grub import GrubChoice, choose_platforms
 from rescue.plan.identifiers import identifier_map
 from rescue.plan.leaveout import all_notes, missing, missing_refusals
 from rescue.plan.loader import loader_refusals
-from rescue.plan.obstacles import root_obstacles
+from rescue.plan.obstacles import root_obstacles, subvolume_refusals
 from rescue.plan.recognise import is_disk, names_of
 from rescue.plan.refuse import (
     find_target,
@@ -60,6 +60,9 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
     kinds = frozenset(member.filesystem.kind for member in found.members)
     refusals += [
         *found.refusals,
+        *subvolume_refusals(
+            mount for each in found.mounted if (mount := machine.mount_at(each.mount_point))
+        ),
         *sharing_refusals(machine, found),
         *grub.refusals,
         *tool_refusals(machine, kinds),

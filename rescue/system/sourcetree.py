@@ -24,6 +24,7 @@ OF_THE_DISK = frozenset(
 )
 """The kernel could not read the disk, or found what is on it inconsistent."""
 
+SUBVOLUME = "is a subvolume of btrfs, which is not mirrored: move its files into a plain folder"
 TOO_DEEP = "cannot be read: names in it are longer than a path can be (4,096 bytes)"
 
 _MOST = 1000
@@ -70,6 +71,9 @@ def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None 
         try:
             with _opened(root, path) as folder:
                 if os.fstat(folder).st_dev != device:
+                    # Nothing is mounted on what a run looks at: it is a subvolume (man 5 btrfs).
+                    if any(os.scandir(folder)):
+                        unread.append(Unread(path=path, why=SUBVOLUME))
                     continue
                 state = encryption(folder)
                 if state is Encryption.LOCKED:

@@ -17,13 +17,14 @@ from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
 from rescue.model.event import Notice
+from rescue.model.filesystem import FsKind
 from rescue.model.partial import EARLIER, partial_folder
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.model.step import SyncTree
 from rescue.system import mountns
 from tests.image.fuse import fuse_mount
-from tests.image.loopdisks import Twins, in_child, tree_of, twins
+from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
 from tests.image.rsyncs import VERSIONS, rsync_of
 from tests.image.test_apply_run import OWN
 from tests.image.users import EVE, as_user, dig, exchange, home_of
@@ -296,3 +297,27 @@ def test_what_is_deeper_than_a_path_can_say_is_named_and_stops_nobody(
             assert (mirror / "home/ann/letter").read_bytes() == b"new"
             assert not (mirror / "home/ann/mail-again").exists()
             assert not (mirror / "home/eve/mine").exists()
+
+
+def test_a_user_s_subvolume_is_named_and_nobody_else_s_files_wait_for_it(tmp_path: Path) -> None:
+    with twins(tmp_path, FsKind.BTRFS) as pair:
+        eve = home_of(pair.root / "home")
+        as_user(eve, lambda: Path("mine").write_bytes(b"in a plain folder"))
+        (pair.root / "home/anna").mkdir()
+        night(pair, pair.plan(first=True))
+
+        def enclose() -> None:
+            for name in ("box", "line\nbreak", "empty"):
+                sh("btrfs", "subvolume", "create", name)
+            Path("box/letter").write_bytes(b"not mirrored")
+            Path("line\nbreak/letter").write_bytes(b"not mirrored")
+
+        as_user(eve, enclose)
+        (pair.root / "home/anna/mail").write_bytes(b"of today")
+        for _ in range(2):
+            said = night(pair, pair.plan())
+            named = {path.rpartition("/home/eve/")[2] for path in said["unreadable"]}
+            assert named == {"box", "line\nbreak"}
+        with pair.mirror_seen() as mirror:
+            assert (mirror / "home/anna/mail").read_bytes() == b"of today"
+            assert (mirror / "home/eve/mine").read_bytes() == b"in a plain folder"

@@ -285,25 +285,15 @@ def test_what_no_mirror_can_have_does_not_name_a_command_that_would_not_help() -
     assert "prepare" not in refusal.hint
 
 
-@pytest.mark.parametrize(
-    ("subvolumes", "said", "hint"),
-    [
-        (("anna",), "/home/anna", "a file system of their own"),
-        (None, "/home", "apt install btrfs-progs"),
-    ],
-)
-def test_subvolumes_that_a_run_would_leave_out_end_it(
-    subvolumes: tuple[str, ...] | None, said: str, hint: str
-) -> None:
+@pytest.mark.parametrize("subvolumes", [("anna",), None])
+def test_a_subvolume_ends_no_run(subvolumes: tuple[str, ...] | None) -> None:
+    """Any user can make one, with a line break in its name, so that no list of them is one."""
     machine = enrolled().machine
     mounts = tuple(
         replace(m, fstype="btrfs", subvolumes=subvolumes) if m.target == "/home" else m
         for m in machine.mounts
     )
-    (refusal,) = refused(answer(replace(machine, mounts=mounts)))  # type: ignore[arg-type]
-    assert refusal.code is ExitCode.DRIFTED
-    assert said in refusal.reason
-    assert hint in refusal.hint
+    assert isinstance(answer(replace(machine, mounts=mounts)), Plan)
 
 
 def test_a_file_system_on_demand_that_the_mirror_has_empty_is_not_new() -> None:
