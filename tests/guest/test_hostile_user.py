@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.guest import as_mirror, foe, postman
+from tests.guest.test_main_story import OWN
 from tests.lab.guest import Guest
 from tests.lab.lab import VOLATILE, Lab, tree
 from tests.lab.layout import GPT
@@ -84,7 +85,7 @@ def nothing_of_root_is_bela_s(server: Guest, secret: str) -> None:
 def the_system_is_whole(server: Guest) -> None:
     root = next(part for part in GPT.partitions if part.mount_point == "/")
     mirror = tree(server, f"{server.device(MIRROR)}{root.number}")
-    assert differences(tree(server, "/"), mirror, ignore=(*VOLATILE, *OUR_STATE, ".rescue*")) == []
+    assert differences(tree(server, "/"), mirror, ignore=(*OWN, *OUR_STATE)) == []
 
 
 def test_the_way_back_beside_a_user_who_means_harm(lab: Lab) -> None:
