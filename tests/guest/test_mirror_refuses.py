@@ -70,6 +70,40 @@ def test_a_mirror_is_attached_that_is_not_enrolled(server: Guest) -> None:
     assert "(MIRROR01) is a mirror of this machine, 'MIRROR01', that is not enrolled here" in said
 
 
+ROOT = "/dev/vdb4"
+
+
+def forge(server: Guest, *commands: str) -> None:
+    """Change what lies in /.rescue on the mirror, as whoever holds the disk can."""
+    steps = " && ".join(commands)
+    server.run(f"mount {ROOT} /mnt && cd /mnt/.rescue && {steps} && cd / && umount /mnt")
+
+
+@pytest.mark.parametrize("command", ["rescue mirror", "rescue mirror --plugged MIRROR01"])
+def test_a_disk_that_looks_like_the_mirror_gets_no_run(server: Guest, command: str) -> None:
+    """All that a user can read of the mirror is on it: not what only root can."""
+    another = "0" * 64
+    forge(server, f'sed -i \'s/^ *.secret.: .*/"secret": "{another}",/\' mirror*.json')
+    said = refused(server, 10, command=command).stderr
+    assert "does not know the secret of mirror 'MIRROR01'" in said
+    forge(server, f"ln -sf {STATE} mirror.json", f"ln -sf {STATE} mirror.copy.json")
+    said = refused(server, 2, command=command).stderr
+    assert "mirror.json is not a state file of rescue" in said
+    assert "Traceback" not in said
+
+
+def test_a_marker_that_waits_stops_no_other_command(server: Guest) -> None:
+    forge(server, "rm mirror.json mirror.copy.json", "mkfifo mirror.json mirror.copy.json")
+    said = refused(server, 2, command="timeout 300 rescue mirror").stderr
+    assert "mirror.json is not a state file of rescue: not a regular file" in said
+
+
+def test_one_damaged_copy_of_the_marker_is_said_and_mended_by_the_run(server: Guest) -> None:
+    forge(server, "echo damaged >mirror.json")
+    assert "its second copy counts" in server.run("rescue mirror").stdout
+    assert state(server) == "complete 2"
+
+
 def test_no_mirror_is_attached_and_none_is_due_then_one_is(lab: Lab) -> None:
     with lab.prepared_server() as server:
         server.detach(MIRROR)
