@@ -1,6 +1,7 @@
 """Bad input to `rescue mirror`: what stands against a night's run, and what it leaves untouched."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -102,6 +103,22 @@ def test_one_damaged_copy_of_the_marker_is_said_and_mended_by_the_run(server: Gu
     forge(server, "echo damaged >mirror.json")
     assert "its second copy counts" in server.run("rescue mirror").stdout
     assert state(server) == "complete 2"
+
+
+def test_a_mirror_of_an_older_rescue_gets_its_secret_by_one_run(server: Guest) -> None:
+    older = "sed -i '/^ *.secret.:/d'"
+    forge(server, f"{older} mirror.json", "rm mirror.copy.json")
+    server.run(f"{older} {STATE}")
+    said = refused(server, 10, command="rescue mirror --plugged MIRROR01").stderr
+    assert "has no secret to be known by" in said
+    assert "has a secret of its own from now on" in server.run("rescue mirror").stdout
+    server.run("rescue mirror --plugged MIRROR01")
+    told = f"mount -o ro,noload {ROOT} /mnt && cat /mnt/.rescue/mirror.json {STATE}; umount /mnt"
+    secrets = re.findall(r'"secret": "([0-9a-f]*)"', server.run(told).stdout)
+    assert secrets[0] == secrets[1] != ""
+    assert secrets[0] not in in_the_log(server)
+    for shown in ("rescue disks --json", "rescue status --json"):
+        assert secrets[0] not in server.run(shown, check=False).stdout
 
 
 def test_no_mirror_is_attached_and_none_is_due_then_one_is(lab: Lab) -> None:
