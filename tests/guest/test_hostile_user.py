@@ -18,7 +18,8 @@ HOME = "/home/bela"
 OUR_STATE = ("var/lib/rescue*", "etc/.pwd.lock", "etc/fstab*", "etc/default/grub*", "etc/grub.d*")
 
 
-@pytest.mark.parametrize("nights", [1, pytest.param(3, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("nights", [1, 3])
 def test_a_user_who_means_harm_hurts_nobody_else(lab: Lab, nights: int) -> None:
     with lab.prepared_server() as server:
         secret = the_foe_moves_in(server)
@@ -88,6 +89,7 @@ def the_system_is_whole(server: Guest) -> None:
     assert differences(tree(server, "/"), mirror, ignore=(*OWN, *OUR_STATE)) == []
 
 
+@pytest.mark.long
 def test_the_way_back_beside_a_user_who_means_harm(lab: Lab) -> None:
     """A user exchanges folders and links of the live homes while the others' files come back."""
     with lab.server() as server:
