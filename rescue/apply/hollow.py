@@ -56,7 +56,7 @@ def carry_hollow(
             work.vanished.append(f"{mount_point.rstrip('/')}{path}")
         except OSError as error:
             if error.errno in _FULL:
-                raise _full(mount_point) from error
+                raise full(mount_point) from error
             work.failing = work.failing or error.errno in OF_THE_DISK
             whole = f"{mount_point.rstrip('/')}{path}"
             work.unreadable.append(whole)
@@ -116,7 +116,8 @@ def _make_way(target: Path, job: SyncJob, work: TreeWork) -> None:
         shutil.rmtree(target)
 
 
-def _full(mount_point: str) -> FullError:
+def full(mount_point: str) -> FullError:
+    """Return what is said where the mirror has no room for a file system, whoever noticed."""
     return FullError(
         f"the mirror's file system for {mount_point} is full",
         hint="free space on the source and run again; the mirror is as large as it was then",

@@ -9,7 +9,7 @@ from rescue.apply.bootset import (
     no_kernel_fits,
     places_on,
 )
-from rescue.apply.hollow import carry_hollow, hidden, hollow_of
+from rescue.apply.hollow import carry_hollow, full, hidden, hollow_of
 from rescue.apply.initramfs import drop_old
 from rescue.apply.names import listed
 from rescue.apply.ownfiles import OWN_PATHS
@@ -276,10 +276,7 @@ def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> Non
         return
     said = rsync.parse_complaints(result.stderr, source=job.source, shown_as=mount_point)
     if said.full:
-        raise FullError(
-            f"the mirror's file system for {mount_point} is full",
-            hint="free space on the source and run again; the mirror is as large as it was then",
-        )
+        raise full(mount_point)
     work.vanished += said.vanished
     if ending is Ending.VANISHED:
         work.emit(Notice(message=f"{len(said.vanished)} files vanished from {mount_point}"))
