@@ -180,12 +180,7 @@ class Workspace:
 
     def pair_of(self, path: str) -> tuple[FilesystemPair, str]:
         """Given a path on the whole tree, return its file system and the path within ('/...')."""
-        holders = [
-            pair
-            for pair in self.record.filesystems
-            if PurePosixPath(path).is_relative_to(pair.mount_point)
-        ]
-        pair = max(holders, key=lambda held: len(held.mount_point))
+        pair = self.record.holder_of(path)
         inside = PurePosixPath(path).relative_to(pair.mount_point)
         return pair, str(PurePosixPath("/") / inside)
 

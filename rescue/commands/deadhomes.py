@@ -3,7 +3,7 @@
 Homes outside /home, and those that /home only links to, are trees of their own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,10 @@ from rescue.discover.deaddisk import DeadDisk
 from rescue.discover.deadtree import real_folder
 from rescue.errors import RefusedError, in_words
 from rescue.model.account import Accounts
-from rescue.model.record import FilesystemPair
 from rescue.model.restore import HOMES, RestoreRequest, TableState
 from rescue.plan.owners import Mapped, map_owners
 from rescue.plan.restore import Start
 from rescue.plan.restorehomes import Home, elsewhere, home_notes
-from rescue.plan.restoretrees import holder_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +82,10 @@ def _root(dead: DeadDisk, start: Start) -> Path | None:
 
 
 def _seen_there(dead: DeadDisk, start: Start) -> Callable[[str], Path | None]:
-    pairs: Sequence[FilesystemPair] = start.record.filesystems
     single = dead.table.state is TableState.NONE_NEEDED
 
     def seen(path: str) -> Path | None:
-        pair = holder_of(pairs, path)
+        pair = start.record.holder_of(path)
         place = dead.places.get(pair.mount_point) if single else dead.open(pair)
         inside = path.removeprefix(pair.mount_point.rstrip("/")).lstrip("/")
         return place / inside if place is not None else None

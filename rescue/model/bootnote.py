@@ -74,8 +74,7 @@ def parse_environment(text: str) -> dict[str, str]:
 
 def menu_holder(record: MirrorRecord) -> FilesystemPair:
     """Return the file system on which /boot/grub lies."""
-    holders = [pair for pair in record.filesystems if _GRUB.is_relative_to(pair.mount_point)]
-    return max(holders, key=lambda pair: len(pair.mount_point))
+    return record.holder_of(str(_GRUB))
 
 
 def _escaped(value: str) -> str:

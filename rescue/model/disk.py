@@ -129,6 +129,10 @@ class Disk:
         """The partitions, none where there is no table."""
         return self.table.partitions if self.table else ()
 
+    def partition(self, number: int) -> Partition | None:
+        """Return the partition of that number, None where there is none, or no table."""
+        return next((part for part in self.partitions if part.number == number), None)
+
     @property
     def all_uses(self) -> tuple[Use, ...]:
         """The uses of the disk itself and of each of its partitions."""

@@ -6,7 +6,7 @@ from rescue.model.boot import BootState
 from rescue.model.bootfiles import LinkedFile
 from rescue.model.device import Device
 from rescue.model.disk import Disk, Partition
-from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.model.mount import FstabEntry, Mount, Swap, is_within
 from rescue.model.record import Handover, MirrorRecord
 
 MACHINE_VERSION = 1
@@ -70,6 +70,14 @@ class Machine:
         stack = [mount for mount in self.mounts if mount.target == target]
         stack = [mount for mount in stack if not mount.is_of_a_user] or stack
         return stack[-1] if stack else None
+
+    def mount_holding(self, path: str) -> Mount | None:
+        """Return the mount whose file system holds a whole path; None where nothing does.
+
+        Of several on one mount point it is the first.
+        """
+        holding = (mount for mount in self.mounts if is_within(path, mount.target))
+        return max(holding, key=lambda mount: len(mount.target), default=None)
 
     @property
     def is_nameless_mirror(self) -> bool:

@@ -1,6 +1,6 @@
 """What is mounted, what fstab says, and what is swapped to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 ANSWER_SECONDS = 120.0
@@ -17,6 +17,19 @@ def may_be_absent(options: Collection[str]) -> bool:
     (x-systemd.automount), or not waited for (nofail); man 5 systemd.mount.
     """
     return not _ON_DEMAND.isdisjoint(options)
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether a whole path (or glob) is the folder, or lies in it."""
+    return folder == "/" or path == folder or path.startswith(f"{folder}/")
+
+
+def holder_of(path: str, mount_points: Iterable[str]) -> str:
+    """Return the mount point of the file system that holds a whole path (or glob): the deepest.
+
+    Raises ValueError where the path lies in none of them.
+    """
+    return max((point for point in mount_points if is_within(path, point)), key=len)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from rescue.model.content import Suspect
 from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
+from rescue.model.mount import holder_of
 from rescue.model.role import Role
 from rescue.model.secret import Secret
 from rescue.model.stake import Proven
@@ -199,6 +200,14 @@ class MirrorRecord:
         """The proof of the last complete run, None where it was not proven."""
         last = self.last_proof
         return last if last is not None and last.generation == self.generation else None
+
+    def holder_of(self, path: str) -> FilesystemPair:
+        """Return the mirrored file system that holds a path of the whole tree.
+
+        Raises ValueError where none does: the path does not begin at the root.
+        """
+        point = holder_of(path, (pair.mount_point for pair in self.filesystems))
+        return next(pair for pair in self.filesystems if pair.mount_point == point)
 
     @property
     def root(self) -> FilesystemPair:

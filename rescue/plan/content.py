@@ -7,10 +7,11 @@ from pathlib import PurePosixPath
 from rescue.errors import ExitCode
 from rescue.model.content import Doubt, Rewritten, Suspect, Verdict
 from rescue.model.finding import Refusal
+from rescue.model.mount import holder_of
 from rescue.model.plan import Plan
 from rescue.model.step import Step, SyncTree, TakeContent
 from rescue.plan.distrust import without_deletions
-from rescue.plan.exclude import owner, relative
+from rescue.plan.exclude import relative
 
 MOST_SUSPECTS = 10_000
 MOST_TOLD = 1_000
@@ -75,7 +76,7 @@ def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
     taken: dict[str, list[str]] = {}
     for each in suspects:
         if each.taken:
-            point = owner(each.path, points)
+            point = holder_of(each.path, points)
             taken.setdefault(point, []).append(relative(each.path, point))
     mended = _taking(plan, taken)
     after = replace(plan, steps=mended + _by_size_and_time(plan), compared=True, suspects=suspects)

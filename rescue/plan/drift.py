@@ -125,9 +125,7 @@ def _size_refusals(
 ) -> list[Refusal]:
     """Refuse where the files need more than the mirror's whole partition."""
     mount = machine.mount_at(pair.mount_point)
-    twin = (
-        next((p for p in mirror.partitions if p.number == pair.partition), None) if mirror else None
-    )
+    twin = mirror.partition(pair.partition) if mirror is not None else None
     if mount is None or mirror is None or twin is None or mount.used <= size_of(mirror, twin):
         return []
     return [

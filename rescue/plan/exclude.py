@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rescue.model.machine import Machine
+from rescue.model.mount import holder_of, is_within
 from rescue.model.record import FilesystemPair
 from rescue.model.step import MakeSwapFile
 
@@ -17,11 +18,6 @@ class Excluded:
     mount_point: str
     keep: tuple[str, ...]
     late: tuple[str, ...]
-
-
-def owner(path: str, mount_points: tuple[str, ...]) -> str:
-    """Return the mount point of the file system on which a path (or glob) of the tree lies."""
-    return max((at for at in mount_points if _below(path, at)), key=len)
 
 
 def relative(path: str, mount_point: str) -> str:
@@ -48,7 +44,7 @@ def excluded(
         Excluded(
             mount_point=point,
             keep=tuple(
-                relative(path, point) for path in keep + literal if owner(path, points) == point
+                relative(path, point) for path in keep + literal if holder_of(path, points) == point
             ),
             late=_late_on(point, points, late),
         )
@@ -65,8 +61,8 @@ def swap_files(
     for swap in machine.swaps:
         if not swap.is_file:
             continue
-        below = [mount.target for mount in machine.mounts if _below(swap.path, mount.target)]
-        if max(below, key=len, default="/") in points:
+        seen = machine.mount_holding(swap.path)
+        if (seen.target if seen else "/") in points:
             made.append(MakeSwapFile(path=swap.path, size=swap.size))
         else:
             notes.append(f"swap file {swap.path} is on a file system that is not mirrored")
@@ -74,14 +70,9 @@ def swap_files(
 
 
 def _late_on(point: str, points: tuple[str, ...], late: tuple[str, ...]) -> tuple[str, ...]:
-    if any(_below(point, path) for path in late):
+    if any(is_within(point, path) for path in late):
         return ("/",)
-    return tuple(relative(path, point) for path in late if owner(path, points) == point)
-
-
-def _below(path: str, folder: str) -> bool:
-    """Whether a path is the folder or lies in it."""
-    return folder == "/" or path == folder or path.startswith(f"{folder}/")
+    return tuple(relative(path, point) for path in late if holder_of(path, points) == point)
 
 
 def _escaped(path: str) -> str:

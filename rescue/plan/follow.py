@@ -108,14 +108,13 @@ def _part_of(source: Disk, pair: DevicePair, numbers: Mapping[str, int]) -> Part
     """
     recorded, old = numbers.get(pair.new.uuid), pair.old
     if recorded is not None:
-        found = [part for part in source.partitions if part.number == recorded]
-    else:
-        found = [part for part in source.partitions if part.uuid.lower() == old.partuuid.lower()]
-        found += [
-            part
-            for part in source.partitions
-            if old.uuid and names(part.content)[0].lower() == old.uuid.lower()
-        ]
+        return source.partition(recorded)
+    found = [part for part in source.partitions if part.uuid.lower() == old.partuuid.lower()]
+    found += [
+        part
+        for part in source.partitions
+        if old.uuid and names(part.content)[0].lower() == old.uuid.lower()
+    ]
     return found[0] if found else None
 
 

@@ -80,12 +80,11 @@ def resume_uuid(machine: Machine, disk: Disk, swaps: tuple[SwapPair, ...]) -> st
     asked = [word.removeprefix("resume=") for word in words if word.startswith("resume=")]
     if not swaps or "noresume" in words or asked[-1:] == ["none"]:
         return ""
-    parts = {part.number: part for part in disk.partitions}
     for pair in swaps:
-        part = parts.get(pair.partition)
+        part = disk.partition(pair.partition)
         if asked and part is not None and asked[-1] in _spellings(part):
             return pair.mirror_uuid
-    return max(swaps, key=lambda pair: _length(parts.get(pair.partition))).mirror_uuid
+    return max(swaps, key=lambda pair: _length(disk.partition(pair.partition))).mirror_uuid
 
 
 def _length(part: Partition | None) -> int:

@@ -228,11 +228,10 @@ def booted_refusals(record: MirrorRecord, boots: tuple[str, ...]) -> list[Refusa
 
 def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
     """Refuse where a recorded partition is missing or holds something else."""
-    parts = {part.number: part for part in disk.partitions}
     refusals = []
     for pair in record.filesystems:
         what = f"partition {pair.partition} of {disk.path} ({pair.mount_point})"
-        part = parts.get(pair.partition)
+        part = disk.partition(pair.partition)
         if part is None:
             refusals.append(_refused(f"{what} is missing"))
             continue
@@ -248,7 +247,7 @@ def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
                 _refused(f"{what} has UUID {held.uuid}, recorded is {pair.mirror_uuid}")
             )
     for swap in record.swaps:
-        part = parts.get(swap.partition)
+        part = disk.partition(swap.partition)
         area = part.content if part is not None else None
         if not isinstance(area, SwapArea) or area.uuid != swap.mirror_uuid:
             refusals.append(

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from rescue.errors import ExitCode
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
+from rescue.model.mount import holder_of
 from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.model.restore import HOMES, Piece
 
@@ -87,14 +88,9 @@ def pieces_of(
     )
 
 
-def holder_of(pairs: Sequence[FilesystemPair], path: str) -> FilesystemPair:
-    """Return the file system that a path lies on."""
-    holders = [p for p in pairs if p.mount_point == path or _below(path, p.mount_point)]
-    return max(holders, key=lambda pair: len(pair.mount_point))
-
-
 def _pieces(pairs: list[FilesystemPair], tree: str) -> list[Piece]:
-    holder = holder_of(pairs, tree)
+    held = holder_of(tree, (pair.mount_point for pair in pairs))
+    holder = next(pair for pair in pairs if pair.mount_point == held)
     below = [pair for pair in pairs if _below(pair.mount_point, tree)]
     return [_piece(pairs, tree, pair, pair.mount_point) for pair in below] + [
         _piece(pairs, tree, holder, tree)
@@ -130,7 +126,7 @@ def _covered(
         str(PurePosixPath(target).relative_to(piece.mount_point))
         for target in dict.fromkeys(mounted)
         if target not in own
-        and holder_of(pairs, target).mount_point == piece.mount_point
+        and holder_of(target, own) == piece.mount_point
         and (target == start or _below(target, start) or _below(start, target))
     )
 

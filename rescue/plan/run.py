@@ -11,6 +11,7 @@ from rescue.model.boot import GrubPlatform
 from rescue.model.bootfiles import SETTINGS, is_menu, menu_patterns, whole_tree_patterns
 from rescue.model.filesystem import FsKind
 from rescue.model.machine import Machine
+from rescue.model.mount import holder_of
 from rescue.model.record import MirrorRecord
 from rescue.model.role import Role
 from rescue.model.step import (
@@ -23,7 +24,7 @@ from rescue.model.step import (
     WriteBootFiles,
 )
 from rescue.plan.bootfiles import made_on_the_mirror
-from rescue.plan.exclude import Excluded, excluded, owner, relative, swap_files
+from rescue.plan.exclude import Excluded, excluded, relative, swap_files
 from rescue.plan.grub import DEFAULT_DISTRIBUTOR, resume_uuid
 from rescue.plan.leaveout import without_waiting
 from rescue.plan.survey import Survey
@@ -169,4 +170,4 @@ def _paths_on(
     """Return those of the paths that lie on one file system, as it names them itself."""
     if paths is None:
         return None
-    return tuple(relative(path, point) for path in paths if owner(path, points) == point)
+    return tuple(relative(path, point) for path in paths if holder_of(path, points) == point)

@@ -1,7 +1,6 @@
 """A dying disk into an image file: which disk, where to, and every reason against it."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from rescue.errors import ExitCode
 from rescue.model.finding import Refusal
@@ -106,10 +105,8 @@ _OTHER = "name the dead disk; 'rescue disks' lists them"
 
 def _device_of(machine: Machine, path: str) -> str:
     """Return the device that holds a path."""
-    holding = [
-        mount for mount in machine.mounts if PurePosixPath(path).is_relative_to(mount.target)
-    ]
-    return max(holding, key=lambda mount: len(mount.target)).device if holding else ""
+    holding = machine.mount_holding(path)
+    return holding.device if holding else ""
 
 
 def _no(reason: str, hint: str) -> Refusal:

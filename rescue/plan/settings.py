@@ -39,7 +39,7 @@ def quota_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
 
 
 def _settings(disk: Disk, number: int) -> ExtSettings | None:
-    part = next((part for part in disk.partitions if part.number == number), None)
+    part = disk.partition(number)
     return part.content.options.ext if part and isinstance(part.content, FileSystem) else None
 
 

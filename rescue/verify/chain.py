@@ -47,15 +47,6 @@ class Mirror:
         """The disk as a resolver of identifiers."""
         return OwnDisk(disk=self.disk)
 
-    def holder(self, path: str) -> FilesystemPair:
-        """Return the mirrored file system that a path of the tree lies on."""
-        holding = [
-            pair
-            for pair in self.record.filesystems
-            if pair.mount_point == "/" or f"{path}/".startswith(f"{pair.mount_point}/")
-        ]
-        return max(holding, key=lambda pair: len(pair.mount_point))
-
     def path_on(self, pair: FilesystemPair, path: str) -> str:
         """Given a path inside a file system (as GRUB names it), return its path in the tree."""
         return f"{pair.mount_point.rstrip('/')}/{path.lstrip('/')}"

@@ -176,7 +176,7 @@ def _in_tree(mirror: Mirror, image: Image, path: str) -> str | None:
     if image.filesystem:
         pair = mirror.pair_of_uuid(image.filesystem)
         return mirror.path_on(pair, path) if pair else None
-    return mirror.path_on(mirror.holder(GRUB_CFG), path)
+    return mirror.path_on(mirror.record.holder_of(GRUB_CFG), path)
 
 
 def _check_arguments(mirror: Mirror, image: Image) -> Iterator[Finding]:

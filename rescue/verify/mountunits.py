@@ -71,7 +71,7 @@ def _what(mirror: Mirror, unit: str) -> str:
 
 
 def _is_found_by_type(mirror: Mirror, pair: FilesystemPair) -> bool:
-    part = next((p for p in mirror.disk.partitions if p.number == pair.partition), None)
+    part = mirror.disk.partition(pair.partition)
     if part is None or not mirror.is_gpt or _is_left_alone(part):
         return False
     return pair.mount_point in _BY_TYPE.get(part.type.upper(), ())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rescue.model.disk import Disk, Partition
+from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Finding, Severity
 from rescue.model.record import MirrorRecord
@@ -35,12 +35,8 @@ def check_table(disk: Disk, record: MirrorRecord) -> tuple[Finding, ...]:
     return (ok(Link.TABLE, "table, partitions, file systems and swap are those of the record"),)
 
 
-def _at(disk: Disk, number: int) -> Partition | None:
-    return next((part for part in disk.partitions if part.number == number), None)
-
-
 def _partition(disk: Disk, number: int, name: str, partuuid: str) -> Iterator[Finding]:
-    part = _at(disk, number)
+    part = disk.partition(number)
     if part is None:
         yield broken(Link.TABLE, f"{name} is missing")
     elif partuuid and part.uuid.casefold() != partuuid.casefold():
@@ -48,7 +44,7 @@ def _partition(disk: Disk, number: int, name: str, partuuid: str) -> Iterator[Fi
 
 
 def _content(disk: Disk, number: int, name: str, kind: str, uuid: str) -> Iterator[Finding]:
-    part = _at(disk, number)
+    part = disk.partition(number)
     if part is None:
         return
     match part.content:

@@ -5,9 +5,11 @@ import pytest
 from rescue.errors import ExitCode
 from rescue.model.bootfiles import whole_tree_patterns
 from rescue.model.filesystem import FsKind
+from rescue.model.mount import holder_of
 from rescue.model.record import FilesystemPair
 from rescue.plan.brake import check_brake
-from rescue.plan.exclude import excluded, owner, relative
+from rescue.plan.exclude import excluded, relative
+from tests.builders import enrolled
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def pairs(*points: str) -> tuple[FilesystemPair, ...]:
 )
 def test_a_path_lies_on_the_deepest_mount(path: str, at: str, inside: str) -> None:
     points = ("/", "/boot", "/boot/efi", "/home")
-    assert owner(path, points) == at
+    assert holder_of(path, points) == at
     assert relative(path, at) == inside
 
 
@@ -105,3 +107,17 @@ def test_a_swap_file_with_wildcards_in_its_name_keeps_only_itself() -> None:
 def test_the_esp_s_patterns_follow_its_mount_point() -> None:
     assert "/efi/EFI/*/grub.cfg" in whole_tree_patterns("/efi")
     assert not [each for each in whole_tree_patterns("") if "/EFI/" in each]
+
+
+def test_nothing_is_guessed_of_a_path_that_lies_nowhere() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        holder_of("home/anna", ("/boot",))
+
+
+def test_a_record_and_a_machine_tell_the_file_system_of_a_path_alike() -> None:
+    there = enrolled()
+    for path, point in (("/boot/grub/grub.cfg", "/boot"), ("/homes", "/"), ("/home", "/home")):
+        assert there.record.holder_of(path).mount_point == point
+        seen = there.machine.mount_holding(path)
+        assert seen is not None
+        assert seen.target == point
