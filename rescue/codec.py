@@ -10,8 +10,11 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
+from rescue import migrate
 from rescue.errors import DamagedError, UsageError
-from rescue.model.layer import Content
+from rescue.migrate import Json
+from rescue.model.layer import Container, Content
+from rescue.model.machine import Machine
 from rescue.model.secret import Secret
 from rescue.model.step import Step
 
@@ -35,16 +38,25 @@ def _converter(*, with_secrets: bool = False) -> Converter:
     converter.register_structure_hook(bool, lambda value, _: _flag(value))
     converter.register_structure_hook(Secret, lambda value, _: Secret(_text(value)))
     converter.register_unstructure_hook(Secret, lambda v: v.text if with_secrets else "")
-    # Layers hold layers: while the union's own hooks are made, its members' hooks ask for them;
-    # these two answer later, when they are there.
-    converter.register_unstructure_hook(Content, lambda v: converter.unstructure(v, Content))
-    converter.register_structure_hook(
-        Content,
-        lambda v, _: converter.structure(v, Content),  # type: ignore[arg-type]
-    )
+    _upgrade(converter, Container, migrate.container)
+    _upgrade(converter, Machine, migrate.machine)
     configure_tagged_union(Content, converter, tag_name="layer")
     configure_tagged_union(Step, converter, tag_name="step")
     return converter
+
+
+def _upgrade(converter: Converter, kind: type[T], upgrade: Callable[[Json], Json]) -> None:
+    """Let a value be read that an older rescue stored, wherever it stands in another one."""
+
+    @cache
+    def hook() -> Callable[[Any, Any], T]:
+        # Made late: the hooks of what the class holds are not all there yet.
+        return converter.gen_structure_attrs_fromdict(kind)
+
+    def read(value: Any, _: object) -> T:  # noqa: ANN401
+        return hook()(upgrade(value) if isinstance(value, dict) else value, kind)
+
+    converter.register_structure_hook(kind, read)
 
 
 def to_json(value: object) -> str:

@@ -225,7 +225,7 @@ def layered(machine: Machine, *devices: Device) -> Machine:
 
 
 def volume(path: str, *made_of: str, kind: DeviceKind = DeviceKind.VOLUME) -> Device:
-    return Device(path=path, kind=kind, made_of=made_of)
+    return Device(key=path, path=path, kind=kind, made_of=made_of)
 
 
 def prepared(machine: Machine, asked: PrepareRequest | None = None) -> Plan:

@@ -1,12 +1,9 @@
-"""What a device holds: a signature made into the model's tree of layers."""
-
-from collections.abc import Sequence
+"""What a device holds: a signature made into the model's content."""
 
 from rescue.discover.filesystems import read_options
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.layer import CONTAINER_KINDS, Container, Content, Foreign, Nothing
 from rescue.system.blockinfo import Signature, probe
-from rescue.system.nodes import LayerNode
 
 UNREADABLE = "unreadable"
 """Foreign.kind of a device that could not be read, and of which udev knows nothing."""
@@ -15,9 +12,7 @@ AMBIVALENT = "ambivalent"
 """Foreign.kind of a device with several signatures that contradict each other."""
 
 
-def read_content(
-    path: str, *, told: Signature | None, holders: Sequence[LayerNode] = ()
-) -> Content:
+def read_content(path: str, *, told: Signature | None) -> Content:
     """Return what lies on the device or image file at `path`.
 
     `told` is what udev saw: it is used where the device itself cannot be read (without root). A
@@ -27,11 +22,7 @@ def read_content(
     if seen is None:
         return Foreign(kind=UNREADABLE)
     if seen.type in CONTAINER_KINDS:
-        above = (
-            read_content(layer.path, told=layer.signature, holders=layer.holders)
-            for layer in holders
-        )
-        return Container(kind=seen.type, uuid=seen.uuid, holds=tuple(above))
+        return Container(kind=seen.type, uuid=seen.uuid)
     if seen.type in tuple(FsKind):
         return _filesystem(path, seen)
     return from_signature(seen)

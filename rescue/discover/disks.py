@@ -79,9 +79,9 @@ def _table(node: DiskNode, seen: Signature | None) -> tuple[PartitionTable | Non
     """Return the disk's table, and what lies on the whole disk besides (or instead)."""
     told = seen or node.signature
     if told is None or told.table_kind not in tuple(TableKind):
-        return None, read_content(node.path, told=told, holders=node.holders)
+        return None, read_content(node.path, told=told)
     # An image written to a stick can be a file system and a partition table at once.
-    content = read_content(node.path, told=told, holders=node.holders) if told.type else Nothing()
+    content = read_content(node.path, told=told) if told.type else Nothing()
     if seen is None:
         return table_from_udev(node, told), content
     try:
@@ -137,8 +137,6 @@ def _filled(part: Partition, node: PartitionNode | None, usage: Usage) -> Partit
         part,
         path=node.path,
         links=node.links,
-        content=Nothing()
-        if extended
-        else read_content(node.path, told=node.signature, holders=node.holders),
+        content=Nothing() if extended else read_content(node.path, told=node.signature),
         uses=usage.of(node.path, major_minor=node.major_minor, holders=node.holders),
     )

@@ -1,22 +1,22 @@
 """The entry to discover: the running system as one frozen value."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rescue.discover.automounts import open_automounts
 from rescue.discover.boot import read_boot, read_text
 from rescue.discover.disks import Usage, read_disk
+from rescue.discover.layers import not_in_the_table, read_layer, subvolumes
 from rescue.discover.linked import linked_files
 from rescue.discover.marker import read_running
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
 from rescue.errors import RescueError
-from rescue.model.device import Device, DeviceKind
-from rescue.model.disk import Disk
+from rescue.model.device import DeviceKind
 from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.layer import Container, Content
+from rescue.model.graph import Graph, graph_of
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
 from rescue.system import blockinfo, btrfs, rsync, udev
@@ -38,6 +38,11 @@ def discover() -> Machine:
     swaps = tuple(replace(s, path=names.of_swap(s.path)) for s in blockinfo.swaps())
     usage = Usage(mounts=mounts, swaps=swaps)
     disks = tuple(read_disk(node, usage) for node in nodes)
+    layers = (
+        *(read_layer(other, usage) for other in others),
+        *not_in_the_table(nodes, disks, usage),
+    )
+    graph = graph_of(disks, layers)
     running = read_running(Path("/"))
     return Machine(
         host=os.uname().nodename,
@@ -49,28 +54,14 @@ def discover() -> Machine:
         fstab_text=read_text(Path(blockinfo.FSTAB)),
         swaps=swaps,
         boot=read_boot(architecture=os.uname().machine),
-        missing_tools=missing_tools(kinds_in_use(disks), which),
+        missing_tools=missing_tools(kinds_in_use(graph), which),
         running_mirror=running.record,
         handover=running.handover,
         damage=running.damage,
         linked_files=linked_files(),
-        devices=(*(other.device for other in others), *not_in_the_table(nodes, disks)),
+        devices=(*layers, *subvolumes(mounts, _on_the_disks_of_root(graph, mounts))),
         unanswered=opened.unanswered,
         rsync=rsync.version(),
-    )
-
-
-def not_in_the_table(nodes: Sequence[DiskNode], disks: Sequence[Disk]) -> tuple[Device, ...]:
-    """Return the partitions that the kernel has, and that their disk's table has not (any more).
-
-    What is mounted from them lies on that disk all the same.
-    """
-    listed = {part.path for disk in disks for part in disk.partitions}
-    return tuple(
-        Device(path=part.path, kind=DeviceKind.PARTITION, made_of=(node.path,))
-        for node in nodes
-        for part in node.partitions
-        if part.path not in listed
     )
 
 
@@ -96,21 +87,22 @@ def subvolumes_of(mount: Mount) -> tuple[str, ...] | None:
         return None
 
 
-def kinds_in_use(disks: Sequence[Disk]) -> frozenset[FsKind]:
-    """Return the kinds of file system on the disks that the system uses."""
-    used = (disk for disk in disks if disk.all_uses)
-    held = (content for disk in used for content in (disk.content, *_contents(disk)))
-    return frozenset(kind for content in held for kind in _kinds(content))
+def kinds_in_use(graph: Graph) -> frozenset[FsKind]:
+    """Return the kinds of file system on the disks that the system uses, in whatever layers."""
+    used = (
+        disk
+        for disk in graph.devices
+        if disk.kind is DeviceKind.DISK and any(d.uses for d in (disk, *graph.above(disk)))
+    )
+    held = (device.content for disk in used for device in (disk, *graph.over(disk)))
+    return frozenset(content.kind for content in held if isinstance(content, FileSystem))
 
 
-def _contents(disk: Disk) -> list[Content]:
-    return [part.content for part in disk.partitions]
-
-
-def _kinds(content: Content) -> list[FsKind]:
-    if isinstance(content, Container):
-        return [kind for inner in content.holds for kind in _kinds(inner)]
-    return [content.kind] if isinstance(content, FileSystem) else []
+def _on_the_disks_of_root(graph: Graph, mounts: Sequence[Mount]) -> Iterator[Mount]:
+    """Yield what is mounted from the disks that the running root lies on, through any layers."""
+    root = next((mount.device for mount in reversed(mounts) if mount.target == "/"), "")
+    own = set(graph.disks(*root.split(":")))
+    return (mount for mount in mounts if own & set(graph.disks(*mount.device.split(":"))))
 
 
 def _numbers(nodes: Sequence[DiskNode], others: Sequence[OtherNode]) -> dict[str, str]:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rescue.model.device import Device, DeviceKind
-from rescue.model.disk import Disk
-from rescue.model.layer import Container, Content, Foreign
+from rescue.model.layer import Content, Foreign
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount
 
@@ -110,22 +109,12 @@ class Elsewhere:
 
 def stack(machine: Machine, device: str) -> Stack:
     """Return what is below a block device, from the top down; nothing below one that is gone."""
-    layers: list[Device] = []
-    disks: list[str] = []
-    ahead = [device]
-    while ahead:
-        at = ahead.pop(0)
-        held = machine.holder_of(at)
-        disk = held[0] if held is not None else machine.disk_at(at)
-        layer = next((each for each in machine.devices if each.path == at), None)
-        if disk is not None:
-            disks += _members(machine, disk, at)
-        elif layer is not None and layer not in layers:
-            layers.append(layer)
-            ahead += layer.made_of
-            if layer.kind is DeviceKind.ZVOL:
-                disks += _with_content(machine, _is_zfs)
-    return Stack(device=device, layers=tuple(layers), disks=tuple(dict.fromkeys(disks)))
+    chain = machine.graph.chain(device)
+    layers = tuple(each for each in chain if each in machine.devices)
+    disks = [each.key for each in chain if each.kind is DeviceKind.DISK]
+    if any(layer.kind is DeviceKind.ZVOL for layer in layers):
+        disks += _with_content(machine, _is_zfs)
+    return Stack(device=device, layers=layers, disks=tuple(dict.fromkeys(disks)))
 
 
 def stack_of(machine: Machine, mount: Mount) -> Stack:
@@ -216,7 +205,7 @@ def _stack_of(machine: Machine, device: str, fstype: str) -> Stack:
     match fstype:
         case "zfs":
             pool = device.partition("/")[0]
-            layer = Device(path=pool, kind=DeviceKind.POOL)
+            layer = Device(key=pool, path=pool, kind=DeviceKind.POOL)
             disks = _with_content(machine, lambda held: _is_zfs(held, pool))
             return Stack(device=device, layers=(layer,), disks=disks)
         case "bcachefs":
@@ -230,35 +219,12 @@ def _stack_of(machine: Machine, device: str, fstype: str) -> Stack:
             return stack(machine, device)
 
 
-def _members(machine: Machine, disk: Disk, at: str) -> tuple[str, ...]:
-    """Return the disk of a partition (or disk), and those of the other members of its btrfs."""
-    held = next((part.content for part in disk.partitions if part.path == at), disk.content)
-    uuid = getattr(held, "uuid", "")
-    is_btrfs = isinstance(held, Foreign) and held.kind.startswith("btrfs")
-    if not is_btrfs or not uuid:
-        return (disk.path,)
-    others = _with_content(machine, lambda each: getattr(each, "uuid", "") == uuid)
-    return tuple(dict.fromkeys((disk.path, *others)))
-
-
 def _with_content(machine: Machine, wanted: Callable[[Content], bool]) -> tuple[str, ...]:
     """Return the disks that hold such a content, in whatever layers."""
+    graph = machine.graph
     return tuple(
-        disk.path
-        for disk in machine.disks
-        if any(
-            wanted(each)
-            for content in (disk.content, *(part.content for part in disk.partitions))
-            for each in _deep(content)
-        )
+        disk.key for disk in graph.disks(*(d.key for d in graph.devices if wanted(d.content)))
     )
-
-
-def _deep(content: Content) -> Iterator[Content]:
-    yield content
-    if isinstance(content, Container):
-        for inner in content.holds:
-            yield from _deep(inner)
 
 
 def _is_zfs(content: Content, pool: str = "") -> bool:

@@ -1,4 +1,4 @@
-"""What a partition holds: a tree of layers down to a file system."""
+"""What a block device holds, by its signature."""
 
 from dataclasses import dataclass
 
@@ -23,12 +23,12 @@ class Foreign:
 class Container:
     """A layer that holds others: LUKS, an LVM physical volume or an md member.
 
-    `kind` is libblkid's TYPE: 'crypto_LUKS', 'LVM2_member', 'linux_raid_member'.
+    `kind` is libblkid's TYPE: 'crypto_LUKS', 'LVM2_member', 'linux_raid_member'. What is made of it
+    is a device of its own (model/device.py), where it is open.
     """
 
     kind: str
     uuid: str = ""
-    holds: "tuple[Content, ...]" = ()
 
 
 Content = Nothing | FileSystem | SwapArea | Foreign | Container

@@ -1,15 +1,17 @@
 """The whole description of a running system."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from rescue.model.boot import BootState
 from rescue.model.bootfiles import LinkedFile
-from rescue.model.device import Device
+from rescue.model.device import Device, DeviceKind
 from rescue.model.disk import Disk, Partition
+from rescue.model.graph import Graph, graph_of
 from rescue.model.mount import FstabEntry, Mount, Swap, is_within
 from rescue.model.record import Handover, MirrorRecord
 
-MACHINE_VERSION = 1
+MACHINE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,8 @@ class Machine:
     then the machine runs from its mirror, and `handover` is the failback that was done from it.
     `missing_tools` are programs that were looked for and not found, with the Debian package that
     holds each. `linked_files` are settings and menus that are reached through links. `devices` are
-    the block devices that are neither a disk nor a partition of one; `unanswered` are mount points
+    the layers: what is neither a disk nor a partition in its table; `graph` has them all;
+    `unanswered` are mount points
     of the system's disk that are mounted on demand, and where nothing was mounted when they were
     opened. `damage` are sentences on what cannot be read of what a mirror carries below /.rescue on
     the running root: where no record could be read, `running_mirror` is None all the same. `rsync`
@@ -53,6 +56,27 @@ class Machine:
     def with_table(self, uuid: str) -> tuple[Disk, ...]:
         """Return the attached disks whose partition table has that id."""
         return tuple(disk for disk in self.disks if disk.table and disk.table.uuid == uuid)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Every device of the machine, and what it is made of."""
+        return graph_of(self.disks, self.devices)
+
+    def chain(self, mount: Mount) -> tuple[Device, ...]:
+        """Return the devices that a mounted file system lies on, from it down to the disks.
+
+        None where it lies on no block device, or on one that is gone.
+        """
+        inside = [
+            each
+            for each in self.devices
+            if each.kind is DeviceKind.SUBVOLUME
+            and mount.device in each.made_of
+            and is_within(mount.root, f"/{each.name}")
+        ]
+        if inside:
+            return self.graph.chain(max(inside, key=lambda each: len(each.name)).key)
+        return self.graph.chain(*mount.device.split(":")) if mount.is_block else ()
 
     def holder_of(self, device: str) -> tuple[Disk, Partition] | None:
         """Return the disk and partition behind a partition's device node."""

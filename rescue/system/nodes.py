@@ -72,17 +72,21 @@ class LayerNode:
     """A device that holds another one: dm, md, bcache; `path` is the name that people use."""
 
     path: str
-    major_minor: str
-    signature: Signature | None
     holders: "tuple[LayerNode, ...]" = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherNode:
-    """A block device that is neither a disk nor a partition of one."""
+    """A block device that is neither a disk nor a partition of one.
+
+    `device` has neither its content nor its uses yet; `signature` is what udev saw, None where it
+    did not look.
+    """
 
     major_minor: str
     device: Device
+    signature: Signature | None = None
+    holders: "tuple[LayerNode, ...]" = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +157,9 @@ def others_of(raw: Sequence[RawDevice], drivers: Mapping[int, str]) -> tuple[Oth
     found = (
         OtherNode(
             major_minor=major_minor(device),
-            device=Device(
-                path=_path(device), kind=_kind(device, drivers), made_of=_made_of(device, raw)
-            ),
+            device=_other(device, raw, drivers),
+            signature=_signature(device),
+            holders=_over(device, raw),
         )
         for device in raw
         if device.sys_path not in disks
@@ -164,6 +168,35 @@ def others_of(raw: Sequence[RawDevice], drivers: Mapping[int, str]) -> tuple[Oth
         and (drivers.get(device.major) != "loop" or _number(device, "size"))
     )
     return tuple(sorted(found, key=lambda other: other.device.path))
+
+
+def _other(device: RawDevice, raw: Sequence[RawDevice], drivers: Mapping[int, str]) -> Device:
+    kind = _kind(device, drivers)
+    return Device(
+        key=_path(device),
+        kind=kind,
+        path=_path(device),
+        name=_name(device, kind),
+        detail=device.attributes.get("md/level", "") if kind is DeviceKind.ARRAY else "",
+        size=Bytes(_number(device, "size") * SYSFS_SECTOR),
+        links=device.links,
+        made_of=_made_of(device, raw),
+    )
+
+
+def _name(device: RawDevice, kind: DeviceKind) -> str:
+    """Return what people call a device where that is not its path; '' where it is."""
+    said, seen = device.properties, device.attributes
+    match kind:
+        case DeviceKind.VOLUME:
+            names = (decode(said.get("DM_VG_NAME", "")), decode(said.get("DM_LV_NAME", "")))
+            return "/".join(names) if all(names) else seen.get("dm/name", "")
+        case DeviceKind.ARRAY:
+            return decode(said.get("MD_NAME", "") or said.get("MD_DEVNAME", ""))
+        case DeviceKind.LOOP:
+            return seen.get("loop/backing_file", "")
+        case _:
+            return seen.get("dm/name", "")
 
 
 def _kind(device: RawDevice, drivers: Mapping[int, str]) -> DeviceKind:
@@ -254,14 +287,13 @@ def _holders(device: RawDevice, raw: Sequence[RawDevice]) -> tuple[LayerNode, ..
 
 
 def _layer(device: RawDevice, raw: Sequence[RawDevice]) -> LayerNode:
+    return LayerNode(path=_path(device), holders=_over(device, raw))
+
+
+def _over(device: RawDevice, raw: Sequence[RawDevice]) -> tuple[LayerNode, ...]:
     # md0p1 lies in md0 as a partition, and is no holder of what md0 is made of.
     inside = (_layer(other, raw) for other in raw if other.parent == device.sys_path)
-    return LayerNode(
-        path=_path(device),
-        major_minor=major_minor(device),
-        signature=_signature(device),
-        holders=(*_holders(device, raw), *inside),
-    )
+    return (*_holders(device, raw), *inside)
 
 
 def identity(device: RawDevice) -> DiskId:

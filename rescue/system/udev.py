@@ -33,6 +33,8 @@ _ATTRIBUTES = (
     "queue/physical_block_size",
     "dm/name",
     "dm/uuid",
+    "md/level",
+    "loop/backing_file",
 )
 
 

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rescue.model.disk import Disk, Partition, PartitionKind, Use, UseKind
+from rescue.model.disk import Disk, Partition, PartitionKind, UseKind
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.layer import Container, Content, Foreign
 from rescue.model.machine import Machine
@@ -72,10 +72,7 @@ def carries_system(disk: Disk, machine: Machine) -> bool:
     root = machine.mount_at("/")
     if root is None:
         return False
-    return any(
-        use in (Use(kind=UseKind.MOUNTED, where="/"), Use(kind=UseKind.HOLDER, where=root.device))
-        for use in disk.all_uses
-    )
+    return any(device.path == disk.path for device in machine.chain(root))
 
 
 def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord], *, long: bool) -> DiskRow:
@@ -138,9 +135,8 @@ def describe(content: Content) -> str:
             return f"{kind.value} '{label}'" if label else kind.value
         case SwapArea():
             return "swap"
-        case Container(kind=kind, holds=holds):
-            inner = ", ".join(text for text in map(describe, holds) if text)
-            return f"{kind} ({inner})" if inner else kind
+        case Container(kind=kind):
+            return kind
         case Foreign(kind=kind, label=label):
             return f"{kind} '{label}'" if label else kind
         case _:

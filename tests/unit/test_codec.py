@@ -23,7 +23,7 @@ CONTENTS: tuple[Content, ...] = (
     SwapArea(uuid="s"),
     Foreign(kind="ntfs"),
     FileSystem(kind=FsKind.XFS, uuid="x", label="data"),
-    Container(kind="LVM2_member", holds=(FileSystem(kind=FsKind.EXT4, uuid="e"), Nothing())),
+    Container(kind="LVM2_member", uuid="l"),
 )
 
 

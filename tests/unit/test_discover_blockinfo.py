@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from rescue.errors import RescueError
-from rescue.model.device import Device, DeviceKind
+from rescue.model.device import DeviceKind
 from rescue.model.disk import TableKind
 from rescue.model.elsewhere import elsewhere
 from rescue.system import automount, blockinfo
-from tests.builders import bare_disk, ext4, part, server, with_disk, with_partition
+from tests.builders import bare_disk, ext4, part, server, volume, with_disk, with_partition
 
 DATA = Path(__file__).parent.parent / "data" / "discover"
 
@@ -123,9 +123,9 @@ def test_a_server_with_mounts_of_every_kind_as_findmnt_tells_it() -> None:
         recorded("fstab-layers.json"), recorded("fstab-layers-evaluated.json")
     )
     devices = (
-        Device(path="/dev/mapper/srv_vg-data", kind=DeviceKind.VOLUME, made_of=("/dev/vdb",)),
-        Device(path="/dev/mapper/srv_vg-lazy", kind=DeviceKind.VOLUME, made_of=("/dev/vdb",)),
-        Device(path="/dev/mapper/vault", kind=DeviceKind.MAPPED, made_of=("/dev/vdc",)),
+        volume("/dev/mapper/srv_vg-data", "/dev/vdb"),
+        volume("/dev/mapper/srv_vg-lazy", "/dev/vdb"),
+        volume("/dev/mapper/vault", "/dev/vdc", kind=DeviceKind.MAPPED),
     )
     known = {f"/dev/vda{number}": f"/dev/vda{number}" for number in range(1, 8)}
     known |= {each.path.replace("mapper/srv_vg-", "srv_vg/"): each.path for each in devices}

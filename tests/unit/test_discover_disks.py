@@ -7,16 +7,19 @@ import pytest
 
 from rescue.discover.contents import from_signature, read_content
 from rescue.discover.disks import Usage, read_disk, table_from_udev
-from rescue.discover.machine import kinds_in_use, not_in_the_table
+from rescue.discover.layers import not_in_the_table, read_layer, subvolumes
+from rescue.discover.machine import kinds_in_use
 from rescue.discover.names import Names
+from rescue.model.device import Device, DeviceKind
 from rescue.model.disk import PartitionKind, TableKind, Use, UseKind
 from rescue.model.elsewhere import Side, stack
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.graph import graph_of
 from rescue.model.identity import DiskId
 from rescue.model.layer import Container, Foreign, Nothing
 from rescue.model.mount import Mount, Swap
 from rescue.system.blockinfo import Signature
-from rescue.system.nodes import DiskNode, LayerNode, PartitionNode
+from rescue.system.nodes import DiskNode, LayerNode, OtherNode, PartitionNode
 from rescue.units import Bytes, Sectors
 from tests.builders import server
 
@@ -26,8 +29,8 @@ SUBVOLUME = Mount(device="/dev/x2", target="/home", fstype="btrfs", major_minor=
 SWAP = Swap(path="/dev/x3", is_file=False, size=4096)
 USAGE = Usage(mounts=(ROOT, BIND, SUBVOLUME), swaps=(SWAP,))
 
-LV = LayerNode(path="/dev/mapper/vg-root", major_minor="253:1", signature=None)
-CRYPT = LayerNode(path="/dev/mapper/crypt", major_minor="253:0", signature=None, holders=(LV,))
+LV = LayerNode(path="/dev/mapper/vg-root")
+CRYPT = LayerNode(path="/dev/mapper/crypt", holders=(LV,))
 
 
 def part(number: int, *, type_: str, told: Signature | None = None) -> PartitionNode:
@@ -106,16 +109,39 @@ def test_a_gpt_from_udev_spells_guids_as_sfdisk_does() -> None:
     assert table.partition(1).flags == ("boot", "esp")
 
 
-def test_a_container_tells_what_is_in_it() -> None:
+def other(path: str, kind: DeviceKind, told: Signature | None) -> OtherNode:
+    device = Device(key=path, kind=kind, path=path, made_of=("/nonexistent/x1",))
+    return OtherNode(major_minor="253:0", device=device, signature=told)
+
+
+def test_a_layer_holds_and_is_used_as_any_device() -> None:
     told = Signature(type="crypto_LUKS", uuid="c")
-    inner = LayerNode(
-        path="/nonexistent/dm",
-        major_minor="253:0",
-        signature=Signature(type="swap", uuid="s"),
-    )
-    assert read_content("/nonexistent/x", told=told, holders=(inner,)) == Container(
-        kind="crypto_LUKS", uuid="c", holds=(SwapArea(uuid="s"),)
-    )
+    assert read_content("/nonexistent/x", told=told) == Container(kind="crypto_LUKS", uuid="c")
+    inner = other("/dev/mapper/crypt", DeviceKind.CRYPT, Signature(type="swap", uuid="s"))
+    swap = Swap(path="/dev/mapper/crypt", is_file=False, size=4096)
+    layer = read_layer(inner, Usage(swaps=(swap,)))
+    assert layer.content == SwapArea(uuid="s")
+    assert layer.uses == (Use(kind=UseKind.SWAP, where="/dev/mapper/crypt"),)
+    assert layer.made_of == ("/nonexistent/x1",)
+
+
+def test_what_is_on_no_disk_is_not_probed() -> None:
+    image = other("/nonexistent/loop0", DeviceKind.LOOP, Signature(type="ext4", uuid="i"))
+    assert read_layer(image, Usage()).content == FileSystem(kind=FsKind.EXT4, uuid="i")
+    unseen = other("/nonexistent/sr0", DeviceKind.OPTICAL, None)
+    assert read_layer(unseen, Usage()).content == Nothing()
+    lost = other("/nonexistent/dm-0", DeviceKind.MAPPED, None)
+    assert read_layer(lost, Usage()).content == Foreign(kind="unreadable")
+
+
+def test_subvolumes_that_are_mounted_are_devices_of_their_own() -> None:
+    options = ("rw", "subvolid=256", "subvol=/@home")
+    home = replace(SUBVOLUME, root="/@home", options=options)
+    bound = replace(home, target="/srv/anna", root="/@home/anna")
+    top = replace(SUBVOLUME, target="/mnt/top", options=("rw", "subvolid=5", "subvol=/"))
+    (found,) = subvolumes((home, bound, top, ROOT), ())
+    assert (found.key, found.name, found.made_of) == ("/dev/x2[/@home]", "@home", ("/dev/x2",))
+    assert found.uses == (Use(kind=UseKind.MOUNTED, where="/home"),)
 
 
 def test_signatures_that_are_not_made_again_are_named() -> None:
@@ -129,10 +155,16 @@ def test_signatures_that_are_not_made_again_are_named() -> None:
 def test_only_file_systems_of_disks_in_use_ask_for_tools() -> None:
     xfs = read_disk(node(told=Signature(type="xfs", uuid="u")), Usage())
     assert isinstance(xfs.content, FileSystem)
-    assert kinds_in_use([xfs]) == frozenset()
+    assert kinds_in_use(graph_of([xfs], ())) == frozenset()
     mounted = Mount(device="/nonexistent/x", target="/", fstype="xfs", major_minor="8:0")
     used = read_disk(node(told=Signature(type="xfs", uuid="u")), Usage(mounts=(mounted,)))
-    assert kinds_in_use([used]) == {FsKind.XFS}
+    assert kinds_in_use(graph_of([used], ())) == {FsKind.XFS}
+    inner = Signature(type="btrfs", uuid="b")
+    above = replace(
+        read_layer(other("/dev/mapper/crypt", DeviceKind.CRYPT, inner), Usage()),
+        made_of=(used.path,),
+    )
+    assert kinds_in_use(graph_of([used], [above])) == {FsKind.XFS, FsKind.BTRFS}
 
 
 def test_a_mount_gets_the_name_of_the_device_with_its_number() -> None:
@@ -183,7 +215,7 @@ def test_what_is_no_block_device_has_no_name_but_a_swap_file_keeps_its_own(
 def test_a_partition_that_only_the_kernel_has_still_lies_on_its_disk() -> None:
     disk = node(part(1, type_="0x83", told=Signature()), told=Signature(table_kind="dos"))
     gone = replace(read_disk(disk, Usage()), table=None)
-    (device,) = not_in_the_table((disk,), (gone,))
+    (device,) = not_in_the_table((disk,), (gone,), Usage())
     assert (device.path, device.made_of) == ("/nonexistent/x1", ("/nonexistent/x",))
     machine = replace(server(), disks=(gone,), devices=(device,))
     assert stack(machine, device.path).side("/nonexistent/x") is Side.OWN

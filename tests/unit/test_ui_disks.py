@@ -16,6 +16,7 @@ from rescue.model.mount import Mount
 from rescue.model.record import DiskRef, MirrorRecord, MirrorState
 from rescue.ui.disks import DiskRow, disk_rows, disks_table
 from rescue.units import GIB, MIB, Bytes, Sectors
+from tests.builders import layered, volume
 
 
 def part(
@@ -34,7 +35,8 @@ def part(
 
 
 def disk(path: str, serial: str, *parts: Partition, content: Content | None = None) -> Disk:
-    table = PartitionTable(kind=TableKind.GPT, uuid=f"table-{serial}", partitions=parts)
+    named = tuple(replace(each, path=f"{path}{each.number}") for each in parts)
+    table = PartitionTable(kind=TableKind.GPT, uuid=f"table-{serial}", partitions=named)
     return Disk(
         path=path,
         id=DiskId(serial=serial, by_id=(f"virtio-{serial}",) if serial else ()),
@@ -108,11 +110,11 @@ def test_the_disk_of_the_system_and_a_bare_disk() -> None:
 
 def test_the_system_is_found_below_layers() -> None:
     held = Use(kind=UseKind.HOLDER, where="/dev/mapper/vg-root")
-    inner = FileSystem(kind=FsKind.EXT4, uuid="r")
-    pv = Container(kind="LVM2_member", holds=(inner,))
-    (row,) = disk_rows(machine(disk("/dev/sda", "L", part(1, pv, held)), root=held.where))
+    pv = part(1, Container(kind="LVM2_member"), held)
+    seen = machine(disk("/dev/sda", "L", pv), root=held.where)
+    (row,) = disk_rows(layered(seen, volume(held.where, "/dev/sda1")))
     assert row.role == "system"
-    assert row.holds == ("1: 1.0 MiB LVM2_member (ext4)",)
+    assert row.holds == ("1: 1.0 MiB LVM2_member",)
     assert row.use == "held by a layer"
 
 

@@ -1,0 +1,114 @@
+"""Layers: what lies between partitions and file systems, as devices of the graph."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from rescue.discover.contents import from_signature, read_content
+from rescue.discover.disks import Usage
+from rescue.errors import RescueError
+from rescue.model.device import Device, DeviceKind, subvolume_key
+from rescue.model.disk import Disk, Use, UseKind
+from rescue.model.filesystem import FileSystem, FsKind
+from rescue.model.layer import Content, Nothing
+from rescue.model.mount import Mount
+from rescue.system import btrfs
+from rescue.system.nodes import DiskNode, OtherNode
+
+_NOT_PROBED = frozenset(
+    {DeviceKind.LOOP, DeviceKind.OPTICAL, DeviceKind.FLOPPY, DeviceKind.MEMORY},
+)
+"""Drives would have to be woken up, and what is on no disk is never mirrored: udev's word does."""
+
+
+def read_layer(node: OtherNode, usage: Usage) -> Device:
+    """Return a layer with what it holds, and who uses it."""
+    device = node.device
+    return replace(
+        device,
+        content=_content(node),
+        uses=usage.of(device.path, major_minor=node.major_minor, holders=node.holders),
+    )
+
+
+def _content(node: OtherNode) -> Content:
+    if node.device.kind not in _NOT_PROBED:
+        return read_content(node.device.path, told=node.signature)
+    told = node.signature
+    if told is None:
+        return Nothing()
+    if told.type in tuple(FsKind):
+        return FileSystem(kind=FsKind(told.type), uuid=told.uuid, label=told.label)
+    return from_signature(told)
+
+
+def not_in_the_table(
+    nodes: Sequence[DiskNode], disks: Sequence[Disk], usage: Usage
+) -> tuple[Device, ...]:
+    """Return the partitions that the kernel has, and that their disk's table has not (any more).
+
+    What is mounted from them lies on that disk all the same.
+    """
+    listed = {part.path for disk in disks for part in disk.partitions}
+    return tuple(
+        Device(
+            key=part.path,
+            kind=DeviceKind.PARTITION,
+            path=part.path,
+            uses=usage.of(part.path, major_minor=part.major_minor, holders=part.holders),
+            made_of=(node.path,),
+        )
+        for node in nodes
+        for part in node.partitions
+        if part.path not in listed
+    )
+
+
+def subvolumes(mounts: Sequence[Mount], asked: Iterable[Mount]) -> tuple[Device, ...]:
+    """Return the subvolumes of every mounted btrfs, sorted by key.
+
+    All of those of `asked` are there, where btrfs-progs lists them; of any other btrfs those that
+    are mounted: its disk need not be woken up, and may not answer.
+    """
+    found = {subvolume_key(*each): each for each in (*_mounted(mounts), *_listed(asked))}
+    return tuple(
+        Device(
+            key=key,
+            kind=DeviceKind.SUBVOLUME,
+            name=path,
+            uses=_uses(device, path, mounts),
+            made_of=(device,),
+        )
+        for key, (device, path) in sorted(found.items())
+    )
+
+
+def _mounted(mounts: Sequence[Mount]) -> Iterator[tuple[str, str]]:
+    """Yield device and path of each subvolume that is mounted, as the kernel names it."""
+    for mount in mounts:
+        if mount.fstype != FsKind.BTRFS:
+            continue
+        for option in mount.options:
+            key, _, path = option.partition("=")
+            if key == "subvol" and path.strip("/"):
+                yield mount.device, path.strip("/")
+
+
+def _listed(mounts: Iterable[Mount]) -> Iterator[tuple[str, str]]:
+    """Yield device and path of every subvolume, asking once for each file system."""
+    by_device = {mount.device: mount for mount in mounts if mount.fstype == FsKind.BTRFS}
+    for device, mount in by_device.items():
+        try:
+            for path in btrfs.subvolumes(mount.target):
+                yield device, path
+        except (RescueError, OSError):
+            continue
+
+
+def _uses(device: str, path: str, mounts: Sequence[Mount]) -> tuple[Use, ...]:
+    wanted = PurePosixPath("/") / path
+    return tuple(
+        Use(kind=UseKind.MOUNTED, where=mount.target)
+        for mount in mounts
+        if mount.device == device and PurePosixPath(mount.root) == wanted
+    )

@@ -1,0 +1,36 @@
+"""Migrates what an older rescue stored, before it is read: plain JSON in, plain JSON out.
+
+A machine was saved, and a record lies on disks, by whatever version was installed then. Each
+function takes one version to the next, and leaves alone what is no value of that kind: the reader
+says what is wrong with it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def machine(data: Json) -> Json:
+    """Return a machine as version 2 has it: every layer has a key, which was its path."""
+    if not _is_version(data, 1):
+        return data
+    changed = _each(data, "devices", lambda device: {"key": device.get("path"), **device})
+    return {**changed, "version": 2}
+
+
+def container(data: Json) -> Json:
+    """Return a container without what it held: those are devices of their own since version 2."""
+    return {key: value for key, value in data.items() if key != "holds"}
+
+
+def _is_version(data: Json, number: int) -> bool:
+    return type(data.get("version")) is int and data["version"] == number
+
+
+def _each(data: Json, key: str, change: Callable[[Json], Json]) -> Json:
+    """Return the data with each object of one of its lists changed."""
+    rows = data.get(key)
+    if not isinstance(rows, list):
+        return data
+    return {**data, key: [change(row) if isinstance(row, dict) else row for row in rows]}
