@@ -44,7 +44,7 @@ def disks() -> RenderableType:
 
 def plan() -> RenderableType:
     """`rescue prepare --dry-run`."""
-    return render_plan(prepared(server()))
+    return render_plan(prepared(server()), server())
 
 
 def wizard() -> RenderableType:

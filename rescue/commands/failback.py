@@ -42,11 +42,12 @@ class FailbackOptions:
 
 def show(options: FailbackOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
-    plan = _plan(discover(), options)
+    machine = discover()
+    plan = _plan(machine, options)
     if as_json:
         screen.show_plain(to_json(plan))
     else:
-        screen.show(render_plan(plan))
+        screen.show(render_plan(plan, machine))
     return ExitCode.DONE
 
 
@@ -59,7 +60,7 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
     with only_one_run(), Outside() as outside:
         machine = discover()
         plan = _plan(machine, options)
-        screen.show(render_plan(plan))
+        screen.show(render_plan(plan, machine))
         named = _named(plan, options)
         if not _is_anew(plan):
             plan = carrying_rewritten(plan, screen)

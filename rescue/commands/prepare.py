@@ -1,5 +1,7 @@
 """`rescue prepare`: discover, plan, show and confirm, apply, verify."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -9,7 +11,7 @@ from rescue.commands.enrolled import known_records
 from rescue.commands.hooks import Hooked, attendant
 from rescue.commands.logbook import Logbook, noted
 from rescue.commands.runs import finish, perform, with_warnings
-from rescue.confirm import WriteGrant, grant, unless_refused
+from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
@@ -21,7 +23,7 @@ from rescue.plan.leaveout import question
 from rescue.plan.prepare import left_to_ask, plan_prepare
 from rescue.system.lock import only_one_run
 from rescue.system.mountns import Outside
-from rescue.ui.plan import render_plan
+from rescue.ui.plan import as_it_is, render_plan
 from rescue.ui.prompt import ask_identity, at_a_terminal, confirm
 from rescue.ui.screen import Screen
 
@@ -44,11 +46,12 @@ class PrepareOptions:
 def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
     machine = discover()
-    plan = _plan(machine, _request(machine, options))
+    with _explained(machine, screen, silent=as_json):
+        plan = _plan(machine, _request(machine, options))
     if as_json:
         screen.show_plain(to_json(plan))
     else:
-        screen.show(render_plan(plan))
+        screen.show(render_plan(plan, machine))
     return ExitCode.DONE
 
 
@@ -62,8 +65,9 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         request = _request(machine, options)
         if options.ask and at_a_terminal():
             request = _agreed(machine, request)
-        plan = _plan(machine, request)
-        screen.show(render_plan(plan))
+        with _explained(machine, screen):
+            plan = _plan(machine, request)
+        screen.show(render_plan(plan, machine))
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
         target = machine.disk_at(plan.target_path)
@@ -72,6 +76,17 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
                 config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
             )
             return hooked.carry_out(lambda warned: _carry_out(plan, leave, screen, warned, book))
+
+
+@contextmanager
+def _explained(machine: Machine, screen: Screen, *, silent: bool = False) -> Iterator[None]:
+    """Show the layers of the machine's disks, if any, where a plan for it is refused."""
+    try:
+        yield
+    except GuardRefusedError:
+        for line in () if silent else as_it_is(machine):
+            screen.show(line)
+        raise
 
 
 def _carry_out(

@@ -21,6 +21,10 @@ class Graph:
         return {device.key: device for device in self.devices}
 
     @cached_property
+    def _place(self) -> dict[str, int]:
+        return {device.key: number for number, device in enumerate(self.devices)}
+
+    @cached_property
     def _above(self) -> dict[str, tuple[Device, ...]]:
         found: dict[str, tuple[Device, ...]] = {}
         for device in self.devices:
@@ -33,8 +37,9 @@ class Graph:
         return self._by_key.get(key)
 
     def below(self, device: Device) -> tuple[Device, ...]:
-        """Return the devices right below one, those that are there."""
-        return tuple(found for key in device.made_of if (found := self.at(key)) is not None)
+        """Return the devices right below one, those that are there, in the order of all."""
+        below = (found for key in device.made_of if (found := self.at(key)) is not None)
+        return tuple(sorted(below, key=lambda found: self._place[found.key]))
 
     def above(self, device: Device) -> tuple[Device, ...]:
         """Return the devices right above one: the partitions of a disk, what is made of it."""

@@ -7,13 +7,14 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from rescue.model.device import DeviceKind
 from rescue.model.disk import Disk, Partition, PartitionKind, UseKind
-from rescue.model.filesystem import FileSystem, SwapArea
-from rescue.model.layer import Container, Content, Foreign
+from rescue.model.graph import Graph
 from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.role import Role
+from rescue.ui.layers import describe, layer_lines, loose_lines, mounted_on
 from rescue.units import human_bytes, to_bytes
 
 SYSTEM = "system"
@@ -64,15 +65,14 @@ def disks_table(
         )
         # Labels and serials are data: rich must not read '[...]' in them as markup.
         table.add_row(*(Group(*(Text(line) for line in lines if line)) for lines in cells))
+    if loose := loose_lines(machine.graph):
+        table.add_row("", Text("on no disk"), Group(*(Text(line) for line in loose)), "")
     return table
 
 
 def carries_system(disk: Disk, machine: Machine) -> bool:
     """Whether the running root lies on the disk, directly or through layers above it."""
-    root = machine.mount_at("/")
-    if root is None:
-        return False
-    return any(device.path == disk.path for device in machine.chain(root))
+    return disk.path in system_disks(machine)
 
 
 def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord], *, long: bool) -> DiskRow:
@@ -82,7 +82,7 @@ def _row(disk: Disk, machine: Machine, records: Sequence[MirrorRecord], *, long:
         size=human_bytes(disk.size),
         model=_model(disk),
         table=disk.table.kind.name if disk.table else "no table",
-        holds=_holds(disk),
+        holds=_holds(disk, machine.graph),
         use=_use(disk),
         role=", ".join(_roles(disk, machine, records)),
     )
@@ -110,12 +110,53 @@ def _model(disk: Disk) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _holds(disk: Disk) -> tuple[str, ...]:
+def layered_disks(machine: Machine, *paths: str) -> tuple[Text, ...]:
+    """Return the disks at these paths as trees, each below its name; none without layers.
+
+    Where partitions hold file systems and nothing else is between, other tables say the same.
+    """
+    graph = machine.graph
+    disks = [disk for path in paths if (disk := machine.disk_at(path)) is not None]
+    if not any(_has_layers(disk, graph) for disk in disks):
+        return ()
+    return tuple(
+        Text(line)
+        for disk in disks
+        for line in (
+            f"{disk.path}, {human_bytes(disk.size)}:",
+            *(f"  {line}" for line in _holds(disk, graph)),
+        )
+    )
+
+
+def _has_layers(disk: Disk, graph: Graph) -> bool:
+    over = (each for path in _places(disk) for each in layer_lines(graph, path))
+    return any(over)
+
+
+def _places(disk: Disk) -> tuple[str, ...]:
+    return (disk.path, *(part.path for part in disk.partitions))
+
+
+def system_disks(machine: Machine) -> tuple[str, ...]:
+    """Return the paths of the disks that the running root lies on, through whatever layers."""
+    root = machine.mount_at("/")
+    chain = machine.chain(root) if root is not None else ()
+    return tuple(device.path for device in chain if device.kind is DeviceKind.DISK)
+
+
+def _holds(disk: Disk, graph: Graph) -> tuple[str, ...]:
+    """Return what lies on a disk and on its partitions, with the layers above each."""
     whole = describe(disk.content)
-    lines = tuple(_partition(part, disk) for part in disk.partitions)
+    lines = tuple(line for part in disk.partitions for line in _on_partition(part, disk, graph))
     if whole or not (disk.table or lines):
-        return (whole or "empty", *lines)
-    return lines or ("empty table",)
+        own = f"{whole}{mounted_on(disk.uses)}" if whole else "empty"
+        return (own, *layer_lines(graph, disk.path), *lines)
+    return (*layer_lines(graph, disk.path), *lines) or ("empty table",)
+
+
+def _on_partition(part: Partition, disk: Disk, graph: Graph) -> tuple[str, ...]:
+    return (_partition(part, disk), *layer_lines(graph, part.path))
 
 
 def _partition(part: Partition, disk: Disk) -> str:
@@ -123,24 +164,7 @@ def _partition(part: Partition, disk: Disk) -> str:
     if part.kind is PartitionKind.EXTENDED:
         return f"{part.number}: {size} extended"
     flags = "BIOS boot" if "bios_grub" in part.flags else "empty"
-    where = [use.where for use in part.uses if use.kind is UseKind.MOUNTED]
-    mounted = f" on {', '.join(where)}" if where else ""
-    return f"{part.number}: {size} {describe(part.content) or flags}{mounted}"
-
-
-def describe(content: Content) -> str:
-    """Return what a device holds in a few words; '' for nothing."""
-    match content:
-        case FileSystem(kind=kind, label=label):
-            return f"{kind.value} '{label}'" if label else kind.value
-        case SwapArea():
-            return "swap"
-        case Container(kind=kind):
-            return kind
-        case Foreign(kind=kind, label=label):
-            return f"{kind} '{label}'" if label else kind
-        case _:
-            return ""
+    return f"{part.number}: {size} {describe(part.content) or flags}{mounted_on(part.uses)}"
 
 
 def _use(disk: Disk) -> str:

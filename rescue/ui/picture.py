@@ -7,7 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from rescue.model.disk import Disk, Partition, PartitionKind, UseKind
-from rescue.ui.disks import describe
+from rescue.ui.layers import describe
 from rescue.units import Sectors, human_bytes, to_bytes
 
 LEAST = 2

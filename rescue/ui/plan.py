@@ -5,10 +5,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rescue.model.disk import Partition, PartitionTable
+from rescue.model.machine import Machine
 from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan
 from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
 from rescue.model.title import title
+from rescue.ui.disks import layered_disks, system_disks
 from rescue.units import human_bytes
 
 _PLACE = ("#", "start", "length", "size")
@@ -18,8 +20,11 @@ _WIDE = 140
 """In fewer columns a type's GUID would be folded into a pillar."""
 
 
-def render_plan(plan: Plan) -> RenderableType:
-    """Given a plan, return all of it: disk, what is lost, every partition, steps, notes."""
+def render_plan(plan: Plan, machine: Machine) -> RenderableType:
+    """Given a plan, return all of it: disk, what is lost, every partition, steps, notes.
+
+    Where the machine it was made for has layers, they are shown as they are.
+    """
     disk = plan.shown
     parts: list[RenderableType] = [
         Text(f"Plan: {plan.kind} {plan.target_path}", style="bold"),
@@ -29,6 +34,7 @@ def render_plan(plan: Plan) -> RenderableType:
         Text(f"  source    {plan.record.source.id.name or plan.record.source.table_uuid}"),
     ]
     parts += [Text(f"  lost      {sentence}", style="bold red") for sentence in plan.loses]
+    parts += as_it_is(machine, plan.target_path)
     parts += [_Partitions(plan, step.table) for step in plan.steps if isinstance(step, WriteTable)]
     parts.append(Text("Steps:", style="bold"))
     parts += [Text(f"  {n}. {title(step)}") for n, step in enumerate(plan.steps, start=1)]
@@ -36,6 +42,15 @@ def render_plan(plan: Plan) -> RenderableType:
     # Said once more: on a screen of 24 lines the beginning is gone.
     parts.append(Text(f"Disk: {plan.target_path}, identity {plan.name}", style="bold"))
     return Group(*parts)
+
+
+def as_it_is(machine: Machine, target: str = "") -> tuple[Text, ...]:
+    """Return the disks of the running system and the one at `target`, with every layer on them.
+
+    Nothing where there are no layers.
+    """
+    trees = layered_disks(machine, *dict.fromkeys((*system_disks(machine), target)))
+    return (Text("As it is now:", style="bold"), *trees) if trees else ()
 
 
 def render_medium(plan: MediumPlan) -> RenderableType:

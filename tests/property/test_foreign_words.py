@@ -29,6 +29,7 @@ from rescue.codec import to_json
 from rescue.errors import ExitCode, RescueError
 from rescue.metrics import exposition
 from rescue.model.bootnote import environment_block
+from rescue.model.device import Device, DeviceKind
 from rescue.model.event import Notice, StepDone
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
@@ -38,11 +39,12 @@ from rescue.recovery import recovery_page
 from rescue.report import report
 from rescue.system import journal, journald
 from rescue.ui import terminal
+from rescue.ui.disks import disks_table
 from rescue.ui.monitor import monitor_line
 from rescue.ui.screen import Screen
 from rescue.ui.status import status_lines
 from rescue.ui.statusview import status_view
-from tests.builders import enrolled, with_disk
+from tests.builders import enrolled, layered, server, with_disk
 from tests.property.test_metrics import MIRROR, STATUS
 from tests.unit.test_journal import decode
 
@@ -264,6 +266,19 @@ def test_a_login_shows_the_same_lines_whatever_the_disk_is_called(words: str) ->
     for name in ("motd", "issue"):
         assert harmless(banner(name, odd), lines=banner(name, record).count("\n"))
         assert "\\" not in banner(name, odd)
+
+
+@given(WORDS)
+@example(FORGED)
+def test_a_layer_is_a_line_of_the_disks_whatever_it_is_called(words: str) -> None:
+    layer = Device(key="k", kind=DeviceKind.SUBVOLUME, name=f"n{words}", made_of=("/dev/vda4",))
+    there, out = screen(width=300)
+    there.show(disks_table(layered(server(), layer)))
+    shown = out.getvalue()
+    assert harmless(shown)
+    # Folded perhaps, and always within its cell.
+    assert all(line[0] in " ┏┃┡│├└" for line in shown.splitlines())
+    shown.encode()
 
 
 @given(WORDS)

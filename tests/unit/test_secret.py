@@ -136,7 +136,7 @@ def test_it_is_looked_for_once_more_when_the_mirror_is_mounted(tmp_path: Path) -
 def shown_plan() -> str:
     plan = answer(THERE, THERE.record)
     assert isinstance(plan, Plan)
-    return to_json(plan) + str(render_plan(plan)) + repr(plan)
+    return to_json(plan) + str(render_plan(plan, THERE.machine)) + repr(plan)
 
 
 def shown_page() -> str:

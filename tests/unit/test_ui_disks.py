@@ -5,6 +5,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from rescue.model.boot import BootState, Firmware
+from rescue.model.device import Device, DeviceKind
 from rescue.model.disk import Disk, Partition, PartitionTable, TableKind, Use, UseKind
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.identifiers import IdentifierMap
@@ -15,6 +16,7 @@ from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.mount import Mount
 from rescue.model.record import DiskRef, MirrorRecord, MirrorState
 from rescue.ui.disks import DiskRow, disk_rows, disks_table
+from rescue.ui.layers import loose_lines
 from rescue.units import GIB, MIB, Bytes, Sectors
 from tests.builders import layered, volume
 
@@ -114,8 +116,101 @@ def test_the_system_is_found_below_layers() -> None:
     seen = machine(disk("/dev/sda", "L", pv), root=held.where)
     (row,) = disk_rows(layered(seen, volume(held.where, "/dev/sda1")))
     assert row.role == "system"
-    assert row.holds == ("1: 1.0 MiB LVM2_member",)
+    assert row.holds == ("1: 1.0 MiB LVM2_member", "  vg-root: LVM volume")
     assert row.use == "held by a layer"
+
+
+def layer(path: str, kind: DeviceKind, *below: str, content: Content | None = None) -> Device:
+    made = volume(path, *below, kind=kind)
+    return replace(made, size=Bytes(MIB), content=content or Nothing())
+
+
+def test_layers_stand_below_what_they_are_made_of() -> None:
+    luks = part(2, Container(kind="crypto_LUKS"), mib=5)
+    member = Container(kind="LVM2_member")
+    root = layer("/dev/mapper/vg-root", DeviceKind.VOLUME, "/dev/mapper/vault")
+    root = replace(root, name="vg/root", content=FileSystem(kind=FsKind.XFS, uuid="r"))
+    seen = layered(
+        machine(disk("/dev/sda", "L", part(1, Nothing()), luks), root=root.path),
+        layer("/dev/mapper/vault", DeviceKind.CRYPT, "/dev/sda2", content=member),
+        replace(root, uses=(mounted("/"),)),
+        replace(layer("/dev/mapper/vg-swap", DeviceKind.VOLUME, "/dev/mapper/vault"), name=""),
+    )
+    assert disk_rows(seen)[0].holds == (
+        "1: 1.0 MiB empty",
+        "2: 5.0 MiB crypto_LUKS",
+        "  vault: 1.0 MiB encrypted device, LVM2_member",
+        "    vg/root: 1.0 MiB LVM volume, xfs on /",
+        "    vg-swap: 1.0 MiB LVM volume",
+    )
+
+
+def test_what_lies_on_several_disks_is_told_once_and_referred_to() -> None:
+    member = Container(kind="linux_raid_member")
+    array = layer("/dev/md0", DeviceKind.ARRAY, "/dev/sda1", "/dev/sdb", content=member)
+    seen = layered(
+        machine(disk("/dev/sda", "A", part(1, member)), disk("/dev/sdb", "B", content=member)),
+        replace(array, detail="raid1"),
+        layer("/dev/mapper/top", DeviceKind.CRYPT, "/dev/md0"),
+    )
+    one, two = disk_rows(seen)
+    assert one.holds == (
+        "1: 1.0 MiB linux_raid_member",
+        "  md0: 1.0 MiB RAID array (raid1), linux_raid_member, also on /dev/sdb",
+        "    top: 1.0 MiB encrypted device",
+    )
+    assert two.holds == ("linux_raid_member", "  md0: see /dev/sda1")
+
+
+def test_hundreds_of_snapshots_are_counted_and_those_in_use_are_named() -> None:
+    pool = part(1, FileSystem(kind=FsKind.BTRFS, uuid="b"))
+    names = ["@", *(f"@/.snapshots/{number}" for number in range(1, 101))]
+    found = [
+        Device(key=f"k{name}", kind=DeviceKind.SUBVOLUME, name=name, made_of=("/dev/sda1",))
+        for name in names
+    ]
+    found[-1] = replace(found[-1], uses=(mounted("/srv/then"),))
+    lines = disk_rows(layered(machine(disk("/dev/sda", "A", pool)), *found))[0].holds
+    assert lines[1:3] == ("  @: btrfs subvolume", "  @/.snapshots/1: btrfs subvolume")
+    assert lines[-2:] == (
+        "  @/.snapshots/100: btrfs subvolume on /srv/then",
+        "  and 92 more subvolumes",
+    )
+    assert len(lines) == 11
+
+
+def test_what_lies_on_no_disk_is_shown_where_there_is_anything() -> None:
+    image = layer("/dev/loop0", DeviceKind.LOOP, content=FileSystem(kind=FsKind.EXT4, uuid="i"))
+    seen = layered(
+        machine(SOURCE),
+        replace(image, name="/srv/image.ext4", uses=(mounted("/srv/image"),)),
+        layer("/dev/zram0", DeviceKind.MEMORY, content=SwapArea(uuid="s")),
+        layer("/dev/zram1", DeviceKind.MEMORY),
+        layer("/dev/sr0", DeviceKind.OPTICAL),
+        layer("/dev/mapper/lost", DeviceKind.VOLUME, "/dev/sdx1"),
+    )
+    assert loose_lines(seen.graph) == (
+        "loop0: 1.0 MiB image file /srv/image.ext4, ext4 on /srv/image",
+        "zram0: 1.0 MiB memory, swap",
+        "lost: 1.0 MiB LVM volume",
+    )
+    console = Console(width=80, record=True, file=None, force_terminal=False)
+    with console.capture() as captured:
+        console.print(disks_table(seen))
+    assert "on no disk" in captured.get()
+
+
+def test_a_graph_that_cannot_be_is_shown_all_the_same() -> None:
+    seen = layered(
+        machine(disk("/dev/sda", "A", part(1, Nothing()))),
+        layer("/dev/md1", DeviceKind.ARRAY, "/dev/md1", "/dev/sda1"),
+        layer("/dev/md2", DeviceKind.ARRAY, "/dev/md2"),
+    )
+    assert disk_rows(seen)[0].holds[1:] == (
+        "  md1: 1.0 MiB RAID array, also on /dev/md1",
+        "    md1: see /dev/sda1",
+    )
+    assert loose_lines(seen.graph) == ()
 
 
 def test_roles_come_from_records_and_need_both_serial_and_table() -> None:

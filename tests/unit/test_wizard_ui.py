@@ -6,6 +6,7 @@ from dataclasses import replace
 from rich.console import Console, RenderableType
 
 from rescue.model.disk import TableKind
+from rescue.model.layer import Container
 from rescue.model.machine import Machine
 from rescue.model.wizard import Choice, Command
 from rescue.plan.candidates import mirror_choice
@@ -19,7 +20,7 @@ from rescue.ui.wizard import (
     render_machine,
 )
 from rescue.units import Bytes
-from tests.builders import FRESH, bare_disk, prepared, server, unplugged, with_disk
+from tests.builders import FRESH, bare_disk, layered, prepared, server, unplugged, volume, with_disk
 
 
 def shown(what: RenderableType, *, width: int = 80, letters: bool = False) -> list[str]:
@@ -116,16 +117,30 @@ def test_disks_that_come_and_go_are_named() -> None:
     assert changes(before, card) == ("changed: /dev/vdb (MIR0001, 1.0 GiB)",)
 
 
+def test_layers_are_shown_with_a_plan_where_there_are_any() -> None:
+    plan = prepared(server())
+    assert "As it is now:" not in shown(render_plan(plan, server()))
+    held = replace(bare_disk(), content=Container(kind="LVM2_member"))
+    data = replace(volume("/dev/mapper/vg-data", "/dev/vdb"), name="vg/data", size=Bytes(1 << 30))
+    lines = shown(render_plan(plan, layered(with_disk(server(), held), data)))
+    start = lines.index("As it is now:")
+    assert lines[start + 1] == "/dev/vda, 6.0 GiB:"
+    assert "  4: 3.0 GiB ext4 on /" in lines
+    end = lines.index("/dev/vdb, 6.0 GiB:")
+    assert lines[end + 1 : end + 3] == ["  LVM2_member", "    vg/data: 1.0 GiB LVM volume"]
+    assert max(map(len, lines)) <= 80
+
+
 def test_a_plan_is_readable_on_80_columns_and_ends_with_the_disk_s_identity() -> None:
     plan = prepared(server())
-    lines = shown(render_plan(plan))
+    lines = shown(render_plan(plan, server()))
     assert max(map(len, lines)) <= 80
     assert lines[-1] == "Disk: /dev/vdb, identity MIR0001"
     whole = "\n".join(lines)
     guid = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
     assert f"2: type {guid} 'EFI System Partition'" in whole
     # Nothing is left out of it: the wide form says the same in one table.
-    wide = "\n".join(shown(render_plan(plan), width=200))
+    wide = "\n".join(shown(render_plan(plan, server()), width=200))
     for part in ("6291456", guid, "9437184", "/home", "126.0 MiB"):
         assert part in whole
         assert part in wide
