@@ -12,7 +12,7 @@ from rescue.apply.ownfiles import is_own, write_own_files
 from rescue.apply.started import GRUB_CFG
 from rescue.apply.work import TreeWork
 from rescue.model.filesystem import FsKind
-from rescue.model.fstab import with_nofail, with_nofail_mappings
+from rescue.model.fstab import crypttab_with_nofail, with_nofail
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.record import FilesystemPair
 from rescue.model.step import WriteBootFiles
@@ -137,8 +137,9 @@ def translated(
         known = with_nofail(text, step.nofail) if step else text
         fresh = identifiers.translate_fstab(known)
     elif path == _CRYPTTAB:
-        known = with_nofail_mappings(text, step.nofail_mappings) if step else text
-        fresh = identifiers.translate(known)
+        # No encrypted device is made on a mirror: what a line names is on another disk, or gone,
+        # and whether it is open tonight says nothing about the night on which the mirror starts.
+        fresh = identifiers.translate(crypttab_with_nofail(text))
     else:
         fresh = identifiers.translate(text)
     if path.endswith(f"/{_GRUBENV}") and len(data) == _GRUBENV_SIZE:

@@ -21,7 +21,6 @@ _NO_DISK = frozenset(
 _UNTOLD = frozenset({DeviceKind.DRBD, DeviceKind.OTHER})
 _DISCS = frozenset({"udf", "iso9660"})
 _ZFS_MEMBER = "zfs_member"
-_MAPPER = "/dev/mapper/"
 
 _SYSTEM = frozenset(
     {
@@ -136,21 +135,6 @@ def elsewhere(machine: Machine, own: str, *, but_not: str = "") -> tuple[Elsewhe
     for each in (*_lines(machine, own, but_not), *_mounts(machine, own, but_not)):
         found.setdefault(each.what, each)
     return tuple(found.values())
-
-
-def mappings(machine: Machine, own: str) -> tuple[str, ...]:
-    """Return the names in crypttab of encrypted devices that lie wholly on other disks."""
-    opened = {
-        device.path.removeprefix(_MAPPER)
-        for device in machine.devices
-        if device.kind is DeviceKind.CRYPT and stack(machine, device.path).side(own) is Side.OTHER
-    }
-    closed = {
-        entry.spec.removeprefix(_MAPPER)
-        for entry in machine.fstab
-        if entry.spec.startswith(_MAPPER) and not entry.device
-    }
-    return tuple(sorted(opened | closed))
 
 
 def _lines(machine: Machine, own: str, but_not: str) -> Iterator[Elsewhere]:

@@ -17,7 +17,7 @@ LINE = re.compile(
     re.DOTALL,
 )
 _CRYPTTAB_LINE = re.compile(
-    rf"(?P<begin>[ \t]*(?P<name>(?!\#){_WORD}){_BLANK}{_WORD})(?P<key>{_BLANK}{_WORD})?"
+    rf"(?P<begin>[ \t]*(?!\#){_WORD}{_BLANK}{_WORD})(?P<key>{_BLANK}{_WORD})?"
     rf"(?P<gap>{_BLANK})?(?P<options>{_WORD})?(?P<rest>.*)",
     re.DOTALL,
 )
@@ -46,9 +46,9 @@ def with_nofail(text: str, places: Collection[str]) -> str:
     return "\n".join(_optional(line, places) for line in text.split("\n"))
 
 
-def with_nofail_mappings(text: str, names: Collection[str]) -> str:
-    """Return a crypttab in which the boot does not wait for the devices of these names."""
-    return "\n".join(_optional_mapping(line, names) for line in text.split("\n"))
+def crypttab_with_nofail(text: str) -> str:
+    """Return a crypttab in which the boot waits for none of its devices."""
+    return "\n".join(_optional_mapping(line) for line in text.split("\n"))
 
 
 def _optional(line: str, places: Collection[str]) -> str:
@@ -65,9 +65,9 @@ def _optional(line: str, places: Collection[str]) -> str:
     )
 
 
-def _optional_mapping(line: str, names: Collection[str]) -> str:
+def _optional_mapping(line: str) -> str:
     match = _CRYPTTAB_LINE.fullmatch(line)
-    if match is None or match["name"] not in names:
+    if match is None:
         return line
     options = match["options"] or ""
     if not _QUIET.isdisjoint(options.split(",")):

@@ -125,8 +125,8 @@ class WriteBootFiles:
     is written as it is; `linked` are the files that links lead to.
     `menus` are those that the boot loader reads: they are written when the kernels and initramfs
     that they name are there. `role` is what the target will be: a first disk gets none of the files
-    of a mirror. `nofail` are mount points (and swap, as fstab names it) and `nofail_mappings` names
-    in crypttab that the target must start without, since they lie on other disks.
+    of a mirror. `nofail` are mount points (and swap, as fstab names it) that the target must start
+    without, since they lie on other disks.
     """
 
     patterns: tuple[str, ...]
@@ -136,7 +136,6 @@ class WriteBootFiles:
     linked: tuple[LinkedFile, ...] = ()
     role: Role = Role.MIRROR
     nofail: tuple[str, ...] = ()
-    nofail_mappings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,7 +149,6 @@ def _boot_steps(
             role=role,
             linked=settings,
             nofail=without_waiting(found.elsewhere),
-            nofail_mappings=found.mappings,
         ),
         BuildInitramfs(),
         *(_install(each, distributor, esp) for each in record.platforms),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rescue.model.disk import Disk, Partition, PartitionKind
-from rescue.model.elsewhere import Elsewhere, elsewhere, mappings
+from rescue.model.elsewhere import Elsewhere, elsewhere
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
@@ -29,8 +29,7 @@ class Member:
 class Survey:
     """The source's disk, sorted: file systems parents first ('/' first), swap areas, the rest.
 
-    `elsewhere` lies wholly on other disks; `mappings` are crypttab's names of encrypted devices
-    there.
+    `elsewhere` lies wholly on other disks.
     """
 
     disk: Disk
@@ -39,7 +38,6 @@ class Survey:
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...]
     elsewhere: tuple[Elsewhere, ...] = ()
-    mappings: tuple[str, ...] = ()
 
     @property
     def mounted(self) -> tuple[Member, ...]:
@@ -67,7 +65,6 @@ def survey(machine: Machine, disk: Disk, *, but_not: str = "") -> Survey:
         refusals=(*vital_refusals(others), *obstacles(machine, disk.path)),
         notes=tuple(dict.fromkeys(_notes(disk, members))),
         elsewhere=others,
-        mappings=mappings(machine, disk.path),
     )
 
 

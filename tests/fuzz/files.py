@@ -6,7 +6,7 @@ from rescue.discover import boot
 from rescue.errors import UsageError
 from rescue.model.account import parse_accounts
 from rescue.model.bootnote import parse_environment
-from rescue.model.fstab import parse_fstab, with_nofail, with_nofail_mappings
+from rescue.model.fstab import crypttab_with_nofail, parse_fstab, with_nofail
 from rescue.model.grubcfg import parse_menu
 from rescue.prove import inject
 from rescue.system.tree import without_comments
@@ -70,11 +70,7 @@ TARGETS = (
         parse=lambda text: with_nofail(text, ("/home", "/boot", "/dev/vda6")),
         specimens=(FSTAB,),
     ),
-    Target(
-        name="crypttab",
-        parse=lambda text: with_nofail_mappings(text, ("data", "swap", "bare")),
-        specimens=(CRYPTTAB,),
-    ),
+    Target(name="crypttab", parse=crypttab_with_nofail, specimens=(CRYPTTAB,)),
     Target(name="identifiers", parse=IDS.translate, specimens=(MENU, FSTAB)),
     Target(name="identifiers in fstab", parse=IDS.translate_fstab, specimens=(FSTAB,)),
     Target(

@@ -12,7 +12,7 @@ from rescue.model.device import DeviceKind
 from rescue.model.disk import Disk
 from rescue.model.elsewhere import elsewhere, stack
 from rescue.model.filesystem import SwapArea
-from rescue.model.fstab import with_nofail, with_nofail_mappings
+from rescue.model.fstab import crypttab_with_nofail, with_nofail
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.layer import Container, Content, Foreign
 from rescue.model.machine import Machine
@@ -368,16 +368,15 @@ def test_nofail_is_added_where_it_is_needed_and_nothing_else_is_touched() -> Non
     assert with_nofail(FSTAB, ()) == FSTAB
 
 
-def test_an_encrypted_device_of_another_disk_is_not_waited_for_either() -> None:
-    machine = by_hand_on_luks(server())
-    step = settings(prepared(machine))
-    assert step.nofail_mappings == ("vault",)
-    table = "# vault x\nvault UUID=v none luks,discard\nbare UUID=w\nroot UUID=r none luks\n"
-    assert with_nofail_mappings(table, ("vault", "bare")).splitlines() == [
+def test_the_boot_waits_for_no_encrypted_device_of_another_disk_open_or_closed() -> None:
+    table = "# vault x\nvault UUID=v none luks,discard\nbare UUID=w\nlazy UUID=r none luks,noauto\n"
+    assert crypttab_with_nofail(table).splitlines() == [
         "# vault x",
         "vault UUID=v none luks,discard,nofail",
         "bare UUID=w none luks,nofail",
-        "root UUID=r none luks",
+        "lazy UUID=r none luks,noauto",
     ]
-    written = translated(table.encode(), IdentifierMap(), path="/etc/crypttab", step=step)
-    assert b"luks,discard,nofail" in written
+    for machine in (by_hand_on_luks(server()), server()):
+        step = settings(prepared(machine))
+        written = translated(table.encode(), IdentifierMap(), path="/etc/crypttab", step=step)
+        assert b"luks,discard,nofail" in written
