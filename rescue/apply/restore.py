@@ -26,6 +26,7 @@ from rescue.system import mountns, rsync
 from rescue.system.files import sync_filesystem
 from rescue.system.holes import holes_at
 from rescue.system.rsync import Ending, Listener, ReturnJob
+from rescue.system.rsyncfiles import name_list
 from rescue.system.twintrees import link_on_the_way, twin_at, twins
 from rescue.units import human_bytes
 
@@ -212,7 +213,7 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
     if not names:
         return True
     listed = fresh / "names"
-    listed.write_bytes(b"".join(os.fsencode(name) + b"\0" for name in names))
+    listed.write_bytes(name_list(names))
     growing = fresh / "new"
     growing.mkdir(mode=0o700, exist_ok=True)
     dead, here = work.dead[piece.mount_point], work.here(piece)

@@ -139,6 +139,18 @@ def test_another_tree_lies_on_another_file_system(night: Night) -> None:
     assert not (night.home / "zoe").exists()
 
 
+def test_what_lies_beside_the_homes_comes_back_whatever_it_is_called(night: Night) -> None:
+    """rsync takes a line that begins with '#' or ';' for a comment; Samba has such folders."""
+    names = ["#recycle/letter", ";draft", " space", "-rf", "new\nline"]
+    with night.alive() as alive:
+        (alive / "home/#recycle").mkdir()
+        for name in names:
+            write(alive / "home" / name, name, age=3600)
+    assert night.restored(trees=("/home",)).complete
+    for name in names:
+        assert (night.running / "home" / name).read_text() == name
+
+
 def test_xfs_comes_back_as_well(tmp_path: Path, post: Post) -> None:
     with night_of(tmp_path, FsKind.XFS) as night:
         last_night(night, post)

@@ -226,12 +226,15 @@ def test_ten_thousand_files_that_a_program_wrote_are_no_failing_disk(weeks: Week
 
 
 def test_names_that_break_scripts_are_mended_too(weeks: Weeks) -> None:
-    names = ["home/ann/new\nline", "home/ann/*[wild]?\\", "home/ann/\udcff\udcfe"]
+    names = ["home/ann/new\nline", "home/ann/*[wild]?\\", "home/ann/\udcff\udcfe", "#a", ";b"]
+    for number, name in enumerate(names[3:], 4):
+        (weeks.pair.root / name).write_text(str(number))
+    assert weeks.run() == {}
     for name in names:
         weeks.spoil_mirror(name)
     said = weeks.run()
     assert said == {f"/{name}": Verdict.MIRROR for name in names}
-    assert [weeks.on_mirror(name) for name in names] == [b"1", b"2", b"3"]
+    assert [weeks.on_mirror(name) for name in names] == [b"1", b"2", b"3", b"4", b"5"]
 
 
 def test_every_name_of_a_hard_link_is_mended(weeks: Weeks) -> None:
