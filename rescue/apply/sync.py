@@ -26,8 +26,10 @@ from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import Ending, Listener, SyncJob
+from rescue.system.rsyncfiles import in_parts
 from rescue.system.run import Result
-from rescue.system.sourcetree import LOCKED, few, is_open, look_over
+from rescue.system.sourcetree import LOCKED, is_open, look_over
+from rescue.system.standins import few, standing_for
 from rescue.units import human_bytes
 
 NOT_LOOKED = Seen()
@@ -45,7 +47,7 @@ def job_of(step: SyncTree, workspace: Workspace, seen: Seen = NOT_LOOKED) -> Syn
         keep=(*_own(step.mount_point, workspace), *step.keep),
         unread=(*seen.unread, *hidden(seen.hollow)),
         late=step.late,
-        encrypted=seen.encrypted,
+        encrypted=standing_for(seen.encrypted),
         paths=step.paths,
         checksum=step.checksum,
         first=step.first,
@@ -126,21 +128,31 @@ def _delete_in_encrypted(step: SyncTree, seen: Seen, work: TreeWork) -> int:
     if not seen.encrypted or step.first or not step.deletions or step.paths is not None:
         return 0
     root = work.workspace.source(step.mount_point)
-    still = tuple(path for path in seen.encrypted if is_open(root, path))
-    for path in set(seen.encrypted) - set(still):
-        _tell_unread(step.mount_point, path, LOCKED, work)
-        work.seen[step.mount_point] = seen = replace(
-            seen, unread=(*seen.unread, Unread(path=path, why=LOCKED))
-        )
-    if not still:
-        return 0
-    # Whole, where the root itself is encrypted.
-    paths = None if "/" in still else still
-    again = replace(step, paths=paths, checksum=False)
-    job = job_of(again, work.workspace, replace(seen, encrypted=()))
-    deletions = _carry_out(job, step.mount_point, work).deletions
+    shut = [path for path in seen.encrypted if not is_open(root, path)]
+    locked = few([Unread(path=path, why=LOCKED) for path in shut])
+    for each in locked:
+        _tell_unread(step.mount_point, each.path, LOCKED, work)
+    seen = work.seen[step.mount_point] = replace(seen, unread=(*seen.unread, *locked))
+    _tell_between(step.mount_point, seen, work)
+    still = sorted(set(seen.encrypted) - set(shut))
+    deletions = 0
+    for few_of_them in in_parts(still):
+        # Whole, where the root itself is encrypted.
+        paths = None if "/" in few_of_them else few_of_them
+        again = replace(step, paths=paths, checksum=False)
+        job = job_of(again, work.workspace, replace(seen, encrypted=()))
+        deletions += _carry_out(job, step.mount_point, work).deletions
     work.done.deletions += deletions
     return deletions
+
+
+def _tell_between(mount_point: str, seen: Seen, work: TreeWork) -> None:
+    """Say in which folders nothing is deleted: those that stand for encrypted ones in them."""
+    for path in set(standing_for(seen.encrypted)) - set(seen.encrypted):
+        whole = f"{mount_point.rstrip('/')}{path}"
+        work.kept.append(whole)
+        said = f"nothing is deleted in {whole}, beside its many encrypted folders"
+        work.emit(Notice(message=said))
 
 
 def prune(step: PruneTree, work: TreeWork) -> str:

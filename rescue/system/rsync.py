@@ -10,6 +10,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.owners import Numbers, Owners
 from rescue.model.unread import Unread
 from rescue.system.pipes import is_note
+from rescue.system.rsyncfiles import with_rules_in_a_file
 from rescue.system.run import CommandError, Result, run, stream
 
 POLITE = ("nice", "-n", "19", "ionice", "-c", "3")
@@ -61,7 +62,8 @@ def carry_out(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
 
     Raises CommandError (127) where rsync is missing.
     """
-    return stream(leaving_links_to_the_kernel(argv, version()), on_line=on_line)
+    with with_rules_in_a_file(leaving_links_to_the_kernel(argv, version())) as (words, rules):
+        return stream(words, on_line=on_line, source=rules)
 
 
 def version() -> tuple[int, int]:

@@ -107,19 +107,26 @@ def run(
     return result
 
 
-def stream(argv: Sequence[str], *, on_line: Callable[[str], None], umask: int = -1) -> Result:
+def stream(
+    argv: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    umask: int = -1,
+    source: BinaryIO | None = None,
+) -> Result:
     """Run a long program, handing each line of its output on as it comes.
 
     Lines end at newline or carriage return. `umask` is what the files that it makes are not allowed
-    (man 2 umask), -1 for ours. The child gets SIGTERM when this process dies in
-    whatever way, and is ended when `on_line` or a signal handler raises. Returns whatever the
-    exit code; `stdout` of the result is empty. Raises CommandError (127) where it is missing.
+    (man 2 umask), -1 for ours. `source` is its standard input, None for nothing. The child gets
+    SIGTERM when this process dies in whatever way, and is ended when `on_line` or a signal handler
+    raises. Returns whatever the exit code; `stdout` of the result is empty. Raises CommandError
+    (127) where it is missing.
     """
     _expect_program(argv)
     stderr = Kept(_MOST_ERRORS)
     with subprocess.Popen(
         [*_bound("TERM"), *argv],
-        stdin=subprocess.DEVNULL,
+        stdin=source or subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),

@@ -6,17 +6,15 @@ grow with the number of files. Nothing is followed, and no border to another fil
 
 import errno
 import os
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import accumulate, takewhile
 from pathlib import Path
 
 from rescue.model.unread import Seen, Unread
 from rescue.system.fscrypt import Encryption, encryption
 from rescue.system.holes import holes_of
 from rescue.system.rsync import escape
+from rescue.system.standins import few
 
 LOCKED = "is locked: its key is not there"
 OF_THE_DISK = frozenset(
@@ -26,12 +24,6 @@ OF_THE_DISK = frozenset(
 
 SUBVOLUME = "is a subvolume of btrfs, which is not mirrored: move its files into a plain folder"
 TOO_DEEP = "cannot be read: names in it are longer than a path can be (4,096 bytes)"
-
-_MOST = 1000
-_MOST_BYTES = 512 * 1024
-_LONGEST = 3500
-"""Bytes of all names together, and of one, as they are named to rsync: it takes no longer rules,
-and the kernel no more words for a command (man 2 execve)."""
 
 _DEEPEST = 3900
 """Bytes of a path below the root. What is longer has no room for where the root is seen, and for
@@ -57,9 +49,8 @@ def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None 
 
     `on_file` is called with each regular file's path ('/...') and what lstat says of it. What goes
     away meanwhile is nothing. Of the files that are mostly holes a few are hollow, and where the
-    others have too many to be read at all, the worst of them are unread. Where more than a
-    thousand names are unread, or one is too long to be named to others, the folders that they are
-    in stand for them.
+    others have too many to be read at all, the worst of them are unread; of those that are unread
+    a few names stand for all.
     """
     unread: list[Unread] = []
     encrypted: list[str] = []
@@ -178,55 +169,3 @@ def _unread(path: str, error: OSError, *, is_folder: bool = True) -> Unread:
         is_folder=is_folder,
         failing=error.errno in OF_THE_DISK,
     )
-
-
-def few(unread: Sequence[Unread]) -> tuple[Unread, ...]:
-    """Return the same in fewer and shorter names, if need be: what stands for more keeps more.
-
-    The deepest go first, so that nobody's thousand folders stand for somebody else's.
-    """
-    short = [_shortened(each) for each in unread]
-    if not _are_many(short):
-        return _merged(short)
-    depths = range(max(each.path.count("/") for each in short))
-    # What is cut less is more, so the first depth that is too much is found by halving.
-    depth = bisect_left(depths, True, key=lambda depth: _are_many(_cut(short, depth)))
-    return _cut(short, max(depth - 1, 0))
-
-
-def _shortened(each: Unread) -> Unread:
-    """Return it, or the deepest folder above it whose name is short enough for a rule."""
-    if _length(each.path) <= _LONGEST:
-        return each
-    # A component is as long as a rule has it; '/' is one byte before each.
-    ends = accumulate(_length(part) + 1 for part in each.path.split("/")[1:])
-    return _folder(each, sum(1 for _ in takewhile(lambda end: end <= _LONGEST, ends)))
-
-
-def _cut(unread: Sequence[Unread], depth: int) -> tuple[Unread, ...]:
-    """Return what lies deeper as the folder above it of that depth (0: the root), each once."""
-    return _merged(
-        [_folder(each, depth) if each.path.count("/") > depth else each for each in unread]
-    )
-
-
-def _folder(each: Unread, depth: int) -> Unread:
-    path = "/".join(each.path.split("/")[: depth + 1]) or "/"
-    return Unread(path=path, why=each.why, failing=each.failing)
-
-
-def _merged(unread: Sequence[Unread]) -> tuple[Unread, ...]:
-    fewer: dict[str, Unread] = {}
-    for each in unread:
-        known = fewer.get(each.path, each)
-        fewer[each.path] = replace(each, failing=each.failing or known.failing)
-    return tuple(fewer.values())
-
-
-def _are_many(unread: Sequence[Unread]) -> bool:
-    return len(unread) > _MOST or sum(_length(each.path) for each in unread) > _MOST_BYTES
-
-
-def _length(path: str) -> int:
-    """Return the bytes of a name as rsync is told it."""
-    return len(os.fsencode(escape(path)))

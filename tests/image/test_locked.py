@@ -15,6 +15,7 @@ from rescue.apply.marker import store_marker
 from rescue.model.event import Event, Notice, Progress, StepStarted
 from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
+from rescue.system import standins
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins, unmount
 
@@ -227,3 +228,49 @@ def test_names_of_unreadable_folders_may_hold_anything(pair: Twins, home: Lock) 
     run(pair, pair.plan())
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror / "home") == tree_of(pair.root / "home")
+
+
+def test_more_encrypted_folders_than_a_command_line_holds_end_nobodys_run(pair: Twins) -> None:
+    eve = pair.root / "home/eve"
+    eve.mkdir()
+    lock = Lock(root=pair.root, secret=bytes(range(64)))
+    for number in range(4500):
+        folder = eve / f"{number:04}{'*' * 240}"
+        folder.mkdir()
+        lock.encrypt(folder)
+    (folder / "gone").write_bytes(b"gone")
+    run(pair, pair.plan(first=True))
+    (folder / "gone").unlink()
+    (folder / "new").write_bytes(b"new")
+    (pair.root / "home/ann/mail-again").unlink()
+    assert run(pair, pair.plan())["unreadable"] == []
+    assert on_mirror(pair, f"home/eve/{folder.name}") == ["new"]
+    assert "mail-again" not in on_mirror(pair, "home/ann")
+    lock.lock()
+    said = run(pair, pair.plan())
+    assert said["unreadable"] == ["/home/eve"]
+    assert on_mirror(pair, f"home/eve/{folder.name}") == ["new"]
+
+
+def test_beside_many_encrypted_folders_nothing_is_deleted_and_that_is_said(
+    pair: Twins, home: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as each name of the mirror can be compared with."""
+    monkeypatch.setattr(standins, "_MOST_ENCRYPTED", 2)
+    eve = pair.root / "home/eve"
+    eve.mkdir()
+    for number in range(3):
+        (eve / str(number)).mkdir()
+        home.encrypt(eve / str(number))
+        (eve / str(number) / "gone").write_bytes(b"gone")
+    (eve / "plain").write_bytes(b"plain")
+    run(pair, pair.plan())
+    for name in ("plain", "0/gone"):
+        (eve / name).unlink()
+    (pair.root / "home/ann/mail-again").unlink()
+    (pair.root / ANNA / "thesis").unlink()
+    said = run(pair, pair.plan())
+    assert any("nothing is deleted in /home/eve" in note for note in said["notes"])
+    assert on_mirror(pair, "home/eve") == ["0", "1", "1/gone", "2", "2/gone", "plain"]
+    assert "thesis" not in on_mirror(pair)
+    assert "mail-again" not in on_mirror(pair, "home/ann")
