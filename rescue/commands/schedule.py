@@ -150,10 +150,13 @@ def _own_command() -> str:
 def _program_refusals() -> tuple[Refusal, ...]:
     """Return what stands against root's running this very program every night by itself.
 
-    That is what starts it, Python, and every folder that Python takes code from.
+    That is what starts it, Python, every folder that Python takes code from, what it took from
+    there, and all of rescue's own.
     """
     package = Path(rescue.__file__).parent
-    starts = (Path(_own_command()), Path(sys.executable), *map(Path, sys.path))
+    named = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
+    loaded = (Path(name) for name in named if isinstance(name, str))
+    starts = (Path(_own_command()), Path(sys.executable), *map(Path, sys.path), *loaded)
     found = [spot for each in starts if each.exists() and (spot := weak_spot(each))]
     found += [spot for spot in (weak_spot_below(package),) if spot]
     return tuple(

@@ -57,8 +57,11 @@ def weak_spot_below(folder: Path) -> WeakSpot | None:
     """Return the first place on the way to a folder or in it, however deep, as `weak_spot`."""
     if spot := weak_spot(folder):
         return spot
+    trusted = {0, os.geteuid()}
     inside = (Path(top) / name for top, dirs, files in os.walk(folder) for name in (*dirs, *files))
-    return next((spot for each in inside if (spot := weak_spot(each))), None)
+    # Of what is no link the way was looked at: a folder comes before what is in it.
+    looks = (weak_spot(each) if each.is_symlink() else _weak(each, trusted) for each in inside)
+    return next((spot for spot in looks if spot), None)
 
 
 def _weak(path: Path, trusted: Collection[int]) -> WeakSpot | None:
