@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,8 +142,11 @@ def test_each_file_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
             (here / f"f{name}").touch()
     looked = []
     real = ownership._weak
-    monkeypatch.setattr(
-        ownership, "_weak", lambda path, trusted: looked.append(path) or real(path, trusted)
-    )
+
+    def counted(path: Path, trusted: Collection[int]) -> ownership.WeakSpot | None:
+        looked.append(path)
+        return real(path, trusted)
+
+    monkeypatch.setattr(ownership, "_weak", counted)
     assert weak_spot_below(tmp_path / "d0") is None
     assert len(looked) < 400
