@@ -16,9 +16,8 @@ from rescue.model.alarm import AlarmSettings
 from rescue.model.hook import Hook, hook_faults
 from rescue.model.proof import ProofSettings
 from rescue.model.record import DiskRef, MirrorRecord
-from rescue.model.rotation import RotationSettings
+from rescue.model.rotation import RotationSettings, interval_hours
 from rescue.model.schedule import ScheduleSettings
-from rescue.plan.rotation import interval_hours
 from rescue.system import apprise
 from rescue.system.files import write_atomic
 from rescue.system.ownership import weak_spot

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+_DAY_HOURS = 24.0
+
 
 class Order(StrEnum):
     """Which of several mirrors a run without a name goes to.
@@ -24,3 +26,12 @@ class RotationSettings:
     """
 
     order: Order = Order.ATTACHED
+
+
+def interval_hours(own: float, *, overdue_hours: float, mirrors: int) -> float:
+    """Return the age of a mirror's last complete run, in hours, after which it is overdue.
+
+    `own` is what the configuration says of this mirror. Where it says nothing (0) that is the
+    machine's limit, and a day more for each other of its `mirrors`: they share the days.
+    """
+    return own or overdue_hours + _DAY_HOURS * (max(mirrors, 1) - 1)

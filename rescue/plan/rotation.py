@@ -12,7 +12,6 @@ from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.rotation import Order
 
 HOUR = 3600.0
-_DAY_HOURS = 24.0
 # Clocks differ by this much: a time later than that was written by a clock that was wrong.
 _SLACK = 1 * HOUR
 # Two runs of a schedule around midnight can begin on one date; they are a day apart all the same.
@@ -33,15 +32,6 @@ class Wait:
 
     due: MirrorRecord
     attached: tuple[MirrorRecord, ...]
-
-
-def interval_hours(own: float, *, overdue_hours: float, mirrors: int) -> float:
-    """Return the age of a mirror's last complete run, in hours, after which it is overdue.
-
-    `own` is what the configuration says of this mirror. Where it says nothing (0) that is the
-    machine's limit, and a day more for each other of its `mirrors`: they share the days.
-    """
-    return own or overdue_hours + _DAY_HOURS * (max(mirrors, 1) - 1)
 
 
 def next_turn(

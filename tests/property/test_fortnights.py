@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.rotation import Order
-from rescue.plan.rotation import HOUR, Turn, Wait, interval_hours, next_turn
+from rescue.model.rotation import Order, interval_hours
+from rescue.plan.rotation import HOUR, Turn, Wait, next_turn
 from tests.builders import enrolled
 
 BASE = enrolled().record

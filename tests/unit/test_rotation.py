@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from rescue.model.record import MirrorRecord, MirrorState, RunSummary
-from rescue.model.rotation import Order
-from rescue.plan.rotation import HOUR, Turn, Wait, age, interval_hours, next_turn, whose_day
+from rescue.model.rotation import Order, interval_hours
+from rescue.plan.rotation import HOUR, Turn, Wait, age, next_turn, whose_day
 from tests.builders import enrolled
 
 BASE = enrolled().record
