@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rescue.apply.flags import Unlocked, give_back
-from rescue.apply.restorefolders import clear, losers_folder, own_names, work_folder
+from rescue.apply.restorefolders import clear, own_names, replaced_folder, work_folder
 from rescue.confirm import ReturnGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.comparison import Comparison, absolute, compare, in_tree, merged, settled
@@ -49,7 +49,7 @@ class _Work:
     name: str
     partial: bool = False
     users: list[Told] = field(default_factory=list)
-    losers: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
 
     def here(self, piece: Piece) -> Path:
         return self.sides[piece.mount_point]
@@ -96,7 +96,7 @@ def apply_restore(
         seconds=time.monotonic() - clock,
         complete=not (work.partial or unread),
         users=users,
-        losers=tuple(dict.fromkeys(work.losers)),
+        replaced=tuple(dict.fromkeys(work.replaced)),
         future_there=plan.future_there,
         future_here=plan.future_here,
         findings=plan.findings,
@@ -161,7 +161,7 @@ def _bring(piece: Piece, work: _Work) -> str:
     if not ahead.send:
         work.users += ahead.users
         return "nothing to bring back"
-    aside = set(ahead.send) if work.plan.keep_losers else set(ahead.aside)
+    aside = set(ahead.send) if work.plan.keep_replaced else set(ahead.aside)
     fresh = work_folder(here)
     try:
         ended_well = True
@@ -194,16 +194,16 @@ def _send_both(
 
 def _send_aside(names: list[str], piece: Piece, fresh: Path, work: _Work) -> bool:
     """Bring files whose replaced twins are put aside; an empty folder of them is not kept."""
-    folder = losers_folder(work.here(piece))
-    losers = folder / work.name
-    losers.mkdir(mode=0o700, exist_ok=True)
+    folder = replaced_folder(work.here(piece))
+    replaced = folder / work.name
+    replaced.mkdir(mode=0o700, exist_ok=True)
     try:
-        return _send(names, losers, piece, fresh, work)
+        return _send(names, replaced, piece, fresh, work)
     finally:
-        if any(losers.iterdir()):
-            work.losers.append(f"{piece.mount_point.rstrip('/')}/{folder.name}/{work.name}")
+        if any(replaced.iterdir()):
+            work.replaced.append(f"{piece.mount_point.rstrip('/')}/{folder.name}/{work.name}")
         else:
-            losers.rmdir()
+            replaced.rmdir()
             if not any(folder.iterdir()):
                 folder.rmdir()
 

@@ -9,7 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from rescue.model.restore import LOSERS_FOLDER, WORK_FOLDER
+from rescue.model.restore import OLD_REPLACED_FOLDER, REPLACED_FOLDER, WORK_FOLDER
 
 
 def own_names(root: Path) -> frozenset[str]:
@@ -17,7 +17,7 @@ def own_names(root: Path) -> frozenset[str]:
 
     They are never compared, and none of them comes back. None of a root that cannot be read.
     """
-    prefixes = (LOSERS_FOLDER, WORK_FOLDER)
+    prefixes = (REPLACED_FOLDER, OLD_REPLACED_FOLDER, WORK_FOLDER)
     try:
         with os.scandir(root) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(prefixes)]
@@ -37,13 +37,13 @@ def work_folder(root: Path) -> Path:
     return _drawn(root, WORK_FOLDER)
 
 
-def losers_folder(root: Path) -> Path:
+def replaced_folder(root: Path) -> Path:
     """Make the folder for what restores replace, or find it."""
-    folder = root / LOSERS_FOLDER
+    folder = root / REPLACED_FOLDER
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        return folder if _is_roots_own(folder) else _drawn(root, LOSERS_FOLDER)
+        return folder if _is_roots_own(folder) else _drawn(root, REPLACED_FOLDER)
     return folder
 
 

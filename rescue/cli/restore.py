@@ -18,7 +18,8 @@ from rescue.commands import salvage as salvage_command
 @click.option(
     "--tree", "trees", multiple=True, metavar="PATH", help="What comes back (default: /home)."
 )
-@click.option("--keep-losers", is_flag=True, help="Put aside every file that is replaced.")
+@click.option("--keep-replaced", is_flag=True, help="Put aside every file that is replaced.")
+@click.option("--keep-losers", "old_name", is_flag=True, hidden=True)
 @click.option("--dry-run", is_flag=True, help="Show what would come back and stop there.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
 @click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
@@ -30,7 +31,8 @@ def restore(
     *,
     origin: str,
     trees: tuple[str, ...],
-    keep_losers: bool,
+    keep_replaced: bool,
+    old_name: bool,
     dry_run: bool,
     as_json: bool,
     yes: bool,
@@ -42,11 +44,13 @@ def restore(
     Nothing is deleted, nothing that is newer here is replaced, and nothing is written to the dead
     disk.
     """
+    if old_name:
+        click.echo("'--keep-losers' is called '--keep-replaced' now", err=True)
     expect_a_name(yes=yes, serial=expect_serial)
     options = restore_command.RestoreOptions(
         origin=origin,
         trees=trees,
-        keep_losers=keep_losers,
+        keep_replaced=keep_replaced or old_name,
         expected=expect_serial,
         ask=not yes,
         report=report,

@@ -47,7 +47,7 @@ class RestoreOptions:
 
     origin: str = ""
     trees: tuple[str, ...] = ()
-    keep_losers: bool = False
+    keep_replaced: bool = False
     expected: str = ""
     ask: bool = True
     report: str = ""
@@ -114,7 +114,7 @@ def _carry_out(
         if choice is RestoreChoice.LEAVE:
             screen.show("nothing was brought back")
             return ExitCode.DONE
-        plan = replace(plan, keep_losers=plan.keep_losers or choice is RestoreChoice.ASIDE)
+        plan = replace(plan, keep_replaced=plan.keep_replaced or choice is RestoreChoice.ASIDE)
         named = plan.origin.name
     leave = grant_return(plan, named=named)
     try:
@@ -163,7 +163,7 @@ def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest,
         raise UsageError(f"the folder of {options.report} does not exist", hint="make it first")
     if not named:
         named = behind_other_sectors(machine)
-    request = RestoreRequest(named=named, trees=options.trees, keep_losers=options.keep_losers)
+    request = RestoreRequest(named=named, trees=options.trees, keep_replaced=options.keep_replaced)
     return request, size
 
 

@@ -10,14 +10,17 @@ from rescue.model.identity import DiskId
 from rescue.model.owners import Owners
 from rescue.model.since import Since
 
-RESTORE_VERSION = 1
+RESTORE_VERSION = 2
 
 HOMES = "/home"
 """The tree whose first-level folders are users."""
 
-LOSERS_FOLDER = ".rescue-losers"
+REPLACED_FOLDER = ".rescue-replaced"
 """On the root of a file system: what a restore put aside, one folder for each restore. Where
 somebody else laid something of that name there, '~' and what was drawn follow it."""
+
+OLD_REPLACED_FOLDER = ".rescue-losers"
+"""The former name of that folder: an earlier restore may have left one."""
 
 WORK_FOLDER = ".rescue-restore"
 """Begins the name of a folder on the root of a file system while files come back to it: new content
@@ -158,7 +161,7 @@ class RestoreRequest:
 
     named: str = ""
     trees: tuple[str, ...] = ()
-    keep_losers: bool = False
+    keep_replaced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +185,7 @@ class RestorePlan:
     since: float
     planned: float
     touched: Since = field(default_factory=Since)
-    keep_losers: bool = False
+    keep_replaced: bool = False
     owners: Owners = field(default_factory=Owners)
     newest: tuple[str, ...] = ()
     future_there: tuple[str, ...] = ()
@@ -201,7 +204,7 @@ class RestoreReport:
     """What came back, by a look at both sides afterwards.
 
     In each `Told`, `new`, `updated` and `doubtful` have come back, and what should have come and
-    did not is in `unreadable`. `losers` are the folders where replaced files were put aside.
+    did not is in `unreadable`. `replaced` are the folders where replaced files were put aside.
     """
 
     version: int = RESTORE_VERSION
@@ -211,7 +214,7 @@ class RestoreReport:
     seconds: float
     complete: bool
     users: tuple[Told, ...]
-    losers: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     future_there: tuple[str, ...] = ()
     future_here: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

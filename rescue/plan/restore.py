@@ -149,7 +149,7 @@ def plan_restore(
         since=start.since,
         touched=start.touched,
         planned=now,
-        keep_losers=request.keep_losers,
+        keep_replaced=request.keep_replaced,
         owners=whose.owners,
         newest=tuple(path for _, path in newest[:10]),
         future_there=there,

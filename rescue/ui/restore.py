@@ -76,7 +76,7 @@ def report_lines(report: RestoreReport, *, most: int | None = None) -> Iterator[
         yield from _paths("kept, of another kind here", told.other_kind, told, most)
         yield from _paths("only here", told.only_here, told, most)
         yield from _paths("NOT READABLE", told.unreadable, told, most)
-    yield from ("", *(f"put aside: {folder}" for folder in report.losers))
+    yield from ("", *(f"put aside: {folder}" for folder in report.replaced))
     yield from (f"note: {note}" for note in report.notes)
     yield from (f"{one.link}: {one.message}" for one in report.findings)
     yield from (f"a time yet to come, there: {path}" for path in report.future_there)

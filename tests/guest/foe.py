@@ -19,7 +19,14 @@ from pathlib import Path
 
 OUTSIDE = ("/etc", "../../etc", "../../../../../../etc", ".", "/root/vault")
 """Where root's writes and reads shall go: the live system, the same on the mirror, a secret."""
-GUESSED = (".rescue~new", ".rescue-new", ".rescue-restore", ".rescue-losers", ".rescue")
+GUESSED = (
+    ".rescue~new",
+    ".rescue-new",
+    ".rescue-restore",
+    ".rescue-replaced",
+    ".rescue-losers",
+    ".rescue",
+)
 """Names that rescue uses or used for folders and files of its own."""
 VICTIMS = ("passwd", "shadow", "hostname", "crontab")
 DEPTH = 24

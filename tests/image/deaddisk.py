@@ -22,7 +22,7 @@ from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
 from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState, RunSummary
-from rescue.model.restore import Free, RestorePlan, RestoreReport, RestoreRequest
+from rescue.model.restore import RESTORE_VERSION, Free, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import begin_restore, plan_restore
 from rescue.system.files import free_on
 from rescue.system.mkfs import mkfs_argv
@@ -110,7 +110,7 @@ class Night:
     def restored(self, **asked: object) -> RestoreReport:
         """Restore in a child process."""
         text = in_child(lambda: to_json(_session(self, self.ask(asked))[1]))
-        return from_json(str(text), RestoreReport, known_version=1, where="report")
+        return from_json(str(text), RestoreReport, known_version=RESTORE_VERSION, where="report")
 
     def ask(self, asked: dict[str, object]) -> RestoreRequest:
         named = self.origin or str(self.image)

@@ -14,7 +14,7 @@ import pytest
 
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Severity
-from rescue.model.restore import LOSERS_FOLDER, WORK_FOLDER, Reading, RestoreReport, Told
+from rescue.model.restore import REPLACED_FOLDER, WORK_FOLDER, Reading, RestoreReport, Told
 from tests.image.deaddisk import MIB, Night, Post, attach, night_of
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import ChildError, sh, tree_of
@@ -106,7 +106,7 @@ def test_what_was_lost_returns_and_what_is_newer_here_stays(night: Night, post: 
     assert len(of(report, "bela").only_here) == 5
     assert of(report, "zoe").new == ("zoe/first",)
     assert not list(night.home.glob(f"{WORK_FOLDER}*"))
-    assert not (night.home / LOSERS_FOLDER).exists()
+    assert not (night.home / REPLACED_FOLDER).exists()
 
 
 def test_a_second_restore_finds_nothing_left_to_do(night: Night) -> None:
@@ -118,9 +118,9 @@ def test_a_second_restore_finds_nothing_left_to_do(night: Night) -> None:
 
 
 def test_what_is_replaced_is_put_aside_on_request(night: Night) -> None:
-    report = night.restored(keep_losers=True)
-    assert len(report.losers) == 1
-    aside = night.running / report.losers[0].lstrip("/")
+    report = night.restored(keep_replaced=True)
+    assert len(report.replaced) == 1
+    aside = night.running / report.replaced[0].lstrip("/")
     assert (aside / "anna/notes/edited there").read_text() == "as it was last night"
     assert [p for p in aside.rglob("*") if p.is_file()] == [aside / "anna/notes/edited there"]
     for folder in (aside, aside.parent):
@@ -192,7 +192,7 @@ def test_a_container_that_put_its_time_back_comes_home(night: Night) -> None:
     report = night.restored()
     assert (night.running / safes["there"]).read_bytes().strip() == b"before the disk died"
     assert (night.running / safes["both"]).read_bytes().strip() == b"before the disk died"
-    aside = night.running / report.losers[0].lstrip("/")
+    aside = night.running / report.replaced[0].lstrip("/")
     assert (aside / "bela/both").read_bytes() == b"since the mirror runs"
     bela = of(report, "bela")
     assert (bela.updated, bela.doubtful) == (("bela/there",), ("bela/both",))
@@ -350,7 +350,7 @@ def test_files_from_the_future_are_pointed_out_and_cost_nothing(night: Night, po
 
     report = night.restored()
     assert of(report, "anna").doubtful == ("anna/notes/edited here",)
-    aside = night.running / report.losers[0].lstrip("/")
+    aside = night.running / report.replaced[0].lstrip("/")
     assert (aside / "anna/notes/edited here").read_text() == "edited since the crash"
     assert (night.home / "anna/notes/untouched").read_text() == "from a wrong clock here"
     assert post.missing(night.home) == []
@@ -360,7 +360,7 @@ def test_what_was_changed_here_under_a_wrong_clock_is_put_aside(night: Night) ->
     """The mirror's clock was behind while somebody worked: the times alone would lose his work."""
     write(night.home / "anna/notes/edited there", "this morning's work", age=400 * DAY)
     report = night.restored()
-    aside = night.running / report.losers[0].lstrip("/")
+    aside = night.running / report.replaced[0].lstrip("/")
     assert (aside / "anna/notes/edited there").read_text() == "this morning's work"
     assert of(report, "anna").doubtful == ("anna/notes/edited there",)
 
@@ -462,16 +462,16 @@ def test_a_user_who_lays_links_under_the_names_of_our_folders_is_in_nobodys_way(
 ) -> None:
     victim = night.folder / "victim"
     victim.mkdir()
-    for name in (WORK_FOLDER, LOSERS_FOLDER):
+    for name in (WORK_FOLDER, REPLACED_FOLDER):
         (night.home / name).symlink_to(victim)
-    report = night.restored(keep_losers=True)
+    report = night.restored(keep_replaced=True)
     assert post.missing(night.home) == []
     assert list(victim.iterdir()) == []
-    (aside,) = report.losers
-    assert aside.startswith(f"/home/{LOSERS_FOLDER}~")
+    (aside,) = report.replaced
+    assert aside.startswith(f"/home/{REPLACED_FOLDER}~")
     assert list((night.running / aside.lstrip("/")).iterdir())
     assert (night.home / WORK_FOLDER).is_symlink()
-    again = night.restored(keep_losers=True)
+    again = night.restored(keep_replaced=True)
     assert {told.user for told in again.users if told.comes} == set()
 
 

@@ -81,3 +81,9 @@ def test_the_wizard_needs_a_terminal() -> None:
     done = CliRunner().invoke(cli, ["wizard"])
     assert done.exit_code == ExitCode.USAGE
     assert "no terminal" in done.output
+
+
+def test_the_former_name_of_an_option_is_understood_and_said() -> None:
+    done = CliRunner().invoke(cli, ["restore", "--keep-losers", "--yes"])
+    assert "'--keep-losers' is called '--keep-replaced' now" in done.output
+    assert "No such option" not in done.output

@@ -26,7 +26,7 @@ def test_files_return_without_deletions_and_grow_elsewhere() -> None:
     assert "--backup" not in argv
 
 
-def test_losers_go_to_a_folder_of_their_own() -> None:
+def test_replaced_files_go_to_a_folder_of_their_own() -> None:
     job = ReturnJob(
         source=Path("/s"), target=Path("/t"), names=Path("/n"), fresh=Path("/f"), aside=Path("/a")
     )

@@ -58,7 +58,7 @@ def report() -> RestoreReport:
         seconds=3.0,
         complete=False,
         users=(TOLD,),
-        losers=("/home/.rescue-losers/now",),
+        replaced=("/home/.rescue-replaced/now",),
     )
 
 
@@ -73,7 +73,7 @@ def test_the_report_names_every_file_in_one_line_each(tmp_path: Path) -> None:
     assert "  returned: /home/anna/a\\nb" in lines
     assert "  returned: /home/anna/\\xff[red]" in lines
     assert "  NOT READABLE: /home/anna/e" in lines
-    assert "put aside: /home/.rescue-losers/now" in lines
+    assert "put aside: /home/.rescue-replaced/now" in lines
 
 
 def test_a_long_list_is_cut_for_the_terminal_alone() -> None:
