@@ -1,6 +1,7 @@
 """The mirror's own record: /.rescue/mirror.json on its root, written by fsync and rename."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rescue.apply.banner import write_banner
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
+from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.state import (
     OWN_FOLDER,
@@ -22,18 +24,20 @@ from rescue.state import (
 def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
     """Write the record to the mirror whose root is mounted at `root`, and what it says at login.
 
-    With a complete run it is no longer a system that was started on its own.
+    With a complete run it is no longer a system that was started on its own. That is forgotten
+    before the marker says complete: cut between them, the next run would be refused for a start
+    whose changes are gone already.
     The grant must be for the disk that the record is of; it is given by who mounted `root`.
     """
     if not grant.covers(record):
         raise RefusedError(
             f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
         )
-    save_marker(root, record)
-    write_banner(root, record)
     if record.state is MirrorState.COMPLETE:
         forget_boots(root)
         forget_handover(root)
+    save_marker(root, record)
+    write_banner(root, record)
 
 
 def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
@@ -62,21 +66,35 @@ def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
     return found
 
 
+@contextmanager
+def mirror_root(record: MirrorRecord, grant: WriteGrant, site: Site | None) -> Iterator[Path]:
+    """Give the root of the granted mirror, mounted to be written for as long as the block lasts."""
+    with Workspace.mirror_only(record, grant, site=site) as workspace:
+        yield workspace.mirror("/")
+
+
+Mount = Callable[[MirrorRecord, WriteGrant, Site | None], AbstractContextManager[Path]]
+
+
 def store_marker(
     record: MirrorRecord,
     grant: WriteGrant,
     *,
     papers: Mapping[str, bytes] | None = None,
     site: Site | None = None,
+    mount: Mount = mirror_root,
 ) -> None:
     """Mount the granted mirror's root, write the record, and unmount it again.
 
     `papers` are files by name that lie beside it (the recovery page); they are written first.
+    Raises RefusedError where a nightly run finds another mirror there, RescueError, OSError.
     """
-    only_root = replace(grant.plan.record, filesystems=(grant.plan.record.root,))
-    with Workspace.mirror_only(only_root, grant, site=site) as workspace:
-        save_papers(workspace.mirror("/"), papers or {})
-        write_marker(workspace.mirror("/"), record, grant)
+    planned = grant.plan.record
+    with mount(replace(planned, filesystems=(planned.root,)), grant, site) as root:
+        if grant.plan.kind is PlanKind.MIRROR:
+            expect_marker(root, planned)
+        save_papers(root, papers or {})
+        write_marker(root, record, grant)
 
 
 def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None) -> None:

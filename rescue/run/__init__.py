@@ -1,0 +1,1 @@
+"""A run: what the verbs that write a mirror share."""
