@@ -1,6 +1,5 @@
 """Where records are kept: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
-import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,15 +45,6 @@ def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None
     """Write the record, atomically, readable by root alone."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomic(directory / f"{record.name}.json", to_stored_json(record).encode(), mode=0o600)
-
-
-def note_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
-    """Write the record if the source lets it: one that is full is no reason not to mirror it.
-
-    Nor may it take the place of the error that the record would tell of.
-    """
-    with contextlib.suppress(OSError):
-        save_record(record, directory)
 
 
 def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:

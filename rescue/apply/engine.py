@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import assert_never
 
@@ -42,6 +42,7 @@ from rescue.model.step import (
     WriteTable,
 )
 from rescue.model.title import title
+from rescue.model.transition import begun
 from rescue.state import load_marker
 from rescue.system.files import room_on, sync_filesystem
 
@@ -71,12 +72,14 @@ def apply_plan(
     grant: WriteGrant,
     *,
     emit: Callable[[Event], None],
+    begin: Callable[[], None] = lambda: None,
     site: Site | None = None,
 ) -> Outcome:
     """Carry out a granted plan and return what is true then.
 
     Steps on the bare disk come first, then, with everything mounted in a private namespace, the
-    others. The mirror's marker says RUNNING before the first change of a file. Raises
+    others. The mirror's marker says RUNNING before the first change of a file. `begin` is called
+    (once or more) before anything is changed, and not where the disk is refused. Raises
     RefusedError where disk, mounts or marker are not what was granted, and whatever a step
     raises; everything is unmounted then, and the marker still says RUNNING or FAILED.
     """
@@ -86,11 +89,13 @@ def apply_plan(
     work = Work(grant=grant, emit=emit, site=site or Site(), record=plan.record)
     work.check_disk()
     on_disk, in_tree = _parts(plan)
+    if on_disk:
+        begin()
     for number, bare in enumerate(on_disk, 1):
         _told(number, bare, plan, emit, partial(_on_disk, bare, work))
     if in_tree:
         with Workspace.writable(grant, site=work.site) as workspace:
-            work = _open(plan, work, workspace)
+            work = _open(plan, work, workspace, begin)
             _in_tree(plan, in_tree, work, first_number=len(on_disk) + 1)
     began = plan.rewritten.begun or started
     summary = RunSummary(
@@ -142,7 +147,9 @@ def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
     return on_disk, in_tree
 
 
-def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
+def _open(
+    plan: Plan, work: Work, workspace: Workspace, begin: Callable[[], None] = lambda: None
+) -> TreeWork:
     """See that this is the mirror that is meant, and mark it as being written to.
 
     What a run that was cut left for new content goes first: a full disk has no room for a marker.
@@ -158,8 +165,9 @@ def _open(plan: Plan, work: Work, workspace: Workspace) -> TreeWork:
         for point in sorted(plan.copied):
             source = workspace.source(point)
             remove_waiting(workspace.mirror(point), left.partial or EARLIER, source=source)
-    running = replace(work.record, state=MirrorState.RUNNING)
+    running = begun(work.record)
     write_marker(root, running, work.grant)
+    begin()
     return TreeWork(
         grant=work.grant,
         emit=work.emit,

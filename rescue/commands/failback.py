@@ -8,19 +8,25 @@ from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
 from rescue.codec import to_json
 from rescue.commands.ahead import carrying_rewritten
-from rescue.commands.hooks import Hooked, attendant
+from rescue.commands.hooks import between_hooks
 from rescue.commands.prepare import fresh_identifiers
-from rescue.commands.runs import expect_to_boot, perform, tell_end, with_warnings
+from rescue.commands.runs import (
+    expect_to_boot,
+    perform,
+    recorder_of,
+    tell_end,
+    with_warnings,
+)
 from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode, RescueError
 from rescue.model.machine import Machine
 from rescue.model.plan import FailbackRequest, Plan
-from rescue.model.record import Handover, MirrorState
+from rescue.model.record import Handover, MirrorRecord
 from rescue.model.secret import Secret
-from rescue.model.since import behind_after
 from rescue.model.step import WriteTable
+from rescue.model.transition import completed
 from rescue.plan.failback import plan_failback
 from rescue.plan.hooks import hook_notes
 from rescue.system.lock import only_one_run
@@ -65,21 +71,15 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
         if not _is_anew(plan):
             plan = carrying_rewritten(plan, screen)
         leave = grant(plan, named=named)
-        hooked = Hooked.around(
-            config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
-        )
-        return hooked.carry_out(lambda warned: _carry_out(machine, leave, screen, warned))
-
-
-def _carry_out(
-    machine: Machine, leave: WriteGrant, screen: Screen, warned: tuple[str, ...]
-) -> ExitCode:
-    outcome = with_warnings(perform(leave.plan, leave, screen), warned)
-    expect_to_boot(outcome, leave, screen)
-    handover = _handover(machine, outcome)
-    hand_over(handover, leave)
-    done = _what_now(handover, leave)
-    return tell_end(outcome, done, screen, generation=handover.record.generation)
+        recorder = recorder_of(leave)
+        with between_hooks(recorder, config.hooks(), outside, screen) as between:
+            outcome = with_warnings(perform(leave, recorder, screen), between.warned)
+            expect_to_boot(leave, recorder, screen)
+            handover = _handover(machine, recorder.record, outcome)
+            hand_over(handover, leave)
+            done = _what_now(handover, leave)
+            between.code = tell_end(outcome, done, screen, generation=handover.record.generation)
+        return between.code
 
 
 def _plan(machine: Machine, options: FailbackOptions) -> Plan:
@@ -111,21 +111,19 @@ def _is_anew(plan: Plan) -> bool:
     return any(isinstance(step, WriteTable) for step in plan.steps)
 
 
-def _handover(machine: Machine, outcome: Outcome) -> Handover:
+def _handover(machine: Machine, record: MirrorRecord, outcome: Outcome) -> Handover:
     """Return what is true after the audit: one generation further than the running mirror's."""
     if machine.running_mirror is None:
         raise RescueError("this machine does not run from a mirror any more")
     now = time()
-    complete = replace(
-        outcome.record,
-        state=MirrorState.COMPLETE,
+    done = completed(
+        record,
+        outcome.summary,
         generation=machine.running_mirror.generation + 1,
-        last_complete=now,
-        last_run=outcome.summary,
-        last_error="",
-        behind=behind_after(outcome.record, outcome.summary.unreadable, now=now),
+        unseen=outcome.summary.unreadable,
+        now=now,
     )
-    return Handover(record=complete, boot_id=machine.boot.boot_id, at=now)
+    return Handover(record=done, boot_id=machine.boot.boot_id, at=now)
 
 
 def _what_now(handover: Handover, leave: WriteGrant) -> str:

@@ -1,7 +1,8 @@
 """What is run before and after a plan is carried out, and what becomes of one whose hooks fail."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Self
 
 from rescue.apply.hooks import Attendant, HookError
@@ -11,16 +12,33 @@ from rescue.model.hook import Hook, HookCall
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.hooks import calls_after, calls_before, hooks_around
-from rescue.state import load_record, note_record, save_record
+from rescue.run.recorder import Recorder
 from rescue.system import journal
 from rescue.system.mountns import Outside
 from rescue.system.run import which
 from rescue.ui.screen import Screen
 
 
-def attendant(outside: Outside, screen: Screen) -> Attendant:
-    """Return who runs hooks where everybody lives, and says so on the screen."""
-    return Attendant(outside=outside, say=lambda said: screen.emit(Notice(message=said)))
+def between_hooks(
+    recorder: Recorder, hooks: tuple[Hook, ...], outside: Outside, screen: Screen
+) -> AbstractContextManager["Between"]:
+    """Return the block in which a plan is carried out, between the configuration's hooks.
+
+    They run where everybody lives, and say so on the screen.
+    """
+    attendant = Attendant(outside=outside, say=lambda said: screen.emit(Notice(message=said)))
+    return Hooked.around(hooks, recorder, attendant=attendant).carry_out()
+
+
+@dataclass(kw_only=True)
+class Between:
+    """What is done between the hooks: it is told what went wrong with those that only warn.
+
+    It says with which `code` it ended.
+    """
+
+    warned: tuple[str, ...]
+    code: ExitCode = ExitCode.DONE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +49,29 @@ class Hooked:
     record: MirrorRecord
     kind: PlanKind
     attendant: Attendant
+    recorder: Recorder
 
     @classmethod
-    def around(
-        cls, hooks: tuple[Hook, ...], record: MirrorRecord, *, kind: PlanKind, attendant: Attendant
-    ) -> Self:
-        """Return what carries out a plan of that kind with the hooks of the configuration."""
-        return cls(hooks=hooks_around(hooks, kind), record=record, kind=kind, attendant=attendant)
+    def around(cls, hooks: tuple[Hook, ...], recorder: Recorder, *, attendant: Attendant) -> Self:
+        """Return what runs the hooks of the configuration around the plan of a recorder."""
+        return cls(
+            hooks=hooks_around(hooks, recorder.kind),
+            record=recorder.record,
+            kind=recorder.kind,
+            attendant=attendant,
+            recorder=recorder,
+        )
 
-    def carry_out(self, run: Callable[[tuple[str, ...]], ExitCode]) -> ExitCode:
-        """Run the hooks before, the run, and in every case the hooks after it.
+    @contextmanager
+    def carry_out(self) -> Iterator[Between]:
+        """Run the hooks before, the block, and in every case the hooks after it.
 
-        `run` is given what went wrong with hooks that only warn. Raises HookError, and whatever
-        the run raises; what goes wrong after a run that raised is in the system's log alone.
+        Raises HookError, and whatever the block raises; what goes wrong after a block that raised
+        is in the system's log alone.
         """
         try:
-            code = run(self._before())
+            between = Between(warned=self._before())
+            yield between
         except BaseException as error:
             said = error.message if isinstance(error, RescueError) else repr(error)
             ended = error.code if isinstance(error, RescueError) else ExitCode.FAILED
@@ -56,13 +81,12 @@ class Hooked:
                 self._warn((later.message,))
             raise
         try:
-            warned = self._after(code, "")
+            warned = self._after(between.code, "")
         except HookError as error:
-            self._note(error.message)
+            self.recorder.warn(error.message)
             raise
         if warned:
-            self._note("; ".join(warned))
-        return code
+            self.recorder.warn("; ".join(warned))
 
     def _before(self) -> tuple[str, ...]:
         try:
@@ -70,9 +94,7 @@ class Hooked:
             self.attendant.expect_trusted((*before, *self._calls_after(ExitCode.DONE, "")))
             warned = self.attendant.carry_out(before)
         except RescueError as error:
-            # A disk that shall become a mirror is none yet, and what it was it still is.
-            if self.kind is PlanKind.MIRROR:
-                note_record(replace(self.record, last_error=error.message))
+            self.recorder.fail(error.message)
             raise
         self._warn(warned)
         return warned
@@ -91,14 +113,6 @@ class Hooked:
         for said in failures:
             self.attendant.say(said)
             journal.report_alarm(said)
-
-    def _note(self, said: str) -> None:
-        """Write it into what the source knows of the mirror, which is as good as it was.
-
-        Of a disk that became the first one the source keeps no record.
-        """
-        if self.kind is not PlanKind.FAILBACK:
-            save_record(replace(load_record(self.record.name), last_error=said))
 
 
 def _is_there(program: str) -> bool:

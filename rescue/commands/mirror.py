@@ -10,12 +10,18 @@ from uuid import uuid4
 from rescue import config
 from rescue.commands.ahead import Trust, looked_ahead
 from rescue.commands.enrolled import choose_for_run
-from rescue.commands.hooks import Hooked, attendant
-from rescue.commands.logbook import Logbook, noted
+from rescue.commands.hooks import between_hooks
+from rescue.commands.logbook import noted
 from rescue.commands.packages import wait_for_packages
-from rescue.commands.runs import finish, perform, with_warnings
+from rescue.commands.runs import (
+    expect_to_boot,
+    finish,
+    perform,
+    recorder_of,
+    with_warnings,
+)
 from rescue.config import Config
-from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
+from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
@@ -29,7 +35,7 @@ from rescue.plan.recognise import attached_mirror
 from rescue.plan.refuse import machine_refusals
 from rescue.plan.rotation import Turn
 from rescue.plan.schedule import checksum_due
-from rescue.state import note_record
+from rescue.run.recorder import comparison_noted, tried
 from rescue.system.deadline import deadline
 from rescue.system.lock import only_one_run
 from rescue.system.mountns import Outside
@@ -58,11 +64,46 @@ class MirrorOptions:
     accept_content: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Here:
+    """What a run begins with: the machine as it is, whose turn it is, and what was waited for."""
+
+    machine: Machine
+    settings: Config
+    outside: Outside
+    turn: Turn
+    waited: tuple[str, ...]
+
+
 def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
     """Make the mirror equal to the running system, audited, one generation further.
 
     Raises a RescueError with the exit code of what stood against it.
     """
+    with _discovered(options, screen) as here:
+        record = tried(here.turn.record, now=time())
+        with noted(here.machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
+            options = _as_scheduled(options, record, here.settings)
+            plan = _plan(here, replace(record, comparison_cut=False), options, book.distrust)
+            for note in _notes(here.turn, options, plan):
+                screen.show(f"note: {note}")
+            plan = _measured(plan, record, options, here.settings, screen)
+            leave = grant(plan, named=record.mirror.table_uuid)
+            recorder = recorder_of(leave)
+            with between_hooks(recorder, here.settings.hook, here.outside, screen) as between:
+                done = perform(leave, recorder, screen)
+                outcome = with_warnings(done, between.warned, notes=here.waited)
+                book.outcome = outcome
+                machine = expect_to_boot(leave, recorder, screen)
+                between.code = finish(
+                    outcome, machine, recorder, screen, settings=here.settings, book=book
+                )
+            return between.code
+
+
+@contextlib.contextmanager
+def _discovered(options: MirrorOptions, screen: Screen) -> Iterator[_Here]:
+    """Give what a run begins with, while no other run is active and its time lasts."""
     with only_one_run(patience=_PATIENCE if options.plugged else 0.0), Outside() as outside:
         machine = discover()
         # Asked first: what is configured here may be about another machine's disks by now.
@@ -73,57 +114,13 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             waited = wait_for_packages(settings.run.package_wait_minutes, screen.emit)
             if waited:
                 machine = discover()
-            turn = choose_for_run(machine, settings, name=options.name)
-            record = _tried(turn.record)
-            with noted(machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
-                options = _as_scheduled(options, record, settings)
-                record = replace(record, comparison_cut=False)
-                plan = _plan(machine, record, options, settings, book.distrust)
-                for note in _notes(turn, options, plan):
-                    screen.show(f"note: {note}")
-                with _comparison_noted(record, options):
-                    plan = looked_ahead(plan, settings, screen, _trust(options))
-                leave = grant(plan, named=record.mirror.table_uuid)
-                hooked = Hooked.around(
-                    settings.hook,
-                    record,
-                    kind=plan.kind,
-                    attendant=attendant(outside, screen),
-                )
-                return hooked.carry_out(
-                    lambda warned: _run(
-                        plan,
-                        leave,
-                        screen,
-                        settings,
-                        book,
-                        warned=warned,
-                        notes=(waited,) if waited else (),
-                    )
-                )
-
-
-def _run(
-    plan: Plan,
-    leave: WriteGrant,
-    screen: Screen,
-    settings: Config,
-    book: Logbook,
-    *,
-    warned: tuple[str, ...],
-    notes: tuple[str, ...],
-) -> ExitCode:
-    done = perform(plan, leave, screen)
-    outcome = with_warnings(done, warned, notes=notes)
-    book.outcome = outcome
-    return finish(plan, outcome, leave, screen, settings=settings, book=book)
-
-
-def _tried(record: MirrorRecord) -> MirrorRecord:
-    """Note that a run onto this mirror begins: where it is refused, the others get their turn."""
-    tried = replace(record, last_tried=time())
-    note_record(tried)
-    return tried
+            yield _Here(
+                machine=machine,
+                settings=settings,
+                outside=outside,
+                turn=choose_for_run(machine, settings, name=options.name),
+                waited=(waited,) if waited else (),
+            )
 
 
 def _as_scheduled(options: MirrorOptions, record: MirrorRecord, settings: Config) -> MirrorOptions:
@@ -154,42 +151,35 @@ def compares(record: MirrorRecord, *, day: ChecksumDay, today: date) -> bool:
     )
 
 
-@contextlib.contextmanager
-def _comparison_noted(record: MirrorRecord, options: MirrorOptions) -> Iterator[None]:
-    """Note that the schedule's comparison was cut, until it has come to its end.
-
-    One that was refused for what it found did come to its end.
-    """
-    if not (options.scheduled and options.checksum):
-        yield
-        return
-    note_record(replace(record, comparison_cut=True))
-    try:
-        yield
-    except GuardRefusedError:
-        note_record(record)
-        raise
-    note_record(record)
+def _measured(
+    plan: Plan, record: MirrorRecord, options: MirrorOptions, settings: Config, screen: Screen
+) -> Plan:
+    """Return the plan of what may be done, as it was looked at ahead of it."""
+    trust = Trust(
+        checksum=options.checksum,
+        accept_changes=options.accept_changes,
+        accept_content=options.accept_content,
+    )
+    once_a_week = options.scheduled and options.checksum
+    known = replace(record, comparison_cut=False)
+    with comparison_noted(known) if once_a_week else contextlib.nullcontext():
+        return looked_ahead(plan, settings, screen, trust)
 
 
 def _plan(
-    machine: Machine,
-    record: MirrorRecord,
-    options: MirrorOptions,
-    settings: Config,
-    distrust: tuple[str, ...],
+    here: _Here, record: MirrorRecord, options: MirrorOptions, distrust: tuple[str, ...]
 ) -> Plan:
-    disk = attached_mirror(machine, record)
+    disk = attached_mirror(here.machine, record)
     marker = read_marker(disk) if disk is not None else None
     plan = unless_refused(
         plan_mirror(
-            machine,
+            here.machine,
             record,
             marker.record if marker else None,
             MirrorRequest(
                 checksum=options.checksum,
                 accept_booted=options.accept_booted,
-                bandwidth_kib=settings.run.bandwidth_kib,
+                bandwidth_kib=here.settings.run.bandwidth_kib,
                 distrust=distrust,
                 plugged=options.plugged,
                 partial=partial_folder(str(uuid4())),
@@ -198,11 +188,3 @@ def _plan(
         )
     )
     return replace(plan, notes=(*plan.notes, *(marker.damage if marker else ())))
-
-
-def _trust(options: MirrorOptions) -> Trust:
-    return Trust(
-        checksum=options.checksum,
-        accept_changes=options.accept_changes,
-        accept_content=options.accept_content,
-    )

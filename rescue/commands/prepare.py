@@ -6,12 +6,20 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from rescue import config
+from rescue.apply.engine import Outcome
 from rescue.codec import to_json
 from rescue.commands.enrolled import known_records
-from rescue.commands.hooks import Hooked, attendant
-from rescue.commands.logbook import Logbook, noted
-from rescue.commands.runs import finish, perform, with_warnings
-from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
+from rescue.commands.hooks import between_hooks
+from rescue.commands.logbook import noted
+from rescue.commands.runs import (
+    expect_to_boot,
+    finish,
+    perform,
+    recorder_of,
+    with_warnings,
+)
+from rescue.config import Config
+from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
@@ -71,11 +79,17 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
         target = machine.disk_at(plan.target_path)
-        with noted(machine, plan.record, kind=plan.kind, screen=screen, target=target) as book:
-            hooked = Hooked.around(
-                config.hooks(), plan.record, kind=plan.kind, attendant=attendant(outside, screen)
-            )
-            return hooked.carry_out(lambda warned: _carry_out(plan, leave, screen, warned, book))
+        recorder = recorder_of(leave)
+        with (
+            noted(machine, plan.record, kind=plan.kind, screen=screen, target=target) as book,
+            between_hooks(recorder, config.hooks(), outside, screen) as between,
+        ):
+            outcome = with_warnings(perform(leave, recorder, screen), between.warned)
+            book.outcome = outcome
+            settings = _enrolled(outcome, plan, screen)
+            machine = expect_to_boot(leave, recorder, screen)
+            between.code = finish(outcome, machine, recorder, screen, settings=settings, book=book)
+        return between.code
 
 
 @contextmanager
@@ -89,15 +103,12 @@ def _explained(machine: Machine, screen: Screen, *, silent: bool = False) -> Ite
         raise
 
 
-def _carry_out(
-    plan: Plan, leave: WriteGrant, screen: Screen, warned: tuple[str, ...], book: Logbook
-) -> ExitCode:
-    done = perform(plan, leave, screen)
-    book.outcome = outcome = with_warnings(done, warned)
+def _enrolled(outcome: Outcome, plan: Plan, screen: Screen) -> Config:
+    """Put the mirror into the configuration, which is returned; its run may still fail."""
     settings = config.enrol(outcome.record, replaced=plan.target_table)
     if settings.schedule.when_plugged:
         screen.show("note: 'rescue schedule install' lets this disk start its run, too")
-    return finish(plan, outcome, leave, screen, settings=settings, book=book)
+    return settings
 
 
 def fresh_identifiers(machine: Machine) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """`rescue prove`: the mirror booted in a virtual machine, without changing one byte of it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import time
 
 from rescue import config
@@ -26,7 +26,7 @@ from rescue.plan.recognise import attached_mirror, is_attached
 from rescue.plan.refuse import machine_refusals
 from rescue.prove import store
 from rescue.prove.proof import prove as boot
-from rescue.state import save_record
+from rescue.run import recorder
 from rescue.system import blockdev, journal
 from rescue.system.accelerator import Accelerator
 from rescue.system.files import free_on
@@ -141,8 +141,7 @@ def _settle(machine: Machine, plan: ProofPlan, proven: Proven, marker: Marker | 
 
     Nothing else has to be written there, and the disk can stay as it is.
     """
-    record = replace(plan.record, last_proof=proven)
-    save_record(record if proven.passed else record.with_boot_files_anew())
+    record = recorder.proven(plan.record, proven)
     said = marker.record.last_proof if marker else None
     failed_before = said is not None and not said.passed
     if failed_before or not proven.passed:

@@ -1,20 +1,21 @@
 """Hooks around a run: what runs when, whatever becomes of it, and what the record says then."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from rescue.apply.hooks import Attendant, HookError
-from rescue.commands import hooks as hooks_command
 from rescue.commands.hooks import Hooked
+from rescue.confirm import grant
 from rescue.errors import AuditError, ExitCode
 from rescue.model.hook import Hook, HookKind, HookWhen, OnFailure
-from rescue.model.plan import PlanKind
+from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.hooks import hook_notes
-from rescue.state import load_record, note_record, save_record
+from rescue.run.recorder import Recorder
+from rescue.run.store import Store
+from rescue.state import load_record, save_record
 from rescue.system import journal
 from rescue.system.mountns import Outside
 from tests.builders import enrolled
@@ -43,14 +44,13 @@ class Night:
             outside=self._outside, say=lambda _: None, log=lambda _, line: self.order.append(line)
         )
 
-        def run(warned: tuple[str, ...]) -> ExitCode:
-            self.order.append(f"run, {len(warned)} warned")
+        plan = Plan(kind=kind, target_path="/dev/vdb", record=RECORD, steps=(), names=("this",))
+        recorder = Recorder(grant(plan, named="this"), store=Store(records=self.folder))
+        with Hooked.around(hooks, recorder, attendant=attendant).carry_out() as between:
+            self.order.append(f"run, {len(between.warned)} warned")
             if fails:
                 raise AuditError("the chain is broken")
-            return ExitCode.DONE
-
-        hooked = Hooked.around(hooks, RECORD, kind=kind, attendant=attendant)
-        return hooked.carry_out(run)
+        return between.code
 
     @property
     def record(self) -> MirrorRecord:
@@ -60,9 +60,6 @@ class Night:
 @pytest.fixture(name="night")
 def night_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     save_record(RECORD, tmp_path)
-    monkeypatch.setattr(hooks_command, "save_record", partial(save_record, directory=tmp_path))
-    monkeypatch.setattr(hooks_command, "note_record", partial(note_record, directory=tmp_path))
-    monkeypatch.setattr(hooks_command, "load_record", partial(load_record, directory=tmp_path))
     monkeypatch.setattr(journal, "report_alarm", lambda said: None)
     with Outside() as outside:
         yield Night(tmp_path, outside)

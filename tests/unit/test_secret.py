@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from rescue.apply.handover import turned
 from rescue.apply.marker import expect_marker
 from rescue.codec import from_json, to_json, to_stored_json
 from rescue.commands import runs
-from rescue.confirm import grant
+from rescue.confirm import WriteGrant, grant
 from rescue.errors import DamagedError, ExitCode, RefusedError
 from rescue.model.finding import Refusal
 from rescue.model.plan import PLAN_VERSION, MirrorRequest, Plan
@@ -24,6 +24,8 @@ from rescue.plan.failback import plan_failback
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.prove import plan_proof
 from rescue.recovery import recovery_page
+from rescue.run.recorder import Recorder
+from rescue.run.store import Store
 from rescue.state import load_handover, load_marker, load_record, save_handover, save_marker
 from rescue.state import save_record as save
 from rescue.ui.plan import render_plan
@@ -87,28 +89,31 @@ def test_a_run_that_was_cut_when_it_gave_a_secret_goes_on_with_it() -> None:
     assert plan.record.secret == OTHER
 
 
+@dataclass(frozen=True, kw_only=True)
+class Written(Store):
+    """Who was told which secret, in order, instead of files."""
+
+    told: list[tuple[str, Secret]] = field(default_factory=list)
+
+    def save(self, record: MirrorRecord) -> None:
+        self.told.append(("source", record.secret))
+
+    def mark(self, record: MirrorRecord, grant: WriteGrant, **_: object) -> None:
+        self.told.append(("mirror", record.secret))
+
+
 @pytest.mark.parametrize("known", [Secret(), TOLD])
-def test_the_mirror_learns_a_new_secret_before_the_source_does(
-    monkeypatch: pytest.MonkeyPatch, known: Secret
-) -> None:
+def test_the_mirror_learns_a_new_secret_before_the_source_does(known: Secret) -> None:
     """Cut anywhere, the two know each other, or the source believes as an older rescue did."""
     record = replace(BEFORE.record, secret=known)
     plan = answer(replace(BEFORE, record=record), record)
     assert isinstance(plan, Plan)
-    written: list[tuple[str, Secret]] = []
-
-    def source(record: MirrorRecord) -> None:
-        written.append(("source", record.secret))
-
-    def mirror(record: MirrorRecord, _: object, **__: object) -> None:
-        written.append(("mirror", record.secret))
-
-    monkeypatch.setattr(runs, "save_record", source)
-    monkeypatch.setattr(runs, "store_marker", mirror)
-    said = io.StringIO()
-    complete = runs.with_secret(record, Screen(console=Console(file=said)))
-    leave = grant(plan, named=plan.names[0])
-    runs._settle(complete, leave, state=MirrorState.COMPLETE, error="")
+    store, said = Written(), io.StringIO()
+    recorder = Recorder(grant(plan, named=plan.names[0]), store=store)
+    recorder.begin()
+    complete = runs.with_secret(recorder.record, Screen(console=Console(file=said)))
+    recorder.complete(replace(complete, state=MirrorState.COMPLETE), papers={})
+    (_, *written) = store.told
     assert written == [("source", known), ("mirror", complete.secret), ("source", complete.secret)]
     assert complete.secret.is_drawn
     assert (complete.secret == known) is known.is_drawn

@@ -12,6 +12,7 @@ from rescue.commands.restore import _boots
 from rescue.discover.marker import read_running
 from rescue.errors import DamagedError, UsageError
 from rescue.model.record import MirrorState
+from rescue.run.store import Store
 from rescue.state import (
     NO_TIME,
     OWN_FOLDER,
@@ -21,7 +22,6 @@ from rescue.state import (
     load_handover,
     load_marker,
     load_record,
-    note_record,
     save_marker,
     save_record,
 )
@@ -142,9 +142,9 @@ def test_a_torn_line_is_a_start_all_the_same(tmp_path: Path) -> None:
 
 
 def test_a_source_that_cannot_be_written_takes_no_errors_place(tmp_path: Path) -> None:
-    note_record(RECORD, tmp_path)
+    Store(records=tmp_path).note(RECORD)
     assert load_record(RECORD.name, tmp_path) == RECORD
     in_the_way = tmp_path / f"{RECORD.name}.json"
-    note_record(RECORD, in_the_way)
+    Store(records=in_the_way).note(RECORD)
     with pytest.raises(OSError, match="File exists"):
         save_record(RECORD, in_the_way)

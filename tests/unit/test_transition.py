@@ -1,12 +1,15 @@
 """A mirror's states and what leads from one to the other."""
 
+import ast
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import rescue
 from rescue.model.record import MirrorRecord, MirrorState, RunSummary
 from rescue.model.transition import (
     TRANSITIONS,
@@ -96,3 +99,16 @@ def test_what_each_transition_writes_into_the_record() -> None:
     assert (done.last_run, done.last_error, done.last_checksum) == (SUMMARY, "", 5.0)
     assert [each.path for each in done.behind] == ["/home/a"]
     assert "as 'attic'" in overwritten(before, "attic").last_error
+
+
+def test_no_other_place_sets_the_state_of_a_mirror() -> None:
+    """Who wants another state asks for a transition."""
+    places = []
+    root = Path(rescue.__file__).parent
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "state":
+                said = ast.unparse(node.value)
+                if said.startswith("MirrorState.") or "MirrorRecord" in said:
+                    places.append(f"{path.relative_to(root)}:{node.value.lineno}")
+    assert places == []
