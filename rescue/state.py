@@ -73,14 +73,17 @@ def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
         sync_directory(directory)
 
 
-def save_marker(root: Path, record: MirrorRecord) -> None:
+def save_marker(
+    root: Path, record: MirrorRecord, beside: Mapping[str, bytes] | None = None
+) -> None:
     """Write the record to the mirror whose root is mounted at `root`, readable by root alone.
 
     It is written twice, and what the medium's boot menu reads of it lies beside. What is less than
     complete is said there first, what is complete last: cut between them, nothing claims more than
-    it may. Raises RefusedError where /.rescue is no folder, OSError.
+    it may. `beside` are further files by name, what people read: they are written before it. Raises
+    RefusedError where /.rescue is no folder, OSError.
     """
-    folder = _own_folder(root)
+    folder = save_papers(root, beside or {})
     data = to_stored_json(record).encode()
     files = {_BOOT_NOTE: boot_note(record), _SECOND: data, _MARKER: data}
     complete = record.state is MirrorState.COMPLETE
@@ -88,16 +91,13 @@ def save_marker(root: Path, record: MirrorRecord) -> None:
         write_atomic(folder / name, files[name], mode=0o600)
 
 
-def save_papers(root: Path, papers: Mapping[str, bytes]) -> None:
-    """Write what a person reads on the night beside the marker of a mounted mirror."""
+def save_papers(root: Path, papers: Mapping[str, bytes]) -> Path:
+    """Write files beside the marker of a mounted mirror, where they differ; return their folder."""
+    folder = _own_folder(root)
     for name, data in papers.items():
-        save_paper(root, name, data)
-
-
-def save_paper(root: Path, name: str, data: bytes) -> None:
-    """Write one file beside the marker, where it does not hold that already."""
-    if load_paper(root, name) != data:
-        write_atomic(_own_folder(root) / name, data, mode=0o600)
+        if load_paper(root, name) != data:
+            write_atomic(folder / name, data, mode=0o600)
+    return folder
 
 
 def load_paper(root: Path, name: str) -> bytes | None:
@@ -217,6 +217,12 @@ def forget_boots(root: Path) -> None:
     foreign.remove(root, f"{OWN_FOLDER}/{_BOOTED}")
 
 
+def forget_past(root: Path) -> None:
+    """Remove the notes of its starts and of a failback, after a run has made a mirror equal."""
+    for name in (_BOOTED, _HANDOVER):
+        foreign.remove(root, f"{OWN_FOLDER}/{name}")
+
+
 def save_handover(root: Path, handover: Handover) -> None:
     """Note on the running mirror whose root is at `root` that a new first disk was made of it."""
     data = to_stored_json(handover).encode()
@@ -232,11 +238,6 @@ def load_handover(root: Path) -> Handover | None:
     if found is not None:
         _sound(found.record, str(root / OWN_FOLDER / _HANDOVER))
     return found
-
-
-def forget_handover(root: Path) -> None:
-    """Remove the note of a failback, after a run from the new first disk."""
-    foreign.remove(root, f"{OWN_FOLDER}/{_HANDOVER}")
 
 
 def forget_marker(root: Path) -> None:

@@ -13,7 +13,6 @@ from string import Template
 
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.printable import printable
-from rescue.state import save_paper
 from rescue.system.files import write_atomic
 
 _SHOWN = {"motd": "run/motd.d/rescue", "issue": "run/issue.d/rescue.issue"}
@@ -39,10 +38,9 @@ def banner(name: str, record: MirrorRecord, *, handed_over: bool = False) -> str
     return Template(text).substitute({key: _plain(value) for key, value in values.items()})
 
 
-def write_banner(root: Path, record: MirrorRecord) -> None:
-    """Write both texts to the mirror whose root is at `root`, where they differ."""
-    for name in _SHOWN:
-        save_paper(root, name, banner(name, record).encode())
+def banners(record: MirrorRecord) -> dict[str, bytes]:
+    """Return both texts, as files that lie beside the marker."""
+    return {name: banner(name, record).encode() for name in _SHOWN}
 
 
 def show_handed_over(root: Path, record: MirrorRecord) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rescue import config
-from rescue.apply.banner import show_handed_over, write_banner
+from rescue.apply.banner import banners, show_handed_over
 from rescue.apply.flags import Unlocked
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
@@ -58,11 +58,10 @@ def hand_over(
             save_record(record, records)
         for pair in grant.plan.record.filesystems:
             sync_filesystem(workspace.mirror(pair.mount_point))
-        save_marker(here, record)
+        save_marker(here, record, banners(record))
         save_handover(here, handover)
         # What was written there until now is on the new disk: only a later start counts.
         forget_boots(here)
-        write_banner(here, record)
         forget_marker(tree)
         sync_filesystem(tree)
     show_handed_over(here, record)

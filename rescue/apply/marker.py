@@ -5,28 +5,28 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.apply.banner import write_banner
+from rescue.apply.banner import banners
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.state import (
-    OWN_FOLDER,
-    forget_boots,
-    forget_handover,
-    load_marker,
-    save_marker,
-    save_papers,
-)
+from rescue.state import OWN_FOLDER, forget_past, load_marker, save_marker
 
 
-def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
+def write_marker(
+    root: Path,
+    record: MirrorRecord,
+    grant: WriteGrant,
+    *,
+    papers: Mapping[str, bytes] | None = None,
+) -> None:
     """Write the record to the mirror whose root is mounted at `root`, and what it says at login.
 
-    With a complete run it is no longer a system that was started on its own. That is forgotten
-    before the marker says complete: cut between them, the next run would be refused for a start
-    whose changes are gone already.
+    `papers` are files by name that lie beside it (the recovery page). In this order: with a
+    complete run it is no longer a system that was started on its own, and that is forgotten first,
+    else a cut would leave a complete mirror refused for changes that are gone; then what people
+    read; then the marker (`state.save_marker`).
     The grant must be for the disk that the record is of; it is given by who mounted `root`.
     """
     if not grant.covers(record):
@@ -34,10 +34,8 @@ def write_marker(root: Path, record: MirrorRecord, grant: WriteGrant) -> None:
             f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
         )
     if record.state is MirrorState.COMPLETE:
-        forget_boots(root)
-        forget_handover(root)
-    save_marker(root, record)
-    write_banner(root, record)
+        forget_past(root)
+    save_marker(root, record, {**(papers or {}), **banners(record)})
 
 
 def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
@@ -86,15 +84,14 @@ def store_marker(
 ) -> None:
     """Mount the granted mirror's root, write the record, and unmount it again.
 
-    `papers` are files by name that lie beside it (the recovery page); they are written first.
-    Raises RefusedError where a nightly run finds another mirror there, RescueError, OSError.
+    `papers` are files by name that lie beside it. Raises RefusedError where a nightly run finds
+    another mirror there, RescueError, OSError.
     """
     planned = grant.plan.record
     with mount(replace(planned, filesystems=(planned.root,)), grant, site) as root:
         if grant.plan.kind is PlanKind.MIRROR:
             expect_marker(root, planned)
-        save_papers(root, papers or {})
-        write_marker(root, record, grant)
+        write_marker(root, record, grant, papers=papers)
 
 
 def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None) -> None:

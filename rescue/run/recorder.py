@@ -7,13 +7,15 @@ What may follow what is in `model/transition.py`. The writes, each one whole (`r
                 source's record says it before the first sector is written
     fail        the marker, then the source's record
     complete    the source's record: RUNNING still, with the generation that comes;
-                the mirror: papers, then its marker (`apply/marker.py`);
+                the mirror: its past is forgotten, then papers and banners, then the marker;
                 the source's record: COMPLETE
 
-Within a marker what is less than complete is said first where fewest look last: boot note, second
-copy, marker; what is complete in the other order (`state.save_marker`). So whoever is asked after a
-cut, nobody says complete of a mirror that is not. Of a new generation the source knows first: a
-mirror that is ahead of its record would be refused from then on; one that is behind is not.
+A marker is three files. What is less than complete is written to the boot menu's note first, then
+to the second copy, then to the marker itself; what is complete the other way round: each counts
+where the one after it is damaged or gone, and claims no more than that one (`state.save_marker`).
+So whoever is asked after a cut, nobody says complete of a mirror that is not. Of a new generation
+the source knows first: a mirror that is ahead of its record would be refused from then on; one that
+is behind is not.
 
 A source that cannot be written keeps no run from being made, and goes on saying what it said: the
 mirror's own marker is right, and the next run goes by it.

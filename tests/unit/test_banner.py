@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.banner import banner, show_handed_over, write_banner
+from rescue.apply.banner import banner, banners, show_handed_over
 from rescue.model.identity import DiskId
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.state import save_marker
 from tests.builders import enrolled
 
 
@@ -47,10 +48,9 @@ def test_what_a_disk_calls_itself_gives_agetty_no_orders() -> None:
 
 
 def test_it_lies_beside_the_marker_for_root_alone(tmp_path: Path) -> None:
-    (tmp_path / ".rescue").mkdir()
-    write_banner(tmp_path, record())
+    save_marker(tmp_path, record(), banners(record()))
     first = (tmp_path / ".rescue/motd").stat()
-    write_banner(tmp_path, record())
+    save_marker(tmp_path, record(), banners(record()))
     assert (tmp_path / ".rescue/motd").stat().st_ino == first.st_ino
     assert first.st_mode & 0o777 == 0o600
     assert (tmp_path / ".rescue/issue").read_text() == banner("issue", record())

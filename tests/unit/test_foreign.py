@@ -19,8 +19,8 @@ from rescue.state import (
     NO_TIME,
     OWN_FOLDER,
     forget_boots,
-    forget_handover,
     forget_marker,
+    forget_past,
     load_boots,
     load_handover,
     load_marker,
@@ -193,7 +193,7 @@ def test_a_link_in_the_place_of_our_folder_leads_nowhere(tmp_path: Path) -> None
     with pytest.raises(RefusedError, match="is a link, or no folder"):
         save_papers(root, {"motd": b"ours"})
     forget_boots(root)
-    forget_handover(root)
+    forget_past(root)
     forget_marker(root)
     assert seen(there) == before
 
