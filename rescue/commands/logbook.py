@@ -49,9 +49,11 @@ class Logbook:
     """The line of one run while it grows.
 
     Whoever carries the run out puts the `outcome` in; `source` is how the disk is that is read.
+    `whole` is the mirror's newest whole generation when it begins.
     """
 
     entry: RunEntry
+    whole: int
     folder: Path
     source: DiskHealth | None = None
     outcome: Outcome | None = None
@@ -125,6 +127,7 @@ def noted(
             source_disk=notes.get(source.path) if source else None,
             mirror_disk=notes.get(target.path) if target else None,
         ),
+        whole=record.whole_generation,
         folder=folder,
         source=next((health for disk, health in seen if disk is source), None),
     )
@@ -175,7 +178,7 @@ def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
     """Put the line into the history. A history that cannot be written stops no run: it is said."""
     with _said_where_it_fails(entry.mirror, screen):
         runs = _undamaged(entry.mirror, book.folder, screen)
-        new = ended(runs, entry) if entry.is_closed else begun(runs, entry)
+        new = ended(runs, entry) if entry.is_closed else begun(runs, entry, whole=book.whole)
         save_runs(entry.mirror, pruned(new, keep=_kept()), book.folder)
 
 

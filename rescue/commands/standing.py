@@ -87,7 +87,7 @@ def _known(machine: Machine, record: MirrorRecord) -> Known:
     """Return what is known of a mirror beside its record."""
     disk, active = attached_mirror(machine, record), is_held()
     return Known(
-        runs=seen(known_runs(record.name), generation=record.generation, active=active),
+        runs=seen(known_runs(record.name), generation=record.whole_generation, active=active),
         health=look(disk) if disk else None,
         proof=record.last_proof,
         rehearsed=rehearsed_failback(record.name),

@@ -123,9 +123,12 @@ class RunEntry:
         return self.end in _WHOLE
 
 
-def begun(runs: Sequence[RunEntry], entry: RunEntry) -> tuple[RunEntry, ...]:
-    """Return the history with a run that begins now; one that never ended was cut."""
-    return (*(_settled(each, generation=entry.generation) for each in runs), entry)
+def begun(runs: Sequence[RunEntry], entry: RunEntry, *, whole: int) -> tuple[RunEntry, ...]:
+    """Return the history with a run that begins now; one that never ended was cut.
+
+    `whole` is the mirror's `whole_generation` when it begins.
+    """
+    return (*(_settled(each, generation=whole) for each in runs), entry)
 
 
 def ended(runs: Sequence[RunEntry], entry: RunEntry) -> tuple[RunEntry, ...]:
@@ -145,7 +148,7 @@ def proven(runs: Sequence[RunEntry], proof: Proven) -> tuple[RunEntry, ...]:
 def seen(runs: Sequence[RunEntry], *, generation: int, active: bool) -> tuple[RunEntry, ...]:
     """Return the history as it is to be read: the newest run may still be at work.
 
-    `generation` is the mirror's, as its record has it.
+    `generation` is the mirror's `whole_generation`.
     """
     last = runs[-1:] if active else ()
     others = runs[: len(runs) - len(last)]

@@ -210,6 +210,14 @@ class MirrorRecord:
         return next(pair for pair in self.filesystems if pair.mount_point == point)
 
     @property
+    def whole_generation(self) -> int:
+        """The newest generation that can have come to its end.
+
+        A number is announced before the mirror is marked with it: cut between, nobody has it.
+        """
+        return self.generation - (self.state is not MirrorState.COMPLETE)
+
+    @property
     def root(self) -> FilesystemPair:
         """The pair of the root file system."""
         return next(pair for pair in self.filesystems if pair.mount_point == "/")

@@ -93,12 +93,12 @@ def test_what_is_written_is_read_again(runs: tuple[RunEntry, ...]) -> None:
 @given(runs=HISTORIES, entry=ENTRIES)
 def test_a_run_that_never_ended_was_cut(runs: tuple[RunEntry, ...], entry: RunEntry) -> None:
     now = replace(entry, started=2.0**33, end=RunEnd.RUNNING)
-    started = begun(runs, now)
+    started = begun(runs, now, whole=now.generation)
     assert [run for run in started if run.end is RunEnd.RUNNING] == [now]
     same = now.generation
     assert seen(started, generation=same, active=True)[-1] == now
     assert seen(started, generation=same, active=False)[-1] == replace(now, end=RunEnd.CUT)
-    again = begun(started, replace(now, started=2.0**34))
+    again = begun(started, replace(now, started=2.0**34), whole=now.generation)
     assert again[-2] == replace(now, end=RunEnd.CUT)
 
     done = ended(started, replace(now, end=RunEnd.COMPLETE, seconds=3.0))
@@ -113,12 +113,12 @@ def test_a_history_that_its_own_run_has_copied_tells_of_no_cut(
 ) -> None:
     """As it is found on a first disk that was made from the mirror."""
     now = replace(entry, started=2.0**33, end=RunEnd.RUNNING)
-    copied = begun(runs, now)
+    copied = begun(runs, now, whole=now.generation)
     last = seen(copied, generation=now.generation + 1, active=False)[-1]
     assert last.is_whole
     assert last.generation == now.generation + 1
     later = replace(now, started=2.0**34, generation=now.generation + 1)
-    assert begun(copied, later)[-2] == last
+    assert begun(copied, later, whole=later.generation)[-2] == last
 
 
 @given(code=st.sampled_from(ExitCode))

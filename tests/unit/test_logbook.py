@@ -22,9 +22,9 @@ from rescue.history import (
 )
 from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
-from rescue.model.history import RunEnd, RunEntry
+from rescue.model.history import RunEnd, RunEntry, seen
 from rescue.model.plan import PlanKind
-from rescue.model.record import FreeSpace, RunSummary
+from rescue.model.record import FreeSpace, MirrorState, RunSummary
 from rescue.model.stake import Proven
 from rescue.state import OWN_FOLDER, save_papers
 from rescue.system.lock import is_held
@@ -135,6 +135,26 @@ def test_the_history_on_the_mirror_holds_this_run_as_it_will_end(tmp_path: Path)
     assert len(lines) == 2
     assert '"end": "complete"' in lines[1]
     assert '"generation": 4' in lines[1]
+
+
+@pytest.mark.parametrize("state", list(MirrorState))
+def test_a_run_that_was_cut_when_its_generation_was_announced_did_not_come_to_its_end(
+    tmp_path: Path, state: MirrorState
+) -> None:
+    """The source knows a new generation before the mirror is marked with it."""
+    cut = RunEntry(kind=PlanKind.MIRROR, mirror=NAME, started=1.0, generation=3)
+    save_runs(NAME, (cut,), tmp_path)
+    record = replace(THERE.record, state=state, generation=4)
+    look = DiskHealth(smart=VERDICT)
+    with noted(
+        THERE.machine, record, kind=PlanKind.MIRROR, screen=screen(), look=lambda _: look,
+        folder=tmp_path,
+    ):  # fmt: skip
+        before = load_runs(NAME, tmp_path)[0]
+    whole = state is MirrorState.COMPLETE
+    assert before.end is (RunEnd.COMPLETE if whole else RunEnd.CUT)
+    told = seen((cut,), generation=record.whole_generation, active=False)
+    assert told[0].end is before.end
 
 
 @pytest.mark.parametrize(
