@@ -78,10 +78,11 @@ def apply_plan(
     """Carry out a granted plan and return what is true then.
 
     Steps on the bare disk come first, then, with everything mounted in a private namespace, the
-    others. The mirror's marker says RUNNING before the first change of a file. `begin` is called
-    (once or more) before anything is changed, and not where the disk is refused. Raises
-    RefusedError where disk, mounts or marker are not what was granted, and whatever a step
-    raises; everything is unmounted then, and the marker still says RUNNING or FAILED.
+    others. The mirror's marker says RUNNING before the first change of a file, and is not written
+    again here: what the steps found is in the outcome's record. `begin` is called (once or more)
+    before anything is changed, and not where the disk is refused. Raises RefusedError where disk,
+    mounts or marker are not what was granted, and whatever a step raises; everything is unmounted
+    then, and the marker still says RUNNING or FAILED.
     """
     if grant.plan != plan:
         raise RefusedError("the grant is for another plan", hint="confirm this one first")
@@ -184,7 +185,6 @@ def _in_tree(plan: Plan, steps: list[TreeStep], work: TreeWork, *, first_number:
         for pair in work.record.filesystems:
             if isinstance(step, WriteBootFiles | MakeSwapFile | BuildInitramfs):
                 sync_filesystem(work.workspace.mirror(pair.mount_point))
-    write_marker(work.workspace.mirror("/"), work.record, work.grant)
     work.free = _room(work)
 
 

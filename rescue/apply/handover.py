@@ -15,8 +15,8 @@ from rescue.state import (
     forget_boots,
     forget_marker,
     save_handover,
-    save_marker,
-    save_record,
+    save_marker,  # noqa: TID251
+    save_record,  # noqa: TID251
 )
 from rescue.system.files import sync_filesystem
 
@@ -37,10 +37,11 @@ def hand_over(
 ) -> None:
     """Make the granted disk the first one, and the running system's disk its mirror.
 
-    `here` is the running system's tree. First the new disk learns of its mirror, then the
-    mirror of its new source, and at the very end the new disk stops saying that it is a mirror:
-    cut anywhere before, it is not taken for a first disk, and the same command heals it.
-    Raises RefusedError where the handover is of another disk, OSError and RescueError.
+    `here` is the running system's tree. What is written are the next system's records, so that the
+    recorder of this one has no part in it. First the new disk learns of its mirror, then the mirror
+    of its new source, and at the very end the new disk stops saying that it is a mirror: cut
+    anywhere before, it is not taken for a first disk, and the same command heals it. Raises
+    RefusedError where the handover is of another disk, OSError and RescueError.
     """
     if not grant.covers(handover.record):
         raise RefusedError(

@@ -11,7 +11,7 @@ from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.state import OWN_FOLDER, forget_past, load_marker, save_marker
+from rescue.state import OWN_FOLDER, forget_past, load_marker, save_marker  # noqa: TID251
 
 
 def write_marker(

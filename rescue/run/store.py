@@ -15,7 +15,7 @@ from rescue.apply.marker import Mount, mirror_root, store_marker
 from rescue.apply.workspace import Site
 from rescue.confirm import WriteGrant
 from rescue.model.record import MirrorRecord
-from rescue.state import STATE_DIRECTORY, load_record, save_record
+from rescue.state import STATE_DIRECTORY, load_record, save_record  # noqa: TID251
 
 
 @dataclass(frozen=True, kw_only=True)
