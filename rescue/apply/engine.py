@@ -13,6 +13,7 @@ from rescue.apply.flags import carry_flags, unlock
 from rescue.apply.grub import install_grub
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
+from rescue.apply.summary import summary_of
 from rescue.apply.swapfile import make_swap_file
 from rescue.apply.sync import prune, sync
 from rescue.apply.waiting import remove_waiting
@@ -20,7 +21,6 @@ from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
-from rescue.model.content import Verdict
 from rescue.model.event import Event, StepDone, StepStarted
 from rescue.model.partial import EARLIER
 from rescue.model.plan import Plan, PlanKind
@@ -98,40 +98,8 @@ def apply_plan(
         with Workspace.writable(grant, site=work.site) as workspace:
             work = _open(plan, work, workspace, begin)
             _in_tree(plan, in_tree, work, first_number=len(on_disk) + 1)
-    began = plan.rewritten.begun or started
-    summary = RunSummary(
-        started=began,
-        seconds=time.monotonic() - clock + started - min(began, started),
-        checksum=plan.compared
-        or any(isinstance(step, SyncTree) and step.checksum for step in plan.steps),
-        files_total=work.done.files_total,
-        files_changed=work.done.changed + work.done.created,
-        bytes_changed=work.done.bytes_changed,
-        deletions=work.done.deletions,
-        vanished=len(work.vanished),
-        unreadable=tuple(
-            dict.fromkeys((*_unreadable(plan), *plan.rewritten.unreadable, *work.unreadable))
-        ),
-        suspects=plan.suspects,
-        distrust=_distrust(plan, work),
-        kept=tuple(work.kept),
-        postponed=plan.rewritten.unfinished,
-        notes=tuple(work.notes),
-        live=tuple(step.mount_point for step in plan.steps if isinstance(step, SyncTree)),
-        free=work.free,
-    )
-    return Outcome(record=work.record, summary=summary)
-
-
-def _distrust(plan: Plan, work: Work) -> tuple[str, ...]:
-    """Return why the source was not trusted: known before, or met while it was read."""
-    met = "its disk could not be read everywhere in this run"
-    return (*plan.distrust, met) if work.failing else plan.distrust
-
-
-def _unreadable(plan: Plan) -> tuple[str, ...]:
-    """Return what could not be read when contents were compared: no other step reads it again."""
-    return tuple(each.path for each in plan.suspects if each.verdict is Verdict.UNREADABLE)
+    seconds = time.monotonic() - clock
+    return Outcome(record=work.record, summary=summary_of(plan, work, started, seconds))
 
 
 def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
@@ -156,6 +124,10 @@ def _open(
     What a run that was cut left for new content goes first: a full disk has no room for a marker.
     """
     root = workspace.mirror("/")
+    sides = {
+        point: (workspace.mirror(point), workspace.source(point), workspace.kind_of(point))
+        for point in sorted(plan.copied)
+    }
     left = None
     if plan.kind is PlanKind.MIRROR:
         left = expect_marker(root, plan.record)
@@ -163,9 +135,8 @@ def _open(
         # A first disk has no marker: one that has it was being written when something cut in.
         left = load_marker(root)
     if left is not None and left.state is not MirrorState.COMPLETE:
-        for point in sorted(plan.copied):
-            source = workspace.source(point)
-            remove_waiting(workspace.mirror(point), left.partial or EARLIER, source=source)
+        for mirror, source, _ in sides.values():
+            remove_waiting(mirror, left.partial or EARLIER, source=source)
     running = begun(work.record)
     write_marker(root, running, work.grant)
     begin()
@@ -175,7 +146,10 @@ def _open(
         site=work.site,
         record=running,
         workspace=workspace,
-        flags={point: unlock(workspace, point) for point in sorted(plan.copied)},
+        flags={
+            point: unlock(mirror, kind, source=source)
+            for point, (mirror, source, kind) in sides.items()
+        },
     )
 
 

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from rescue.apply.work import TreeWork
-from rescue.apply.workspace import Workspace
 from rescue.model.event import Notice
 from rescue.model.filesystem import FsKind
 from rescue.model.step import CarryFlags
@@ -19,22 +18,21 @@ from rescue.system.inodeflags import LOCKING, WHEN_WRITTEN, flags_of, set_flags
 _MOST_NAMED = 5
 
 
-def unlock(workspace: Workspace, mount_point: str) -> dict[str, int]:
-    """Make one of the mirror's file systems writable; return what had flags, by path.
+def unlock(root: Path, kind: FsKind, *, source: Path) -> dict[str, int]:
+    """Make a mirror's file system writable that is mounted there; return what had flags, by path.
 
     Folders of a btrfs that are not copied on write, or compressed, are made so before anything is
     in them: a file takes it from its folder, and it is too late when it has content.
     """
-    if not inodeflags.has_flags(workspace.kind_of(mount_point)):
+    if not inodeflags.has_flags(kind):
         return {}
-    root = workspace.mirror(mount_point)
     found = dict(inodeflags.flagged(root))
     for path, flags in found.items():
         # New files take most flags from their folder: it gets its own when all of them are there.
         folder = (root / path).is_dir()
         set_flags(root / path, flags & (WHEN_WRITTEN if folder else ~LOCKING))
-    if workspace.kind_of(mount_point) is FsKind.BTRFS:
-        _prepare_folders(workspace.source(mount_point), root)
+    if kind is FsKind.BTRFS:
+        _prepare_folders(source, root)
     return found
 
 
