@@ -11,14 +11,14 @@ What may follow what is in `model/transition.py`. The writes, each one whole (`r
                 the source's record: COMPLETE
 
 A marker is three files. What is less than complete is written to the boot menu's note first, then
-to the second copy, then to the marker itself; what is complete the other way round: each counts
-where the one after it is damaged or gone, and claims no more than that one (`state.save_marker`).
-So whoever is asked after a cut, nobody says complete of a mirror that is not. Of a new generation
-the source knows first: a mirror that is ahead of its record would be refused from then on; one that
-is behind is not.
+to the second copy, then to the first; what is complete the other way round. So the second copy,
+which counts where the first is damaged, never claims more than that (`state.save_marker`), and
+whoever is asked after a cut, nobody says complete of a mirror that is not. Of a new generation the
+source knows first: a mirror that is ahead of its record would be refused from then on; one that is
+behind is not.
 
-A source that cannot be written keeps no run from being made, and goes on saying what it said: the
-mirror's own marker is right, and the next run goes by it.
+A source that cannot be written keeps no run from being made, and goes on saying what it said. The
+mirror's own marker is right, and the next run makes the mirror equal whatever its record says.
 """
 
 import contextlib
