@@ -15,6 +15,8 @@ from rescue.errors import DamagedError, UsageError
 from rescue.migrate import Json
 from rescue.model.layer import Container, Content
 from rescue.model.machine import Machine
+from rescue.model.place import Place
+from rescue.model.record import Handover, MirrorRecord
 from rescue.model.secret import Secret
 from rescue.model.step import Step
 
@@ -40,6 +42,16 @@ def _converter(*, with_secrets: bool = False) -> Converter:
     converter.register_unstructure_hook(Secret, lambda v: v.text if with_secrets else "")
     _upgrade(converter, Container, migrate.container)
     _upgrade(converter, Machine, migrate.machine)
+    _upgrade(converter, MirrorRecord, migrate.record)
+    _upgrade(converter, Handover, migrate.handover)
+    # Places lie in places: while the union's own hooks are made, its members' hooks ask for them;
+    # these two answer later, when they are there.
+    converter.register_unstructure_hook(Place, lambda v: converter.unstructure(v, Place))
+    converter.register_structure_hook(
+        Place,
+        lambda v, _: converter.structure(v, Place),  # type: ignore[arg-type]
+    )
+    configure_tagged_union(Place, converter, tag_name="type")
     configure_tagged_union(Content, converter, tag_name="layer")
     configure_tagged_union(Step, converter, tag_name="step")
     return converter

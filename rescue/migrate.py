@@ -19,9 +19,29 @@ def machine(data: Json) -> Json:
     return {**changed, "version": 2}
 
 
+def record(data: Json) -> Json:
+    """Return a record as version 2 has it: partitions, which were numbers, are places."""
+    if not _is_version(data, 1):
+        return data
+    changed = _each(_each(data, "filesystems", _placed), "swaps", _placed)
+    return {**changed, "version": 2}
+
+
+def handover(data: Json) -> Json:
+    """Return a handover as version 2 has it: its record is of version 2, and migrates itself."""
+    return {**data, "version": 2} if _is_version(data, 1) else data
+
+
 def container(data: Json) -> Json:
     """Return a container without what it held: those are devices of their own since version 2."""
     return {key: value for key, value in data.items() if key != "holds"}
+
+
+def _placed(pair: Json) -> Json:
+    if "partition" not in pair:
+        return pair
+    rest = {key: value for key, value in pair.items() if key != "partition"}
+    return {**rest, "place": {"type": "OnPartition", "number": pair["partition"]}}
 
 
 def _is_version(data: Json, number: int) -> bool:

@@ -8,6 +8,7 @@ from string import Template
 from rescue.model.bootnote import menu_name
 from rescue.model.disk import Disk
 from rescue.model.machine import Machine
+from rescue.model.place import number_of
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.printable import as_html, printable
 from rescue.units import human_bytes, to_bytes
@@ -91,10 +92,12 @@ def _layout(record: MirrorRecord, source: Disk | None) -> tuple[tuple[str, ...],
     for part in source.partitions if source else ():
         length = to_bytes(part.length, logical_sector=source.logical_sector if source else 512)
         sizes[part.number] = human_bytes(length)
-    rows = {
-        pair.partition: (str(pair.kind), pair.mount_point, pair.source_uuid, pair.mirror_uuid)
-        for pair in record.filesystems
-    } | {pair.partition: ("swap", "", pair.source_uuid, pair.mirror_uuid) for pair in record.swaps}
+    rows: dict[int, tuple[str, str, str, str]] = {}
+    for pair in record.filesystems:
+        uuids = (pair.source_uuid, pair.mirror_uuid)
+        rows[number_of(pair.place)] = (str(pair.kind), pair.mount_point, *uuids)
+    for swap in record.swaps:
+        rows[number_of(swap.place)] = ("swap", "", swap.source_uuid, swap.mirror_uuid)
     empty = ("-", "", "", "")
     return tuple(
         (str(number), sizes.get(number, ""), *rows.get(number, empty))

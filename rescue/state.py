@@ -10,6 +10,7 @@ from typing import TypeVar
 from rescue.codec import from_json, to_stored_json
 from rescue.errors import DamagedError, RefusedError, UsageError
 from rescue.model.bootnote import boot_note
+from rescue.model.place import number_of
 from rescue.model.record import (
     HANDOVER_VERSION,
     RECORD_VERSION,
@@ -168,7 +169,14 @@ def _load_marker(root: Path, name: str) -> MirrorRecord | None:
 
 
 def _sound(record: MirrorRecord, where: str) -> MirrorRecord:
+    """Return a record that can be worked by.
+
+    Raises DamagedError where it is none, PlaceError where it names layers between partitions and
+    file systems.
+    """
     if record.is_sound:
+        for place in record.places:
+            number_of(place)
         return record
     raise DamagedError(f"{where} does not hold what a record of a mirror does", hint=_ANEW)
 

@@ -16,6 +16,7 @@ from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.layer import Content, Nothing
+from rescue.model.place import OnPartition
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
 from rescue.units import Bytes, Sectors
 
@@ -168,14 +169,18 @@ def make_record(disk: Disk, kind: TableKind) -> MirrorRecord:
             FilesystemPair(
                 mount_point=point,
                 kind=FsKind.VFAT if number == 2 else FsKind.EXT4,
-                partition=number,
+                place=OnPartition(number=number),
                 source_uuid=source_uuid(number),
                 mirror_uuid=mirror_uuid(number),
                 mirror_partuuid=partuuid(number),
             )
             for number, point in points.items()
         ),
-        swaps=(SwapPair(partition=6, source_uuid=source_uuid(6), mirror_uuid=mirror_uuid(6)),),
+        swaps=(
+            SwapPair(
+                place=OnPartition(number=6), source_uuid=source_uuid(6), mirror_uuid=mirror_uuid(6)
+            ),
+        ),
         identifiers=IdentifierMap(
             pairs=(
                 DevicePair(old=DeviceNames(paths=("/dev/vda",)), new=DeviceNames()),

@@ -18,6 +18,7 @@ from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.filesystem import FsKind
 from rescue.model.identity import DiskId
+from rescue.model.place import number_of
 from rescue.model.plan import Plan
 from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.system import automount, blockdev, mountns, udev
@@ -44,13 +45,15 @@ class Site:
 def locate(pair: FilesystemPair, disk: str) -> str:
     """Return the device that carries the mirror's file system of a pair.
 
-    Raises RefusedError where no device has its UUID, several have, or one on another disk.
+    Raises RefusedError where no device has its UUID, several have, or one on another disk,
+    PlaceError where it lies in a layer: a partition is mounted as it is, and no layer is opened.
     """
+    number = number_of(pair.place)
     found = blockdev.with_uuid(pair.mirror_uuid)
     if not found:
         raise RefusedError(
             f"the mirror's file system for {pair.mount_point} (UUID {pair.mirror_uuid}) "
-            f"is not there: partition {pair.partition} of {disk} is missing or was made anew",
+            f"is not there: partition {number} of {disk} is missing or was made anew",
             hint="compare 'rescue disks'; a mirror that lost a partition is prepared again",
         )
     if len(found) > 1:

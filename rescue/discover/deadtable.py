@@ -8,6 +8,7 @@ from pathlib import Path
 from rescue.errors import RescueError
 from rescue.model.disk import Partition, PartitionKind, PartitionTable, TableKind
 from rescue.model.finding import Finding, Severity
+from rescue.model.place import place_of
 from rescue.model.record import FilesystemPair
 from rescue.model.restore import Origin, OriginKind, TableState
 from rescue.system.answer import rows_of, text_of, understood
@@ -177,13 +178,13 @@ def _parts(
 ) -> Iterator[tuple[Partition, str, bool]]:
     own = [p for p in _partitions(dead.table) if p.kind is not PartitionKind.EXTENDED]
     for part in own:
-        if part.number == pair.partition:
+        if place_of(part) == pair.place:
             yield part, f"partition {part.number}", True
     for part in _partitions(layout):
-        if part.number == pair.partition:
+        if place_of(part) == pair.place:
             yield part, f"partition {part.number} by the layout recorded on the mirror", True
     for part in own:
-        if part.number != pair.partition:
+        if place_of(part) != pair.place:
             yield part, f"partition {part.number}", False
 
 

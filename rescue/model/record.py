@@ -9,12 +9,13 @@ from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.mount import holder_of
+from rescue.model.place import Place
 from rescue.model.role import Role
 from rescue.model.secret import Secret
 from rescue.model.stake import Proven
 
-RECORD_VERSION = 1
-HANDOVER_VERSION = 1
+RECORD_VERSION = 2
+HANDOVER_VERSION = 2
 
 
 class MirrorState(StrEnum):
@@ -38,12 +39,12 @@ class DiskRef:
 class FilesystemPair:
     """One mirrored file system: where it is mounted, and its UUIDs on both disks.
 
-    `partition` is the number in both tables.
+    It lies at the same `place` of both.
     """
 
     mount_point: str
     kind: FsKind
-    partition: int
+    place: Place
     source_uuid: str
     mirror_uuid: str
     mirror_partuuid: str
@@ -51,9 +52,9 @@ class FilesystemPair:
 
 @dataclass(frozen=True, kw_only=True)
 class SwapPair:
-    """One swap partition and its UUIDs on both disks."""
+    """One swap area, its place on both disks, and its UUIDs."""
 
-    partition: int
+    place: Place
     source_uuid: str
     mirror_uuid: str
 
@@ -187,6 +188,11 @@ class MirrorRecord:
         )
         named = self.name not in ("", ".", "..") and not set("/\0") & set(self.name)
         return named and inside and "/" in places
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where everything lies that is mirrored, file systems and swap areas."""
+        return (*(pair.place for pair in self.filesystems), *(swap.place for swap in self.swaps))
 
     def with_boot_files_anew(self) -> "MirrorRecord":
         """Return the record of a mirror that does not boot: its next run takes nothing for granted.

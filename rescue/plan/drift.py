@@ -10,6 +10,7 @@ from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
+from rescue.model.place import in_words, node_of, place_of
 from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.plan.bootfiles import made_on_the_mirror
 from rescue.plan.contents import describe
@@ -125,7 +126,7 @@ def _size_refusals(
 ) -> list[Refusal]:
     """Refuse where the files need more than the mirror's whole partition."""
     mount = machine.mount_at(pair.mount_point)
-    twin = mirror.partition(pair.partition) if mirror is not None else None
+    twin = node_of(pair.place, mirror) if mirror is not None else None
     if mount is None or mirror is None or twin is None or mount.used <= size_of(mirror, twin):
         return []
     return [
@@ -186,14 +187,9 @@ def _mount_refusals(
         ]
     if content.kind is not pair.kind:
         return [_drifted(record, f"{pair.mount_point} is {content.kind} now, it was {pair.kind}")]
-    if held is not None and held[1].number != pair.partition:
-        return [
-            _drifted(
-                record,
-                f"{pair.mount_point} is on partition {held[1].number} now, it was on partition "
-                f"{pair.partition}",
-            )
-        ]
+    if held is not None and (place := place_of(held[1])) != pair.place:
+        now, was = in_words(place), in_words(pair.place)
+        return [_drifted(record, f"{pair.mount_point} is on {now} now, it was on {was}")]
     return []
 
 

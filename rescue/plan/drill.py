@@ -18,7 +18,8 @@ from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.place import in_words, node_of
+from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState
 from rescue.plan.guard import (
     direction_refusals,
     find_mirror,
@@ -161,8 +162,15 @@ def _can_show(source: DiskId) -> bool:
     )
 
 
+def _node(pair: FilesystemPair, table: PartitionTable) -> Partition:
+    part = node_of(pair.place, table)
+    if part is None:
+        raise KeyError(in_words(pair.place))
+    return part
+
+
 def _root(record: MirrorRecord, table: PartitionTable) -> RootPlace:
-    part = table.partition(record.root.partition)
+    part = _node(record.root, table)
     kind = str(record.root.kind)
     return RootPlace(start=_bytes(part.start), length=_bytes(part.length), kind=kind)
 
@@ -171,7 +179,7 @@ def _homes(record: MirrorRecord, table: PartitionTable) -> Homes:
     """Return where the homes lie: the last piece is the one on which the tree itself lies."""
     piece = pieces_of(record, DEFAULT_TREES)[-1]
     pair = next(pair for pair in record.filesystems if pair.mount_point == piece.mount_point)
-    part = table.partition(pair.partition)
+    part = _node(pair, table)
     return Homes(
         start=_bytes(part.start),
         length=_bytes(part.length),

@@ -14,6 +14,7 @@ from rescue.model.filesystem import SwapArea
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry
+from rescue.model.place import Place, in_words, node_of, place_of
 from rescue.model.record import MirrorRecord, SwapPair
 from rescue.plan.contents import describe, names
 from rescue.plan.identifiers import disk_names, partition_names
@@ -49,21 +50,21 @@ def fstab_lines(machine: Machine) -> tuple[str, ...]:
 
 def size_notes(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[str, ...]:
     """Say where the source has more than the mirror: a partition that grew, or one that is new."""
-    twins = {part.number: part for part in mirror.partitions}
-    places = {pair.partition: pair.mount_point for pair in record.filesystems}
+    points = {pair.place: pair.mount_point for pair in record.filesystems}
     notes = []
     for part in source.partitions:
-        twin = twins.get(part.number)
-        if twin is None and part.number not in places:
+        place = place_of(part)
+        twin = node_of(place, mirror)
+        if twin is None and place not in points:
             notes.append(
                 f"partition {part.number} ({describe(part.content)}) is new and not part of the "
                 f"running system: mirror '{record.name}' does not have it"
             )
-        elif twin is not None and part.number in places:
+        elif twin is not None and place in points:
             here, there = size_of(source, part), size_of(mirror, twin)
             if here > there:
                 notes.append(
-                    f"{places[part.number]} has {human_bytes(here)}, and {human_bytes(there)} on "
+                    f"{points[place]} has {human_bytes(here)}, and {human_bytes(there)} on "
                     f"mirror '{record.name}': what is there now fits"
                 )
     return tuple(notes)
@@ -81,13 +82,13 @@ def _follow_names(source: Disk, record: MirrorRecord) -> tuple[IdentifierMap, tu
     notes: list[str] = []
     seen: set[int] = set()
     # A mirror's own UUIDs never change: by them a pair is known, whatever the source is called.
-    numbers = {each.mirror_uuid: each.partition for each in record.filesystems}
-    numbers |= {each.mirror_uuid: each.partition for each in record.swaps}
+    places = {each.mirror_uuid: each.place for each in record.filesystems}
+    places |= {each.mirror_uuid: each.place for each in record.swaps}
     for pair in record.identifiers.pairs:
         if pair.old.table_uuid:
             present.append(_renamed(pair, disk_names(source)))
             continue
-        part = _part_of(source, pair, numbers)
+        part = _part_of(source, pair, places)
         if part is None or part.number in seen:
             former.append(pair)
             continue
@@ -100,15 +101,15 @@ def _follow_names(source: Disk, record: MirrorRecord) -> tuple[IdentifierMap, tu
     return IdentifierMap(pairs=tuple(_each_once([*present, *former]))), tuple(notes)
 
 
-def _part_of(source: Disk, pair: DevicePair, numbers: Mapping[str, int]) -> Partition | None:
+def _part_of(source: Disk, pair: DevicePair, places: Mapping[str, Place]) -> Partition | None:
     """Return the source's partition that a pair is of.
 
-    By the number that is recorded for the mirror's UUID; for what is no part of the system by its
+    By the place that is recorded for the mirror's UUID; for what is no part of the system by its
     PARTUUID, else by what it holds.
     """
-    recorded, old = numbers.get(pair.new.uuid), pair.old
+    recorded, old = places.get(pair.new.uuid), pair.old
     if recorded is not None:
-        return source.partition(recorded)
+        return node_of(recorded, source)
     found = [part for part in source.partitions if part.uuid.lower() == old.partuuid.lower()]
     found += [
         part
@@ -154,12 +155,12 @@ def _follow_swaps(
     source: Disk, swaps: tuple[SwapPair, ...]
 ) -> tuple[tuple[SwapPair, ...], tuple[str, ...]]:
     """A swap area holds nothing that stays: made anew in its old place it is the same one."""
-    held = {part.number: part.content for part in source.partitions}
     followed, notes = [], []
     for pair in swaps:
-        area = held.get(pair.partition)
+        part = node_of(pair.place, source)
+        area = part.content if part is not None else None
         if isinstance(area, SwapArea) and area.uuid != pair.source_uuid:
-            notes.append(f"followed: the swap area on partition {pair.partition} was made anew")
+            notes.append(f"followed: the swap area on {in_words(pair.place)} was made anew")
             pair = replace(pair, source_uuid=area.uuid)
         followed.append(pair)
     return tuple(followed), tuple(notes)

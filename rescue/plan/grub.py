@@ -8,6 +8,7 @@ from rescue.model.disk import Disk, Partition, TableKind
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
+from rescue.model.place import node_of
 from rescue.model.record import SwapPair
 from rescue.plan.contents import is_bios_boot, is_esp, names
 from rescue.plan.loader import loader_notes, loader_refusals
@@ -81,10 +82,10 @@ def resume_uuid(machine: Machine, disk: Disk, swaps: tuple[SwapPair, ...]) -> st
     if not swaps or "noresume" in words or asked[-1:] == ["none"]:
         return ""
     for pair in swaps:
-        part = disk.partition(pair.partition)
+        part = node_of(pair.place, disk)
         if asked and part is not None and asked[-1] in _spellings(part):
             return pair.mirror_uuid
-    return max(swaps, key=lambda pair: _length(disk.partition(pair.partition))).mirror_uuid
+    return max(swaps, key=lambda pair: _length(node_of(pair.place, disk))).mirror_uuid
 
 
 def _length(part: Partition | None) -> int:

@@ -7,6 +7,7 @@ from rescue.model.disk import Disk, UseKind
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
+from rescue.model.place import in_words, node_of
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
 from rescue.plan.recognise import is_disk, mirror_candidates, pretenders, shows_as_recorded
@@ -230,8 +231,8 @@ def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
     """Refuse where a recorded partition is missing or holds something else."""
     refusals = []
     for pair in record.filesystems:
-        what = f"partition {pair.partition} of {disk.path} ({pair.mount_point})"
-        part = disk.partition(pair.partition)
+        what = f"{in_words(pair.place)} of {disk.path} ({pair.mount_point})"
+        part = node_of(pair.place, disk)
         if part is None:
             refusals.append(_refused(f"{what} is missing"))
             continue
@@ -247,12 +248,12 @@ def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
                 _refused(f"{what} has UUID {held.uuid}, recorded is {pair.mirror_uuid}")
             )
     for swap in record.swaps:
-        part = disk.partition(swap.partition)
+        part = node_of(swap.place, disk)
         area = part.content if part is not None else None
         if not isinstance(area, SwapArea) or area.uuid != swap.mirror_uuid:
             refusals.append(
                 _refused(
-                    f"partition {swap.partition} of {disk.path} is not the swap area "
+                    f"{in_words(swap.place)} of {disk.path} is not the swap area "
                     f"{swap.mirror_uuid} any more"
                 )
             )

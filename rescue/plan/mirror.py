@@ -6,6 +6,7 @@ from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
+from rescue.model.place import node_of
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.plan.contents import is_esp
@@ -97,11 +98,10 @@ _MADE: frozenset[FsKind] = frozenset()
 
 def recorded_esp(record: MirrorRecord, source: Disk) -> str:
     """Return where the EFI system partition is mounted by the record, or ''."""
-    numbers = {part.number for part in source.partitions if is_esp(part)}
     places = (
         pair.mount_point
         for pair in record.filesystems
-        if pair.partition in numbers and pair.kind is FsKind.VFAT
+        if pair.kind is FsKind.VFAT and (part := node_of(pair.place, source)) and is_esp(part)
     )
     return next(places, "")
 

@@ -9,6 +9,7 @@ from rescue.model.elsewhere import Elsewhere
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
+from rescue.model.place import place_of
 from rescue.model.plan import Plan, PlanKind, PrepareRequest
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState, SwapPair
 from rescue.model.role import Role
@@ -215,7 +216,7 @@ def _filesystem_pairs(
                 FilesystemPair(
                     mount_point=member.mount_point,
                     kind=member.filesystem.kind,
-                    partition=member.part.number,
+                    place=place_of(member.part),
                     source_uuid=member.filesystem.uuid,
                     mirror_uuid=twin.uuid,
                     mirror_partuuid=table.partition(member.part.number).uuid,
@@ -227,7 +228,7 @@ def _filesystem_pairs(
 def _swap_pairs(made: tuple[Twin, ...]) -> tuple[SwapPair, ...]:
     return tuple(
         SwapPair(
-            partition=twin.part.number,
+            place=place_of(twin.part),
             source_uuid=twin.part.content.uuid,
             mirror_uuid=twin.made.uuid,
         )

@@ -1,8 +1,9 @@
 """What a file system has beside its files: settings of ext2/3/4 that a run follows, and quotas."""
 
-from rescue.model.disk import Disk
+from rescue.model.disk import Disk, Partition
 from rescue.model.filesystem import ExtSettings, FileSystem
 from rescue.model.machine import Machine
+from rescue.model.place import node_of
 from rescue.model.record import MirrorRecord
 from rescue.model.step import TuneFilesystem
 from rescue.plan.survey import Member, Survey
@@ -19,7 +20,7 @@ def tune_steps(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[TuneFi
     """
     steps = []
     for pair in record.filesystems:
-        here, there = (_settings(disk, pair.partition) for disk in (source, mirror))
+        here, there = (_settings(node_of(pair.place, disk)) for disk in (source, mirror))
         if here is not None and there is not None and _tuned(here) != _tuned(there):
             steps.append(TuneFilesystem(mount_point=pair.mount_point, settings=here))
     return tuple(steps)
@@ -38,8 +39,7 @@ def quota_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
     )
 
 
-def _settings(disk: Disk, number: int) -> ExtSettings | None:
-    part = disk.partition(number)
+def _settings(part: Partition | None) -> ExtSettings | None:
     return part.content.options.ext if part and isinstance(part.content, FileSystem) else None
 
 

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from rescue.errors import RescueError
 from rescue.model.bootnote import menu_holder
 from rescue.model.disk import PartitionTable
+from rescue.model.place import in_words, node_of
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
 from rescue.system.files import write_atomic
@@ -135,10 +136,8 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
 
 def span_of(table: PartitionTable, pair: FilesystemPair) -> Span:
     """Return where a file system lies on its disk. Raises RescueError where it has no partition."""
-    try:
-        part = table.partition(pair.partition)
-    except KeyError:
-        raise RescueError(
-            f"partition {pair.partition} ({pair.mount_point}) is missing from its table"
-        ) from None
+    part = node_of(pair.place, table)
+    if part is None:
+        place = in_words(pair.place)
+        raise RescueError(f"{place} ({pair.mount_point}) is missing from its table")
     return Span(start=part.start * _SECTOR, length=part.length * _SECTOR)

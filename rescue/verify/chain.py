@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from rescue.model.disk import Disk, TableKind
 from rescue.model.finding import Finding, Severity
+from rescue.model.place import OnPartition
 from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.system.tree import Tree
 from rescue.verify.owndisk import OwnDisk
@@ -58,8 +59,9 @@ class Mirror:
         return next((pair for pair in pairs if pair.mirror_uuid.casefold() == folded), None)
 
     def pair_of_partition(self, number: int) -> FilesystemPair | None:
-        """Return the mirrored file system on that partition."""
-        return next((pair for pair in self.record.filesystems if pair.partition == number), None)
+        """Return the mirrored file system on that partition, and nothing between."""
+        place = OnPartition(number=number)
+        return next((pair for pair in self.record.filesystems if pair.place == place), None)
 
     def is_source_uuid(self, uuid: str) -> bool:
         """Whether it is a UUID of the source disk."""

@@ -8,6 +8,7 @@ from rescue.model.filesystem import SwapArea
 from rescue.model.finding import Finding, Severity
 from rescue.model.fstab import parse_fstab
 from rescue.model.mount import FstabEntry
+from rescue.model.place import in_words, place_of
 from rescue.model.record import FilesystemPair
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 from rescue.verify.mountunits import check_without_line
@@ -58,8 +59,8 @@ def _check_entry(mirror: Mirror, entry: FstabEntry) -> Iterator[Finding]:
 
 def _check_mirrored(entry: FstabEntry, part: Partition, pair: FilesystemPair) -> Iterator[Finding]:
     kinds = {entry.fstype, pair.kind.value}
-    if part.number != pair.partition:
-        message = f"{entry.target}: {entry.spec} is partition {part.number}, not {pair.partition}"
+    if (place := place_of(part)) != pair.place:
+        message = f"{entry.target}: {entry.spec} is {in_words(place)}, not {in_words(pair.place)}"
         yield broken(Link.FSTAB, message, file=FSTAB)
     elif entry.fstype not in ("auto", pair.kind.value) and not any(
         kinds <= family for family in _SAME_DRIVER

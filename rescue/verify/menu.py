@@ -11,6 +11,7 @@ from rescue.model.bootmenu import Concern, Image, Menu, Search
 from rescue.model.bootnote import parse_environment
 from rescue.model.finding import Finding, Severity
 from rescue.model.grubcfg import parse_menu
+from rescue.model.place import place_of
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 from rescue.verify.kernel import check_kernel
 from rescue.verify.owndisk import is_kernel_name
@@ -44,7 +45,7 @@ class _Reading:
 
     def _is_root(self, spec: str) -> bool:
         part = self.mirror.own.resolve(spec)
-        return part is not None and part.number == self.mirror.record.root.partition
+        return part is not None and place_of(part) == self.mirror.record.root.place
 
 
 def check_menu(mirror: Mirror) -> Iterator[Finding]:
@@ -194,7 +195,7 @@ def _check_root(mirror: Mirror, root: str) -> Finding:
     if part is None:
         why = "a name of the kernel's" if is_kernel_name(root) else "not on the mirror's own disk"
         return broken(Link.ROOT, f"root={root} is {why}", file=GRUB_CFG)
-    if part.number != mirror.record.root.partition:
+    if place_of(part) != mirror.record.root.place:
         return broken(Link.ROOT, f"root={root} is not the root file system", file=GRUB_CFG)
     return ok(Link.ROOT, f"root={root} is the mirror's root", file=GRUB_CFG)
 

@@ -7,6 +7,7 @@ from rescue.model.bootfiles import UNIT_FOLDERS
 from rescue.model.disk import Partition
 from rescue.model.finding import Finding
 from rescue.model.lexicon import unit_name
+from rescue.model.place import in_words, node_of, place_of
 from rescue.model.record import FilesystemPair
 from rescue.verify.chain import Link, Mirror, broken
 from rescue.verify.owndisk import is_kernel_name
@@ -54,8 +55,8 @@ def _check_unit(mirror: Mirror, pair: FilesystemPair, unit: str) -> Iterator[Fin
         kernel = is_kernel_name(what)
         why = "is a name of the kernel's" if kernel else "is not on the mirror's own disk"
         yield broken(Link.FSTAB, f"{pair.mount_point}: {what or 'nothing'} {why}", file=unit)
-    elif part.number != pair.partition:
-        said = f"{what} is partition {part.number}, not {pair.partition}"
+    elif (place := place_of(part)) != pair.place:
+        said = f"{what} is {in_words(place)}, not {in_words(pair.place)}"
         yield broken(Link.FSTAB, f"{pair.mount_point}: {said}", file=unit)
 
 
@@ -71,7 +72,7 @@ def _what(mirror: Mirror, unit: str) -> str:
 
 
 def _is_found_by_type(mirror: Mirror, pair: FilesystemPair) -> bool:
-    part = mirror.disk.partition(pair.partition)
+    part = node_of(pair.place, mirror.disk)
     if part is None or not mirror.is_gpt or _is_left_alone(part):
         return False
     return pair.mount_point in _BY_TYPE.get(part.type.upper(), ())

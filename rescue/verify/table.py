@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from rescue.model.disk import Disk
+from rescue.model.disk import Disk, Partition
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Finding, Severity
+from rescue.model.place import in_words, node_of
 from rescue.model.record import MirrorRecord
 from rescue.verify.chain import Link, broken, ok
 from rescue.verify.owndisk import content_uuid
@@ -23,28 +24,26 @@ def check_table(disk: Disk, record: MirrorRecord) -> tuple[Finding, ...]:
         message = f"the table's id is {disk.table.uuid}, recorded is {record.mirror.table_uuid}"
         found.append(broken(Link.TABLE, message))
     for pair in record.filesystems:
-        name = f"partition {pair.partition} ({pair.mount_point})"
-        found += _partition(disk, pair.partition, name, pair.mirror_partuuid)
-        found += _content(disk, pair.partition, name, pair.kind.value, pair.mirror_uuid)
+        name = f"{in_words(pair.place)} ({pair.mount_point})"
+        found += _partition(node_of(pair.place, disk), name, pair.mirror_partuuid)
+        found += _content(node_of(pair.place, disk), name, pair.kind.value, pair.mirror_uuid)
     for swap in record.swaps:
-        name = f"partition {swap.partition} (swap)"
-        found += _partition(disk, swap.partition, name, "")
-        found += _content(disk, swap.partition, name, "swap", swap.mirror_uuid)
+        name = f"{in_words(swap.place)} (swap)"
+        found += _partition(node_of(swap.place, disk), name, "")
+        found += _content(node_of(swap.place, disk), name, "swap", swap.mirror_uuid)
     if any(finding.severity is Severity.ERROR for finding in found):
         return tuple(found)
     return (ok(Link.TABLE, "table, partitions, file systems and swap are those of the record"),)
 
 
-def _partition(disk: Disk, number: int, name: str, partuuid: str) -> Iterator[Finding]:
-    part = disk.partition(number)
+def _partition(part: Partition | None, name: str, partuuid: str) -> Iterator[Finding]:
     if part is None:
         yield broken(Link.TABLE, f"{name} is missing")
     elif partuuid and part.uuid.casefold() != partuuid.casefold():
         yield broken(Link.TABLE, f"{name} has PARTUUID {part.uuid}, recorded is {partuuid}")
 
 
-def _content(disk: Disk, number: int, name: str, kind: str, uuid: str) -> Iterator[Finding]:
-    part = disk.partition(number)
+def _content(part: Partition | None, name: str, kind: str, uuid: str) -> Iterator[Finding]:
     if part is None:
         return
     match part.content:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
 from rescue.model.grubscript import commands
+from rescue.model.place import node_of
 from rescue.model.record import FilesystemPair
 from rescue.system.tree import read_at_most
 from rescue.verify import grubimage
@@ -44,9 +45,9 @@ def check_asked_for(mirror: Mirror) -> Iterator[Finding]:
 
 def find_esp(mirror: Mirror) -> FilesystemPair | None:
     """Return the mirrored file system that is the EFI system partition."""
-    kinds = {part.number: part.type.upper() for part in mirror.disk.partitions}
     for pair in mirror.record.filesystems:
-        if pair.kind is FsKind.VFAT and kinds.get(pair.partition) in ESP_TYPES:
+        part = node_of(pair.place, mirror.disk)
+        if pair.kind is FsKind.VFAT and part is not None and part.type.upper() in ESP_TYPES:
             return pair
     return None
 

@@ -15,6 +15,7 @@ from tests.fuzz.target import Kind, Target
 from tests.unit.test_codec import a_plan
 from tests.unit.test_drill_filed import on_day
 from tests.unit.test_logbook import SUMMARY, THERE
+from tests.unit.test_migrate import as_before_places
 
 RECORD = replace(THERE.record, last_run=SUMMARY, fstab=("UUID=a / ext4 defaults 0 1",))
 ENTRY = RunEntry(
@@ -54,15 +55,15 @@ TARGETS = tuple(
     Target(
         name=kind.__name__,
         parse=_reader(kind, version),
-        specimens=(to_json(value),),
+        specimens=(to_json(value), *older),
         kind=Kind.JSON,
         errors=(UsageError,),
     )
-    for kind, version, value in (
-        (MirrorRecord, RECORD_VERSION, RECORD),
-        (Handover, HANDOVER_VERSION, Handover(record=RECORD, boot_id="b", at=1.0)),
-        (RunEntry, HISTORY_VERSION, ENTRY),
-        (DrillResult, DRILL_VERSION, on_day(1)),
-        (Plan, PLAN_VERSION, a_plan()),
+    for kind, version, value, older in (
+        (MirrorRecord, RECORD_VERSION, RECORD, (json.dumps(as_before_places(RECORD)),)),
+        (Handover, HANDOVER_VERSION, Handover(record=RECORD, boot_id="b", at=1.0), ()),
+        (RunEntry, HISTORY_VERSION, ENTRY, ()),
+        (DrillResult, DRILL_VERSION, on_day(1), ()),
+        (Plan, PLAN_VERSION, a_plan(), ()),
     )
 )

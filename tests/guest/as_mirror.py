@@ -15,6 +15,7 @@ from rescue.discover.machine import discover
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem
 from rescue.model.identifiers import IdentifierMap
+from rescue.model.place import OnPartition
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState
 from rescue.state import save_marker
 
@@ -67,7 +68,7 @@ def pair(running: Disk, point: str, dead: str) -> FilesystemPair:
     return FilesystemPair(
         mount_point=point,
         kind=part.content.kind,
-        partition=part.number,
+        place=OnPartition(number=part.number),
         source_uuid=fill(device, point) if point == "/home" else fill_accounts(device),
         mirror_uuid=part.content.uuid,
         mirror_partuuid=part.uuid,

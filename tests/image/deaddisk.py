@@ -21,6 +21,7 @@ from rescue.model.event import Event
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.machine import Machine
 from rescue.model.mount import Mount
+from rescue.model.place import OnPartition
 from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState, RunSummary
 from rescue.model.restore import RESTORE_VERSION, Free, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import begin_restore, plan_restore
@@ -252,7 +253,7 @@ def _machine(kind: FsKind) -> Machine:
         FilesystemPair(
             mount_point=point,
             kind=of,
-            partition=number,
+            place=OnPartition(number=number),
             source_uuid=source,
             mirror_uuid=uuid,
             mirror_partuuid="",

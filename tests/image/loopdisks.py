@@ -20,6 +20,7 @@ from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.partial import partial_folder
+from rescue.model.place import OnPartition
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord
 from rescue.model.step import PruneTree, Step, SyncTree, WriteBootFiles
@@ -164,7 +165,7 @@ def twins(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[Twins]:
                 FilesystemPair(
                     mount_point=point,
                     kind=kind,
-                    partition=number,
+                    place=OnPartition(number=number),
                     source_uuid=ids["source"],
                     mirror_uuid=ids["mirror"],
                     mirror_partuuid=str(uuid4()),

@@ -14,7 +14,7 @@ from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.codec import from_json, to_json
 from rescue.model.content import Verdict
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.model.since import behind_after
 from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
@@ -74,7 +74,9 @@ class Nights:
             return to_json(complete)
 
         text = in_child(action)
-        self.record = from_json(str(text), MirrorRecord, known_version=1, where="a test")
+        self.record = from_json(
+            str(text), MirrorRecord, known_version=RECORD_VERSION, where="a test"
+        )
         assert self.record.last_run
         self.said = {each.path: each.verdict.value for each in self.record.last_run.suspects}
         self.unreadable = self.record.last_run.unreadable

@@ -17,7 +17,7 @@ from rescue.commands import ahead
 from rescue.commands.ahead import Trust, looked_ahead
 from rescue.config import Config, DiskEntry
 from rescue.model.plan import Plan
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.plan.content import MOST_SUSPECTS
 from rescue.system import journal
 from rescue.system.digests import opened
@@ -89,7 +89,9 @@ def weekly(pair: Twins, record: MirrorRecord, *, first: bool = False) -> dict[st
 
 
 def record_of(told: dict[str, object]) -> MirrorRecord:
-    return from_json(str(told["record"]), MirrorRecord, known_version=1, where="a test")
+    return from_json(
+        str(told["record"]), MirrorRecord, known_version=RECORD_VERSION, where="a test"
+    )
 
 
 def test_what_a_user_set_back_is_a_change_and_no_failing_disk(pair: Twins) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from rescue.model.boot import Firmware
 from rescue.model.filesystem import FsKind
+from rescue.model.place import OnPartition
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
 from rescue.model.virtual import DiskBus
@@ -29,7 +30,7 @@ HEARD = "linux /vmlinuz root=UUID=1 ro quiet console=tty0 console=ttyS0\n"
 ROOT = FilesystemPair(
     mount_point="/",
     kind=FsKind.EXT4,
-    partition=1,
+    place=OnPartition(number=1),
     source_uuid="s",
     mirror_uuid="m",
     mirror_partuuid="p",

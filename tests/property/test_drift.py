@@ -10,6 +10,7 @@ from rescue.model.disk import Partition, TableKind
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry
+from rescue.model.place import number_of
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.plan.contents import names
 from rescue.plan.drift import again
@@ -93,7 +94,7 @@ def large(draw: st.DrawFn) -> tuple[Enrolled, Machine]:
     places = {pair.mount_point: pair for pair in there.record.filesystems}
     target = draw(st.sampled_from(sorted(places)))
     pair = places[target]
-    held = next(p for p in machine.disks[0].partitions if p.number == pair.partition)
+    held = next(p for p in machine.disks[0].partitions if p.number == number_of(pair.place))
     assert isinstance(held.content, FileSystem)
     match draw(st.sampled_from(["uuid", "away", "moved", "new"])):
         case "uuid":

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.machine import Machine
+from rescue.model.place import number_of
 from rescue.plan.contents import names
 from tests.builders import prepared
 from tests.property.test_generated_plans import machines
@@ -18,7 +19,7 @@ def test_turned_around_twice_it_is_the_same_record(machine: Machine) -> None:
     assert (other.source, other.mirror) == (record.mirror, record.source)
     parts = {part.number: part for part in machine.disks[0].partitions}
     for pair in other.filesystems:
-        part = parts[pair.partition]
+        part = parts[number_of(pair.place)]
         assert (pair.mirror_uuid, pair.mirror_partuuid) == (names(part.content)[0], part.uuid)
 
 

@@ -11,6 +11,7 @@ from rescue.model.boot import GrubPlatform
 from rescue.model.filesystem import FsKind
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.identity import DiskId
+from rescue.model.place import OnPartition
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord
 from rescue.system import files, grub
 from rescue.system.lock import only_one_run
@@ -36,7 +37,7 @@ def record(*points: tuple[str, FsKind], digest: str = "") -> MirrorRecord:
             FilesystemPair(
                 mount_point=point,
                 kind=kind,
-                partition=1,
+                place=OnPartition(number=1),
                 source_uuid="",
                 mirror_uuid="",
                 mirror_partuuid="",

@@ -11,7 +11,7 @@ from rescue.model.disk import Partition, PartitionTable, TableKind
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.layer import Container, Content, Foreign, Nothing
 from rescue.model.plan import PLAN_VERSION, Plan
-from rescue.model.record import MirrorRecord
+from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.step import MakeSwapFile, SyncTree, WipeSignatures, WriteTable
 from rescue.units import Sectors
 from tests.builders import enrolled
@@ -78,7 +78,7 @@ def test_what_is_no_state_file_is_refused_by_name(text: str | bytes) -> None:
 
 
 def test_a_newer_version_is_refused_with_a_clear_sentence() -> None:
-    newer = to_json(a_plan()).replace('"version": 1', '"version": 2')
+    newer = to_json(a_plan()).replace('"version": 1', '"version": 99')
     with pytest.raises(UsageError, match="newer rescue"):
         from_json(newer, Plan, known_version=1, where="a test")
 
@@ -95,9 +95,14 @@ def test_what_could_not_be_written_again_or_is_no_flag_is_refused(old: str, new:
     text = to_json(RECORD)
     assert old in text
     with pytest.raises(DamagedError):
-        from_json(text.replace(old, new), MirrorRecord, known_version=1, where="a test")
+        from_json(
+            text.replace(old, new), MirrorRecord, known_version=RECORD_VERSION, where="a test"
+        )
 
 
 def test_a_name_that_is_no_utf_8_is_kept() -> None:
     record = replace(RECORD, last_error=os.fsdecode(b"/home/\xff"))
-    assert from_json(to_json(record), MirrorRecord, known_version=1, where="a test") == record
+    assert (
+        from_json(to_json(record), MirrorRecord, known_version=RECORD_VERSION, where="a test")
+        == record
+    )

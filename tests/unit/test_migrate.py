@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rescue.codec import from_json, to_json
+from rescue.codec import from_json, to_json, to_stored_json
 from rescue.errors import DamagedError
 from rescue.model.layer import Container
 from rescue.model.machine import MACHINE_VERSION, Machine
-from tests.builders import bare_disk, layered, server, volume, with_disk
+from rescue.model.place import OnPartition
+from rescue.model.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from rescue.state import find_marker, load_record
+from tests.builders import bare_disk, enrolled, layered, server, volume, with_disk
 
 
 def as_before_the_graph(machine: Machine) -> dict[str, Any]:
@@ -50,3 +54,54 @@ def test_layers_had_no_keys_and_containers_held_what_is_a_device_now() -> None:
 def test_what_was_no_machine_then_is_none_now(devices: object) -> None:
     with pytest.raises(DamagedError):
         read({**as_before_the_graph(on_lvm()), "devices": devices})
+
+
+def as_before_places(record: MirrorRecord) -> dict[str, Any]:
+    """Return a record's JSON as version 1 had it: a partition's number where a place is now."""
+    data: dict[str, Any] = json.loads(to_stored_json(record))
+    data["version"] = 1
+    for pair in (*data["filesystems"], *data["swaps"]):
+        pair["partition"] = pair.pop("place")["number"]
+    return data
+
+
+RECORD = enrolled().record
+
+
+def test_partitions_were_numbers_and_are_places() -> None:
+    old = json.dumps(as_before_places(RECORD))
+    again = from_json(old, MirrorRecord, known_version=RECORD_VERSION, where="a test")
+    assert again == RECORD
+    assert again.root.place == OnPartition(number=4)
+    assert again.version == RECORD_VERSION
+
+
+def test_a_record_within_something_else_is_migrated_too() -> None:
+    handover = Handover(record=RECORD, boot_id="b", at=1.0)
+    data = json.loads(to_stored_json(handover))
+    data |= {"version": 1, "record": as_before_places(RECORD)}
+    again = from_json(json.dumps(data), Handover, known_version=HANDOVER_VERSION, where="a test")
+    assert again == handover
+    running = json.loads(to_stored_json(replace(server(), running_mirror=RECORD)))
+    running["running_mirror"] = as_before_places(RECORD)
+    assert read(running).running_mirror == RECORD
+
+
+@pytest.mark.parametrize("pair", [1, {}, {"partition": "4"}, {"partition": None}])
+def test_a_pair_that_was_none_then_is_none_now(pair: object) -> None:
+    data = {**as_before_places(RECORD), "swaps": [pair]}
+    with pytest.raises(DamagedError):
+        from_json(json.dumps(data), MirrorRecord, known_version=RECORD_VERSION, where="a test")
+
+
+def test_a_record_that_an_older_rescue_left_on_both_disks_is_read(tmp_path: Path) -> None:
+    state, root = tmp_path / "state", tmp_path / "root"
+    state.mkdir()
+    (root / ".rescue").mkdir(parents=True)
+    old = json.dumps(as_before_places(RECORD))
+    (state / f"{RECORD.name}.json").write_text(old)
+    (root / ".rescue/mirror.json").write_text(old)
+    assert load_record(RECORD.name, state) == RECORD
+    marker = find_marker(root)
+    assert marker is not None
+    assert marker.record == RECORD

@@ -12,6 +12,7 @@ from rescue.model.identity import DiskId
 from rescue.model.layer import Nothing
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.model.place import number_of
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
@@ -125,7 +126,7 @@ def test_a_machine_on_its_mirror_mirrors_nothing() -> None:
 def on_the_mirror(there: Enrolled) -> Enrolled:
     """The machine that booted from /dev/vdb, with the source still attached."""
     mirror = there.machine.disks[1]
-    places = {pair.partition: pair.mount_point for pair in there.record.filesystems}
+    places = {number_of(pair.place): pair.mount_point for pair in there.record.filesystems}
     mounts = tuple(
         Mount(device=each.path, target=places[each.number], fstype="ext4")
         for each in mirror.partitions

@@ -6,6 +6,7 @@ from rescue.errors import ExitCode
 from rescue.model.bootfiles import whole_tree_patterns
 from rescue.model.filesystem import FsKind
 from rescue.model.mount import holder_of
+from rescue.model.place import OnPartition
 from rescue.model.record import FilesystemPair
 from rescue.plan.brake import check_brake
 from rescue.plan.exclude import excluded, relative
@@ -53,7 +54,7 @@ def pairs(*points: str) -> tuple[FilesystemPair, ...]:
         FilesystemPair(
             mount_point=point,
             kind=FsKind.EXT4,
-            partition=number,
+            place=OnPartition(number=number),
             source_uuid="s",
             mirror_uuid="m",
             mirror_partuuid="p",

@@ -15,6 +15,7 @@ from rescue.model.finding import Refusal
 from rescue.model.layer import Container, Foreign
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.model.place import number_of
 from rescue.model.plan import PLAN_VERSION, Plan
 from rescue.model.step import (
     CarryFlags,
@@ -258,9 +259,9 @@ def test_the_record_says_what_the_steps_do(kind: TableKind) -> None:
     assert record.name == "MIR0001"
     assert record.mirror.table_uuid == table.uuid
     for pair in record.filesystems:
-        assert made(plan)[pair.partition].uuid == pair.mirror_uuid
-        assert table.partition(pair.partition).uuid == pair.mirror_partuuid
-    assert [made(plan)[pair.partition].uuid for pair in record.swaps] == [
+        assert made(plan)[number_of(pair.place)].uuid == pair.mirror_uuid
+        assert table.partition(number_of(pair.place)).uuid == pair.mirror_partuuid
+    assert [made(plan)[number_of(pair.place)].uuid for pair in record.swaps] == [
         pair.mirror_uuid for pair in record.swaps
     ]
     assert record.root.mount_point == "/"

@@ -9,6 +9,7 @@ from rescue.cli.main import cli
 from rescue.discover.deadtable import Candidate, DeadTable, candidates
 from rescue.model.disk import PartitionTable, TableKind
 from rescue.model.finding import Finding, Severity
+from rescue.model.place import OnPartition
 from rescue.model.record import FilesystemPair
 from rescue.model.restore import Origin, OriginKind, TableState
 from tests.builders import GPT_PARTS, MBR_PARTS, MIB_SECTORS, SIZE, enrolled
@@ -60,7 +61,7 @@ def test_without_a_table_the_layout_of_the_mirror_tells(
 
 
 def test_another_table_and_the_layout_are_both_tried() -> None:
-    found = places(MBR, GPT, replace(home(), partition=5))
+    found = places(MBR, GPT, replace(home(), place=OnPartition(number=5)))
     assert [each.expected for each in found[:2]] == [True, True]
     assert found[0].span != found[1].span
     assert all("extended" not in each.words for each in found)

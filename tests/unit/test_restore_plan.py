@@ -12,6 +12,7 @@ from rescue.model.disk import Disk, TableKind, Use, UseKind
 from rescue.model.finding import Refusal
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
+from rescue.model.place import number_of
 from rescue.model.record import MirrorState
 from rescue.model.restore import (
     Free,
@@ -38,7 +39,7 @@ def rescued(kind: TableKind = TableKind.GPT) -> Machine:
     made = enrolled(kind)
     dead, mirror = made.machine.disks
     record = replace(made.record, state=MirrorState.COMPLETE, last_complete=1e9)
-    places = {pair.partition: pair.mount_point for pair in record.filesystems}
+    places = {number_of(pair.place): pair.mount_point for pair in record.filesystems}
     assert dead.table is not None
     quiet = replace(
         dead,

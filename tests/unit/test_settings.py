@@ -6,6 +6,7 @@ from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import ExtSettings, FileSystem
 from rescue.model.finding import Refusal
+from rescue.model.place import number_of
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.model.step import SyncTree, TuneFilesystem
 from rescue.plan.mirror import plan_mirror
@@ -37,8 +38,8 @@ def tuned(here: ExtSettings, there: ExtSettings) -> list[TuneFilesystem]:
     source, mirror = known.machine.root_disk, known.machine.disk_at("/dev/vdb")
     assert source
     assert mirror
-    machine = with_disk(known.machine, with_settings(source, pair.partition, here))
-    machine = with_disk(machine, with_settings(mirror, pair.partition, there))
+    machine = with_disk(known.machine, with_settings(source, number_of(pair.place), here))
+    machine = with_disk(machine, with_settings(mirror, number_of(pair.place), there))
     plan = plan_mirror(machine, known.record, known.record, MirrorRequest())
     assert isinstance(plan, Plan), plan
     first = next(at for at, step in enumerate(plan.steps) if isinstance(step, SyncTree))

@@ -11,7 +11,7 @@ from rescue import state as module
 from rescue.commands.restore import _boots
 from rescue.discover.marker import read_running
 from rescue.errors import DamagedError, UsageError
-from rescue.model.record import MirrorState
+from rescue.model.record import RECORD_VERSION, MirrorState
 from rescue.run.store import Store
 from rescue.state import (
     NO_TIME,
@@ -80,7 +80,7 @@ def test_a_marker_whose_copies_rotted_is_named(tmp_path: Path) -> None:
 def test_a_second_copy_of_a_newer_rescue_is_no_way_around_it(tmp_path: Path) -> None:
     save_marker(tmp_path, RECORD)
     marker = tmp_path / OWN_FOLDER / "mirror.json"
-    marker.write_text(marker.read_text().replace('"version": 1', '"version": 99'))
+    marker.write_text(marker.read_text().replace(f'"version": {RECORD_VERSION}', '"version": 99'))
     with pytest.raises(UsageError, match="newer rescue") as caught:
         read_running(tmp_path)
     assert not isinstance(caught.value, DamagedError)

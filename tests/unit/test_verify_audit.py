@@ -378,7 +378,7 @@ FAULTS = {
         edit(FSTAB, "UUID=BBBB-2222", "/dev/vdb2"), "fstab", FSTAB, "a name of the kernel's"
     ),
     "fstab mounts the wrong partition": Fault(
-        edit(FSTAB, partuuid(5), partuuid(3)), "fstab", FSTAB, "is partition 3, not 5"
+        edit(FSTAB, partuuid(5), partuuid(3)), "fstab", FSTAB, "is partition 3, not partition 5"
     ),
     "fstab says the wrong kind": Fault(
         edit(FSTAB, "/home           ext4", "/home           xfs"), "fstab", FSTAB, "says xfs"
@@ -532,7 +532,7 @@ def test_a_unit_mounts_what_no_line_of_fstab_does(
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        (f"/dev/disk/by-uuid/{mirror_uuid(3)}", "is partition 3, not 5"),
+        (f"/dev/disk/by-uuid/{mirror_uuid(3)}", "is partition 3, not partition 5"),
         ("/dev/vda5", "is a name of the kernel's"),
         (f"UUID={STRANGER}", "is not on the mirror's own disk"),
     ],
