@@ -177,7 +177,7 @@ def _other(device: RawDevice, raw: Sequence[RawDevice], drivers: Mapping[int, st
         kind=kind,
         path=_path(device),
         name=_name(device, kind),
-        detail=device.attributes.get("md/level", "") if kind is DeviceKind.ARRAY else "",
+        detail=_detail(device, kind),
         size=Bytes(_number(device, "size") * SYSFS_SECTOR),
         links=device.links,
         made_of=_made_of(device, raw),
@@ -197,6 +197,20 @@ def _name(device: RawDevice, kind: DeviceKind) -> str:
             return seen.get("loop/backing_file", "")
         case _:
             return seen.get("dm/name", "")
+
+
+def _detail(device: RawDevice, kind: DeviceKind) -> str:
+    """Return what the maker of a device tells besides.
+
+    That is an array's level, and what LVM keeps a volume's own device for: 'cow', 'real', 'tpool'.
+    """
+    match kind:
+        case DeviceKind.ARRAY:
+            return device.attributes.get("md/level", "")
+        case DeviceKind.VOLUME:
+            return decode(device.properties.get("DM_LV_LAYER", ""))
+        case _:
+            return ""
 
 
 def _kind(device: RawDevice, drivers: Mapping[int, str]) -> DeviceKind:

@@ -201,6 +201,24 @@ def test_every_other_device_is_known_by_its_kind_and_by_what_is_below_it() -> No
     ]
 
 
+def test_layers_have_size_and_the_names_that_people_use() -> None:
+    said = {"DM_VG_NAME": "srv-vg", "DM_LV_NAME": "data", "DM_LV_LAYER": "real"}
+    hidden = {"dm/name": "srv--vg-data-real", "dm/uuid": "LVM-abc-real"}
+    lv = disk("dm-0", 253, size=2048, properties=said, attributes=hidden)
+    bare = disk("dm-1", 253, minor=1, attributes={"dm/name": "vg-x", "dm/uuid": "LVM-abc"})
+    array = disk("md127", 9, properties={"MD_NAME": "host:0"}, attributes={"md/level": "raid1"})
+    image = disk("loop0", 7, attributes={"loop/backing_file": "/srv/image.ext4"})
+    found = {each.device.path: each.device for each in others_of([lv, bare, array, image], DRIVERS)}
+    assert {path: (each.name, each.detail) for path, each in found.items()} == {
+        "/dev/mapper/srv--vg-data-real": ("srv-vg/data", "real"),
+        "/dev/mapper/vg-x": ("vg-x", ""),
+        "/dev/md127": ("host:0", "raid1"),
+        "/dev/loop0": ("/srv/image.ext4", ""),
+    }
+    assert found["/dev/mapper/srv--vg-data-real"].size == 1024 * 1024
+    assert all(each.key == path for path, each in found.items())
+
+
 def test_serial_and_wwn_as_lsblk_shows_them() -> None:
     links = ("/dev/disk/by-id/wwn-0x5", "/dev/disk/by-path/pci", "/dev/disk/by-id/ata-A_B")
     ata = RawDevice(
