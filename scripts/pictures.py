@@ -50,7 +50,8 @@ def plan() -> RenderableType:
 def wizard() -> RenderableType:
     """The wizard's choice of a disk: an empty one, one that is too small."""
     small = replace(bare_disk("/dev/sda", "SMALL01", size=Bytes(2 * GIB)), transport="usb")
-    return render_choice(mirror_choice(server(TableKind.GPT, bare_disk(), small), (), fresh=FRESH))
+    machine = server(TableKind.GPT, bare_disk(), small)
+    return render_choice(mirror_choice(machine, (), fresh=FRESH), machine)
 
 
 def status() -> RenderableType:

@@ -202,7 +202,7 @@ def _choose_disk(task: Task, session: _Session) -> Candidate | None:
             session.screen.show("")
             if news:
                 session.screen.show(render_news(news))
-            session.screen.show(render_choice(choice))
+            session.screen.show(render_choice(choice, machine))
         good = {each.disk.path: each for each in choice.choosable}
         options = [Option(value=path, title=choice_line(each)) for path, each in good.items()]
         wait = "Back (or plug a disk in: the list is renewed by itself)"

@@ -109,7 +109,7 @@ class Elsewhere:
 def stack(machine: Machine, device: str) -> Stack:
     """Return what is below a block device, from the top down; nothing below one that is gone."""
     chain = machine.graph.chain(device)
-    layers = tuple(each for each in chain if each in machine.devices)
+    layers = tuple(each for each in chain if machine.is_layer(each))
     disks = [each.key for each in chain if each.kind is DeviceKind.DISK]
     if any(layer.kind is DeviceKind.ZVOL for layer in layers):
         disks += _with_content(machine, _is_zfs)

@@ -62,6 +62,14 @@ class Machine:
         """Every device of the machine, and what it is made of."""
         return graph_of(self.disks, self.devices)
 
+    @cached_property
+    def _layer_keys(self) -> frozenset[str]:
+        return frozenset(device.key for device in self.devices)
+
+    def is_layer(self, device: Device) -> bool:
+        """Whether a device of the graph is neither a disk nor a partition in its table."""
+        return device.key in self._layer_keys
+
     def chain(self, mount: Mount) -> tuple[Device, ...]:
         """Return the devices that a mounted file system lies on, from it down to the disks.
 

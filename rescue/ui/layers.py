@@ -31,6 +31,15 @@ def describe(content: Content) -> str:
             return ""
 
 
+def whole_content(graph: Graph, key: str, content: Content) -> str:
+    """Return what a device holds with what lies at the top of its layers: 'crypto_LUKS (ext4)'."""
+    device = graph.at(key)
+    over = graph.over(device) if device is not None else ()
+    held = (each.content for each in over if not isinstance(each.content, Container))
+    inner = ", ".join(dict.fromkeys(filter(None, map(describe, held))))
+    return f"{describe(content)} ({inner})" if inner else describe(content)
+
+
 def mounted_on(uses: tuple[Use, ...]) -> str:
     """Return ' on /srv' for a device that is mounted there, '' for one that is not."""
     where = [use.where for use in uses if use.kind is UseKind.MOUNTED]

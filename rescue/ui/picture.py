@@ -7,7 +7,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from rescue.model.disk import Disk, Partition, PartitionKind, UseKind
-from rescue.ui.layers import describe
+from rescue.model.graph import Graph
+from rescue.ui.layers import describe, whole_content
 from rescue.units import Sectors, human_bytes, to_bytes
 
 LEAST = 2
@@ -45,9 +46,9 @@ class Cell:
 class Picture:
     """One disk, as wide as what it is drawn on."""
 
-    def __init__(self, disk: Disk) -> None:
-        """Nothing is drawn yet."""
-        self._cells = cells(disk)
+    def __init__(self, disk: Disk, graph: Graph) -> None:
+        """Nothing is drawn yet. The graph tells what lies in the disk's layers."""
+        self._cells = cells(disk, graph)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it; with ASCII alone where the terminal has no lines."""
@@ -55,10 +56,10 @@ class Picture:
         yield from draw(self._cells, width=options.max_width, shape=shape)
 
 
-def cells(disk: Disk) -> tuple[Cell, ...]:
+def cells(disk: Disk, graph: Graph) -> tuple[Cell, ...]:
     """Return the parts of a disk in the order they lie in; gaps that are worth it are free."""
-    whole = describe(disk.content)
-    if whole or not disk.table:
+    if disk.table is None or describe(disk.content):
+        whole = whole_content(graph, disk.path, disk.content)
         size = human_bytes(disk.size)
         return (Cell(length=disk.sectors, above=(whole or "empty",), below=(size,)),)
     found: list[Cell] = []
@@ -67,7 +68,7 @@ def cells(disk: Disk) -> tuple[Cell, ...]:
     inner = [part for part in disk.partitions if part.kind is not PartitionKind.EXTENDED]
     for part in sorted(inner, key=lambda each: each.start):
         found += _gap(disk, reached, part.start)
-        found.append(_cell(part, disk))
+        found.append(_cell(part, disk, graph))
         reached = part.start + part.length
     return (*found, *_gap(disk, reached, disk.sectors))
 
@@ -125,9 +126,10 @@ def _gap(disk: Disk, start: int, end: int) -> list[Cell]:
     return [Cell(length=length, above=("free",), below=(_size(disk, length),), style="dim")]
 
 
-def _cell(part: Partition, disk: Disk) -> Cell:
+def _cell(part: Partition, disk: Disk, graph: Graph) -> Cell:
     mounted = [use.where for use in part.uses if use.kind is UseKind.MOUNTED]
-    whole = describe(part.content) or ("BIOS boot" if "bios_grub" in part.flags else "empty")
+    held = whole_content(graph, part.path, part.content)
+    whole = held or ("BIOS boot" if "bios_grub" in part.flags else "empty")
     kind = whole.partition(" ")[0]
     size = _size(disk, part.length)
     number = str(part.number)

@@ -31,7 +31,7 @@ def render_machine(machine: Machine) -> RenderableType:
     parts: list[RenderableType] = []
     for disk in machine.disks:
         use = "runs this system" if carries_system(disk, machine) else ""
-        parts += [_name(disk, use), Picture(disk)]
+        parts += [_name(disk, use), Picture(disk, machine.graph)]
     return Group(*parts)
 
 
@@ -51,14 +51,14 @@ def menu_hint(offer: Offer) -> str | None:
     return offer.command or None
 
 
-def render_choice(choice: Choice) -> RenderableType:
+def render_choice(choice: Choice, machine: Machine) -> RenderableType:
     """Return every disk with its picture, and what speaks for and against it."""
     parts: list[RenderableType] = []
     if choice.against:
         parts.append(Text("This cannot be done here, whatever disk it is:", style="bold red"))
         parts += _reasons(choice.against, hints=True)
     for each in choice.candidates:
-        parts += _candidate(each)
+        parts += _candidate(each, machine)
     parts += [Text(f"({each})") for each in choice.unknown]
     return Group(*parts)
 
@@ -119,11 +119,11 @@ def render_end(command: Command, code: int) -> RenderableType:
     return Text(f"'{words}' {ending_in_words(code)}. The menu offers it again.")
 
 
-def _candidate(candidate: Candidate) -> list[RenderableType]:
+def _candidate(candidate: Candidate, machine: Machine) -> list[RenderableType]:
     disk = candidate.disk
     parts: list[RenderableType] = [
         _name(disk, "can be chosen" if candidate.choosable else "cannot be chosen"),
-        Picture(disk),
+        Picture(disk, machine.graph),
     ]
     if candidate.speaks_for and candidate.choosable:
         parts.append(_line("+", ", ".join(candidate.speaks_for), "green"))

@@ -8,15 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from rescue.model.device import DeviceKind
 from rescue.model.disk import Disk, PartitionTable, TableKind
+from rescue.model.graph import Graph, graph_of
+from rescue.model.layer import Container
 from rescue.ui.picture import LEAST, LETTERS, Cell, Picture, cells, draw, widths
 from rescue.ui.terminal import console as terminal_console
-from tests.builders import bare_disk, disk_with, part, server
+from tests.builders import bare_disk, disk_with, ext4, part, server, volume
 
 
 def picture(disk: Disk, width: int = 80) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(Picture(disk))
+    Console(file=out, width=width, color_system=None).print(Picture(disk, Graph(())))
     return out.getvalue().splitlines()
 
 
@@ -30,7 +33,7 @@ def test_a_server_s_disk() -> None:
 
 
 def test_logical_partitions_are_drawn_and_the_extended_one_around_them_is_not() -> None:
-    titles = [cell.above[0] for cell in cells(server(TableKind.MBR).disks[0])]
+    titles = [cell.above[0] for cell in cells(server(TableKind.MBR).disks[0], Graph(()))]
     assert titles == ["1 /boot", "5 /", "6 /home", "7", "free"]
 
 
@@ -48,7 +51,7 @@ def test_a_console_that_draws_no_lines_gets_letters(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COLUMNS", "20")
     console = terminal_console()
     with console.capture() as captured:
-        console.print(Picture(bare_disk()))
+        console.print(Picture(bare_disk(), Graph(())))
     assert captured.get().splitlines()[0] == "+------------------+"
     assert captured.get().isascii()
 
@@ -57,7 +60,7 @@ def test_partitions_lie_where_they_lie_and_gaps_are_free() -> None:
     table = PartitionTable(
         kind=TableKind.GPT, uuid="t", partitions=(part(2, 4096, 1000), part(1, 1, 1024))
     )
-    shown = cells(disk_with(table))
+    shown = cells(disk_with(table), Graph(()))
     assert [cell.above[0] for cell in shown] == ["1", "free", "2", "free"]
     assert sum(cell.length for cell in shown) == pytest.approx(disk_with(table).sectors, rel=0.01)
 
@@ -103,3 +106,10 @@ def test_every_line_is_exactly_as_wide_as_asked(lengths: list[int], width: int) 
 def test_a_mount_point_that_does_not_fit_is_not_cut_in_the_middle() -> None:
     long = replace(server().disks[0])
     assert "/b" not in picture(long, 60)[1].replace("/boot", "")
+
+
+def test_what_lies_in_layers_is_drawn_with_them() -> None:
+    disk = replace(bare_disk(), content=Container(kind="crypto_LUKS", uuid="c"))
+    open_ = volume("/dev/mapper/vault", disk.path, kind=DeviceKind.CRYPT)
+    (cell,) = cells(disk, graph_of([disk], [replace(open_, content=ext4(1, "inner"))]))
+    assert cell.above == ("crypto_LUKS (ext4 'inner')",)

@@ -51,7 +51,7 @@ def test_every_disk_has_its_name_above_its_picture() -> None:
 
 
 def test_what_speaks_for_and_against_is_said_in_words_and_marks() -> None:
-    lines = shown(render_choice(choice()))
+    lines = shown(render_choice(choice(), crowded()))
     assert "/dev/vdb  MIR0001  6.0 GiB  QEMU  virtio  [can be chosen]" in lines
     assert "  + large enough (needs 5.0 GiB), not in use, empty" in lines
     assert "/dev/sdc  SMALL01  953.7 MiB  QEMU  usb  [cannot be chosen]" in lines
@@ -63,7 +63,7 @@ def test_what_speaks_for_and_against_is_said_in_words_and_marks() -> None:
 
 def test_a_disk_in_use_does_not_fill_the_screen_with_its_reasons() -> None:
     only_one = mirror_choice(server(), (), fresh=FRESH)
-    lines = shown(render_choice(only_one))
+    lines = shown(render_choice(only_one, crowded()))
     assert any("more reasons" in line for line in lines)
     # With its news, its question and two answers it is seen at once on 24 lines.
     assert len(lines) <= 24 - 6
@@ -71,12 +71,12 @@ def test_a_disk_in_use_does_not_fill_the_screen_with_its_reasons() -> None:
 
 def test_what_stands_against_every_disk_comes_first_with_what_to_do() -> None:
     machine = replace(server(), missing_tools=(("rsync", "rsync"),))
-    lines = shown(render_choice(mirror_choice(machine, (), fresh=FRESH)))
+    lines = shown(render_choice(mirror_choice(machine, (), fresh=FRESH), machine))
     assert lines[1:3] == ["  - the program rsync is not installed", "    apt install rsync"]
 
 
 def test_a_console_without_lines_gets_letters_alone() -> None:
-    lines = shown(render_choice(choice()), letters=True)
+    lines = shown(render_choice(choice(), crowded()), letters=True)
     assert all(line.isascii() for line in lines)
     assert any(line.startswith("+--+--+----+") for line in lines)
 
