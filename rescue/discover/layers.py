@@ -16,9 +16,17 @@ from rescue.system import btrfs
 from rescue.system.nodes import DiskNode, OtherNode
 
 _NOT_PROBED = frozenset(
-    {DeviceKind.LOOP, DeviceKind.OPTICAL, DeviceKind.FLOPPY, DeviceKind.MEMORY},
+    {
+        DeviceKind.FLOPPY,
+        DeviceKind.LOOP,
+        DeviceKind.MEMORY,
+        DeviceKind.OTHER,
+        DeviceKind.OPTICAL,
+        DeviceKind.ZVOL,
+    }
 )
-"""Drives would have to be woken up, and what is on no disk is never mirrored: udev's word does."""
+"""Nothing of a system that could be mirrored lies there, and udev's word does: drives would have to
+be woken up, and a server of virtual machines has hundreds of volumes in its pool."""
 
 
 def read_layer(node: OtherNode, usage: Usage) -> Device:
