@@ -5,6 +5,12 @@ from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.layer import CONTAINER_KINDS, Container, Content, Foreign, Nothing
 from rescue.system.blockinfo import Signature, probe
 
+PATH = "mpath_member"
+"""Foreign.kind of a disk that is a path of a multipath device, by libblkid's word for it.
+
+It is udev that knows: what is read of such a path may be older than what was written by another.
+"""
+
 UNREADABLE = "unreadable"
 """Foreign.kind of a device that could not be read, and of which udev knows nothing."""
 
@@ -18,6 +24,8 @@ def read_content(path: str, *, told: Signature | None) -> Content:
     `told` is what udev saw: it is used where the device itself cannot be read (without root). A
     device of which nothing at all is known is no empty one: it is Foreign 'unreadable'.
     """
+    if told is not None and told.type == PATH:
+        return Foreign(kind=PATH)
     seen = probe(path) or told
     if seen is None:
         return Foreign(kind=UNREADABLE)

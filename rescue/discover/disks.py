@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rescue.discover.contents import UNREADABLE, read_content
+from rescue.discover.contents import PATH, UNREADABLE, read_content
 from rescue.errors import RescueError
 from rescue.model.disk import (
     Disk,
@@ -78,6 +78,8 @@ def read_disk(node: DiskNode, usage: Usage) -> Disk:
 def _table(node: DiskNode, seen: Signature | None) -> tuple[PartitionTable | None, Content]:
     """Return the disk's table, and what lies on the whole disk besides (or instead)."""
     told = seen or node.signature
+    if node.signature is not None and node.signature.type == PATH:
+        told = node.signature
     if told is None or told.table_kind not in tuple(TableKind):
         return None, read_content(node.path, told=told)
     # An image written to a stick can be a file system and a partition table at once.

@@ -19,7 +19,6 @@ _NOT_PROBED = frozenset(
     {
         DeviceKind.FLOPPY,
         DeviceKind.LOOP,
-        DeviceKind.MEMORY,
         DeviceKind.OTHER,
         DeviceKind.OPTICAL,
         DeviceKind.ZVOL,

@@ -216,10 +216,11 @@ def _detail(device: RawDevice, kind: DeviceKind) -> str:
 def _kind(device: RawDevice, drivers: Mapping[int, str]) -> DeviceKind:
     if device.properties.get("ID_CDROM") == "1":
         return DeviceKind.OPTICAL
-    if _number(device, "partition"):
+    maker = device.attributes.get("dm/uuid", "").partition("-")[0]
+    # kpartx maps the partitions of a mapped device by itself: 'part1-mpath-...'.
+    if _number(device, "partition") or re.fullmatch(r"part\d+", maker):
         return DeviceKind.PARTITION
     kind = _KINDS.get(drivers.get(device.major, ""), DeviceKind.OTHER)
-    maker = device.attributes.get("dm/uuid", "").partition("-")[0]
     return _MAPPED_KINDS.get(maker, kind) if kind is DeviceKind.MAPPED else kind
 
 

@@ -144,6 +144,12 @@ def test_subvolumes_that_are_mounted_are_devices_of_their_own() -> None:
     assert found.uses == (Use(kind=UseKind.MOUNTED, where="/home"),)
 
 
+def test_a_path_of_a_multipath_device_holds_what_udev_says() -> None:
+    told = Signature(type="mpath_member")
+    path = read_disk(node(part(1, type_="0x83"), told=told), Usage())
+    assert (path.table, path.content) == (None, Foreign(kind="mpath_member"))
+
+
 def test_signatures_that_are_not_made_again_are_named() -> None:
     assert from_signature(Signature(type="ntfs", label="C")) == Foreign(kind="ntfs", label="C")
     assert from_signature(Signature(ambivalent=True)) == Foreign(kind="ambivalent")

@@ -208,7 +208,11 @@ def test_layers_have_size_and_the_names_that_people_use() -> None:
     bare = disk("dm-1", 253, minor=1, attributes={"dm/name": "vg-x", "dm/uuid": "LVM-abc"})
     array = disk("md127", 9, properties={"MD_NAME": "host:0"}, attributes={"md/level": "raid1"})
     image = disk("loop0", 7, attributes={"loop/backing_file": "/srv/image.ext4"})
-    found = {each.device.path: each.device for each in others_of([lv, bare, array, image], DRIVERS)}
+    kpartx = {"dm/name": "mpatha-part1", "dm/uuid": "part1-mpath-3600"}
+    mapped = disk("dm-2", 253, minor=2, attributes=kpartx)
+    raw = [lv, bare, array, image, mapped]
+    found = {each.device.path: each.device for each in others_of(raw, DRIVERS)}
+    assert found.pop("/dev/mapper/mpatha-part1").kind is DeviceKind.PARTITION
     assert {path: (each.name, each.detail) for path, each in found.items()} == {
         "/dev/mapper/srv--vg-data-real": ("srv-vg/data", "real"),
         "/dev/mapper/vg-x": ("vg-x", ""),
