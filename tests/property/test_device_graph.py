@@ -10,7 +10,11 @@ from rescue.model.device import Device, DeviceKind
 from rescue.model.elsewhere import stack_of
 from rescue.model.graph import Graph
 from rescue.model.machine import MACHINE_VERSION, Machine
+from tests.builders import prepared, request
 from tests.layers import layered_machines
+
+NAMED = 5
+"""Of more, a note names only the first."""
 
 KEYS = st.sampled_from("abcdef")
 
@@ -52,6 +56,18 @@ def test_the_chain_of_a_mount_goes_from_it_down_to_its_disks(machine: Machine) -
 def test_a_machine_with_layers_comes_back_from_json(machine: Machine) -> None:
     text = to_json(machine)
     assert from_json(text, Machine, known_version=MACHINE_VERSION, where="a test") == machine
+
+
+@given(layered_machines())
+def test_layers_on_other_disks_stand_in_no_mirror_s_way(machine: Machine) -> None:
+    points = tuple(mount.target for mount in machine.mounts if mount.target.startswith("/srv/"))
+    plan = prepared(machine, request(leave_out=points))
+    whole = "\n".join((*plan.notes, *plan.loses))
+    for mount in machine.mounts:
+        if mount.target in points and len(points) <= NAMED:
+            assert mount.target in whole
+    assert {pair.mount_point for pair in plan.record.filesystems}.isdisjoint(points)
+    assert set(plan.record.left_out) <= set(points)
 
 
 @given(layered_machines(), st.data())
