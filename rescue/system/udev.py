@@ -45,10 +45,15 @@ def list_disks() -> tuple[DiskNode, ...]:
 
 def list_devices() -> tuple[tuple[DiskNode, ...], tuple[OtherNode, ...]]:
     """Return the whole disks, and the block devices that are neither disk nor partition of one."""
-    devices = pyudev.Context().list_devices(subsystem="block")
-    raw = [_raw(device) for device in devices if device.device_node]
+    raw = raw_devices()
     drivers = parse_block_drivers(Path("/proc/devices").read_text("ascii"))
     return disks_of(raw, drivers), others_of(raw, drivers)
+
+
+def raw_devices() -> tuple[RawDevice, ...]:
+    """Return every block device with all that udev and sysfs say of it that we use: one look."""
+    devices = pyudev.Context().list_devices(subsystem="block")
+    return tuple(_raw(device) for device in devices if device.device_node)
 
 
 def disk_id(path: str) -> DiskId:

@@ -11,9 +11,18 @@ from rescue.codec import from_json, to_json, to_stored_json
 from rescue.errors import DamagedError
 from rescue.model.layer import Container
 from rescue.model.machine import MACHINE_VERSION, Machine
-from rescue.model.place import OnPartition
-from rescue.model.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from rescue.model.place import OnPartition, node_of
+from rescue.model.plan import MirrorRequest, Plan
+from rescue.model.record import (
+    HANDOVER_VERSION,
+    RECORD_VERSION,
+    Handover,
+    MirrorRecord,
+    MirrorState,
+)
+from rescue.plan.mirror import plan_mirror
 from rescue.state import find_marker, load_record
+from rescue.ui.disks import disk_rows
 from tests.builders import bare_disk, enrolled, layered, server, volume, with_disk
 
 
@@ -105,3 +114,55 @@ def test_a_record_that_an_older_rescue_left_on_both_disks_is_read(tmp_path: Path
     marker = find_marker(root)
     assert marker is not None
     assert marker.record == RECORD
+
+
+OLD = Path(__file__).parents[1] / "data/0.1.0"
+"""What rescue 0.1.0 wrote in guests: a server's record of its mirror, that mirror's own files, and
+machines saved by `rescue disks --json`."""
+
+
+@pytest.mark.parametrize("kind", sorted(path.stem for path in (OLD / "machines").glob("*.json")))
+def test_a_machine_that_0_1_0_saved_is_read_and_shown(kind: str) -> None:
+    text = (OLD / f"machines/{kind}.json").read_text()
+    assert json.loads(text)["version"] == 1
+    machine = from_json(text, Machine, known_version=MACHINE_VERSION, where=kind)
+    again = from_json(to_json(machine), Machine, known_version=MACHINE_VERSION, where=kind)
+    assert again == machine
+    for device in machine.devices:
+        assert machine.graph.disks(device.key), device.key
+    for mount in machine.mounts:
+        assert bool(machine.chain(mount)) is mount.is_block, mount
+    shown = [line for row in disk_rows(machine) for line in row.holds]
+    assert sum(": " in line and " on /" in line for line in shown) >= 4
+
+
+def test_a_record_that_0_1_0_wrote_is_the_same_on_both_disks() -> None:
+    record = load_record("MIRROR01", OLD / "mirrors")
+    marker = find_marker(OLD / "mirror")
+    assert marker is not None
+    assert marker.damage == ()
+    assert marker.record.filesystems == record.filesystems
+    assert [(pair.mount_point, pair.place) for pair in record.filesystems] == [
+        ("/", OnPartition(number=4)),
+        ("/boot", OnPartition(number=3)),
+        ("/home", OnPartition(number=5)),
+        ("/boot/efi", OnPartition(number=2)),
+    ]
+    assert [swap.place for swap in record.swaps] == [OnPartition(number=6)]
+    assert (record.state, record.generation) == (MirrorState.COMPLETE, 2)
+
+
+def test_the_next_night_of_a_mirror_of_0_1_0_is_planned_and_its_record_is_of_now() -> None:
+    text = (OLD / "machines/with-its-mirror.json").read_text()
+    machine = from_json(text, Machine, known_version=MACHINE_VERSION, where="a test")
+    record = load_record("MIRROR01", OLD / "mirrors")
+    marker = find_marker(OLD / "mirror")
+    assert marker is not None
+    plan = plan_mirror(machine, record, marker.record, MirrorRequest())
+    assert isinstance(plan, Plan), plan
+    assert plan.target_path == "/dev/vdb"
+    assert json.loads(to_stored_json(plan.record))["version"] == RECORD_VERSION
+    for pair in plan.record.filesystems:
+        part = node_of(pair.place, machine.disks[1])
+        assert part is not None
+        assert part.uuid == pair.mirror_partuuid
