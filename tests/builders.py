@@ -19,6 +19,7 @@ from rescue.model.identity import DiskId
 from rescue.model.layer import Content, Nothing
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount, Swap
+from rescue.model.place import number_of
 from rescue.model.plan import Plan, PrepareRequest
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
@@ -263,9 +264,9 @@ def written(plan: Plan, path: str) -> Disk:
     made: dict[int, Content] = {}
     for step in plan.steps:
         if isinstance(step, MakeFilesystem):
-            made[step.partition] = step.filesystem
+            made[number_of(step.place)] = step.filesystem
         elif isinstance(step, MakeSwap):
-            made[step.partition] = step.swap
+            made[number_of(step.place)] = step.swap
     table = next(step.table for step in plan.steps if isinstance(step, WriteTable))
     parts = tuple(
         replace(each, path=f"{path}{each.number}", content=made.get(each.number, Nothing()))

@@ -4,6 +4,7 @@ from rescue.apply.work import Work
 from rescue.apply.workspace import locate
 from rescue.errors import RefusedError, RescueError
 from rescue.model.disk import PartitionKind
+from rescue.model.place import number_of
 from rescue.model.step import MakeFilesystem, MakeSwap, TuneFilesystem, WipeSignatures, WriteTable
 from rescue.system import blockdev, blockinfo, mkfs, ptable, udev
 from rescue.system.run import run
@@ -48,7 +49,7 @@ def write_table(step: WriteTable, work: Work) -> str:
 def make_filesystem(step: MakeFilesystem, work: Work) -> str:
     """Make the file system, and see that libblkid finds it by the UUID that was asked for."""
     work.check_disk()
-    device = blockdev.partition_path(work.device, step.partition)
+    device = blockdev.partition_path(work.device, number_of(step.place))
     run(mkfs.mkfs_argv(step.filesystem, device), timeout=_MKFS_TIMEOUT)
     if settings := step.filesystem.options.ext:
         run(mkfs.tune_argv(settings, device))
@@ -68,7 +69,7 @@ def tune_filesystem(step: TuneFilesystem, work: Work) -> str:
 def make_swap(step: MakeSwap, work: Work) -> str:
     """Make the swap area, and see that libblkid finds it by the UUID that was asked for."""
     work.check_disk()
-    device = blockdev.partition_path(work.device, step.partition)
+    device = blockdev.partition_path(work.device, number_of(step.place))
     run(mkfs.mkswap_argv(step.swap, device))
     _expect_uuid(device, step.swap.uuid)
     return f"UUID {step.swap.uuid}"

@@ -11,7 +11,7 @@ from rescue.model.record import MirrorRecord
 from rescue.model.secret import Secret
 from rescue.model.step import CarryFlags, PruneTree, Step, SyncTree, TakeContent
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 
 class PlanKind(StrEnum):

@@ -1,7 +1,7 @@
 """The steps that plans are made of: each a complete value, a closed union, no behaviour.
 
-Devices are named by the partition's number on the target, or by file-system UUID; the engine
-turns them into device nodes under the grant, when it opens them.
+Devices are named by their place on the target, or by file-system UUID; the engine turns them
+into device nodes under the grant, when it opens them.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from rescue.model.boot import GrubPlatform
 from rescue.model.bootfiles import LinkedFile
 from rescue.model.disk import PartitionTable
 from rescue.model.filesystem import ExtSettings, FileSystem, SwapArea
+from rescue.model.place import Place
 from rescue.model.role import Role
 
 
@@ -27,12 +28,12 @@ class WriteTable:
 
 @dataclass(frozen=True, kw_only=True)
 class MakeFilesystem:
-    """Make a file system with the given UUID on one partition.
+    """Make a file system with the given UUID at one place of the disk.
 
     `mount_point` is where the running system has its twin ('' where it is not mounted).
     """
 
-    partition: int
+    place: Place
     filesystem: FileSystem
     mount_point: str = ""
 
@@ -47,9 +48,9 @@ class TuneFilesystem:
 
 @dataclass(frozen=True, kw_only=True)
 class MakeSwap:
-    """Make a swap area with the given UUID on one partition."""
+    """Make a swap area with the given UUID at one place of the disk."""
 
-    partition: int
+    place: Place
     swap: SwapArea
 
 

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from rescue.model.place import in_words
 from rescue.model.role import Role
 from rescue.model.step import (
     BuildInitramfs,
@@ -31,11 +32,11 @@ def title(step: Step) -> str:
             return f"write the partition table ({len(step.table.partitions)} partitions)"
         case MakeFilesystem():
             where = f" for {step.mount_point}" if step.mount_point else ""
-            return f"make {step.filesystem.kind} on partition {step.partition}{where}"
+            return f"make {step.filesystem.kind} on {in_words(step.place)}{where}"
         case TuneFilesystem():
             return f"set reserved blocks, errors and mount options of {step.mount_point}"
         case MakeSwap():
-            return f"make swap on partition {step.partition}"
+            return f"make swap on {in_words(step.place)}"
         case SyncTree():
             how = ", comparing every file's content" if step.checksum else ""
             return f"{'copy' if step.first else 'mirror'} {step.mount_point}{how}"

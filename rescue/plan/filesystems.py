@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from rescue.model.disk import Partition
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.place import place_of
 from rescue.model.step import MakeFilesystem, MakeSwap
 from rescue.plan.fresh import Fresh
 from rescue.plan.survey import Survey
@@ -67,13 +68,13 @@ def make_steps(all_twins: tuple[Twin, ...]) -> tuple[MakeFilesystem | MakeSwap, 
             case FileSystem():
                 steps.append(
                     MakeFilesystem(
-                        partition=twin.part.number,
+                        place=place_of(twin.part),
                         filesystem=twin.made,
                         mount_point=twin.mount_point,
                     )
                 )
             case SwapArea():
-                steps.append(MakeSwap(partition=twin.part.number, swap=twin.made))
+                steps.append(MakeSwap(place=place_of(twin.part), swap=twin.made))
             case None:
                 pass
     return tuple(steps)

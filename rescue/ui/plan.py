@@ -7,6 +7,7 @@ from rich.text import Text
 from rescue.model.disk import Partition, PartitionTable
 from rescue.model.machine import Machine
 from rescue.model.medium import MediumPlan
+from rescue.model.place import place_of
 from rescue.model.plan import Plan
 from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
 from rescue.model.title import title
@@ -74,9 +75,7 @@ class _Partitions:
         self._plan = plan
         self._table = table
         self._made = {
-            step.partition: step
-            for step in plan.steps
-            if isinstance(step, MakeFilesystem | MakeSwap)
+            step.place: step for step in plan.steps if isinstance(step, MakeFilesystem | MakeSwap)
         }
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -109,7 +108,7 @@ class _Partitions:
         return part.type, name, " ".join((*part.flags, *boot, *part.attrs.split()))
 
     def _holds(self, part: Partition) -> tuple[str, ...]:
-        match self._made.get(part.number):
+        match self._made.get(place_of(part)):
             case MakeFilesystem(filesystem=holds, mount_point=where):
                 return str(holds.kind), holds.label, where
             case MakeSwap(swap=swap):

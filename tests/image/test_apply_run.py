@@ -468,13 +468,13 @@ from rescue.errors import TerminatedError
 from rescue.model.event import Progress
 from rescue.model.identity import DiskId
 from rescue.model.partial import EARLIER, partial_folder
-from rescue.model.plan import Plan
+from rescue.model.plan import PLAN_VERSION, Plan
 
 def stop(number, frame):
     raise TerminatedError("SIGTERM")
 
 signal.signal(signal.SIGTERM, stop)
-plan = from_json(Path(sys.argv[1]).read_text(), Plan, known_version=1, where="plan")
+plan = from_json(Path(sys.argv[1]).read_text(), Plan, known_version=PLAN_VERSION, where="plan")
 devices = dict(zip(("/", "/boot"), sys.argv[3:5], strict=True))
 site = Site(
     source_root=Path(sys.argv[2]),

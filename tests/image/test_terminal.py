@@ -18,10 +18,10 @@ import sys
 from pathlib import Path
 from rescue.codec import from_json
 from rescue.errors import RescueError
-from rescue.model.plan import Plan
+from rescue.model.plan import PLAN_VERSION, Plan
 from rescue.ui.prompt import ask_identity
 
-plan = from_json(Path(sys.argv[1]).read_text(), Plan, known_version=1, where="plan")
+plan = from_json(Path(sys.argv[1]).read_text(), Plan, known_version=PLAN_VERSION, where="plan")
 try:
     print("typed", repr(ask_identity(plan)))
 except RescueError as error:

@@ -74,13 +74,13 @@ def test_a_plan_goes_to_json_and_comes_back_the_same() -> None:
 )
 def test_what_is_no_state_file_is_refused_by_name(text: str | bytes) -> None:
     with pytest.raises(UsageError, match="some-file"):
-        from_json(text, Plan, known_version=1, where="some-file")
+        from_json(text, Plan, known_version=PLAN_VERSION, where="some-file")
 
 
 def test_a_newer_version_is_refused_with_a_clear_sentence() -> None:
-    newer = to_json(a_plan()).replace('"version": 1', '"version": 99')
+    newer = to_json(a_plan()).replace(f'"version": {PLAN_VERSION}', '"version": 99')
     with pytest.raises(UsageError, match="newer rescue"):
-        from_json(newer, Plan, known_version=1, where="a test")
+        from_json(newer, Plan, known_version=PLAN_VERSION, where="a test")
 
 
 @pytest.mark.parametrize(

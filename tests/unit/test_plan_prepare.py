@@ -55,9 +55,9 @@ def made(plan: Plan) -> dict[int, FileSystem | SwapArea]:
     found: dict[int, FileSystem | SwapArea] = {}
     for step in plan.steps:
         if isinstance(step, MakeFilesystem):
-            found[step.partition] = step.filesystem
+            found[number_of(step.place)] = step.filesystem
         elif isinstance(step, MakeSwap):
-            found[step.partition] = step.swap
+            found[number_of(step.place)] = step.swap
     return found
 
 

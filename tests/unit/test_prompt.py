@@ -18,18 +18,18 @@ import sys
 from pathlib import Path
 from rescue.codec import from_json
 from rescue.errors import TerminatedError
-from rescue.model.plan import Plan
-from rescue.model.restore import RestorePlan
+from rescue.model.plan import PLAN_VERSION, Plan
+from rescue.model.restore import RESTORE_VERSION, RestorePlan
 from rescue.ui.prompt import Option, ask_identity, ask_restore, ask_text, choose, confirm
 
 options = [Option(value=each, title=each) for each in ("a", "b", "READY")]
 
-def stored(kind):
-    return from_json(Path(sys.argv[2]).read_text(), kind, known_version=1, where="the plan")
+def stored(kind, version):
+    return from_json(Path(sys.argv[2]).read_text(), kind, known_version=version, where="the plan")
 
 questions = {
-    "identity": lambda: ask_identity(stored(Plan)),
-    "restore": lambda: ask_restore(stored(RestorePlan)),
+    "identity": lambda: ask_identity(stored(Plan, PLAN_VERSION)),
+    "restore": lambda: ask_restore(stored(RestorePlan, RESTORE_VERSION)),
     "choose": lambda: choose("Which one?", options),
     "forged": lambda: choose("Which?", [Option(value="a", title="READY \u202e\x1b[2J\\nmore")]),
     "confirm": lambda: confirm("READY?"),
