@@ -72,21 +72,21 @@ def not_in_the_table(
 
 
 def subvolumes(mounts: Sequence[Mount], asked: Iterable[Mount]) -> tuple[Device, ...]:
-    """Return the subvolumes of every mounted btrfs, sorted by key.
+    """Return the subvolumes of every mounted btrfs, sorted by its device and their paths.
 
     All of those of `asked` are there, where btrfs-progs lists them; of any other btrfs those that
     are mounted: its disk need not be woken up, and may not answer.
     """
-    found = {subvolume_key(*each): each for each in (*_mounted(mounts), *_listed(asked))}
+    found = {*_mounted(mounts), *_listed(asked)}
     return tuple(
         Device(
-            key=key,
+            key=subvolume_key(device, path),
             kind=DeviceKind.SUBVOLUME,
             name=path,
             uses=_uses(device, path, mounts),
             made_of=(device,),
         )
-        for key, (device, path) in sorted(found.items())
+        for device, path in sorted(found)
     )
 
 

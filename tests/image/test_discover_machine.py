@@ -12,6 +12,7 @@ import pytest
 from rescue.codec import from_json, to_json
 from rescue.discover.contents import read_content
 from rescue.discover.disks import Usage
+from rescue.discover.layers import subvolumes
 from rescue.discover.machine import discover, subvolumes_of
 from rescue.discover.names import Names
 from rescue.errors import ExitCode, RefusedError
@@ -22,6 +23,7 @@ from rescue.model.machine import MACHINE_VERSION, Machine
 from rescue.model.mount import Mount
 from rescue.plan.prepare import plan_prepare
 from rescue.system import blockinfo, udev
+from rescue.ui.layers import loose_lines
 from rescue.units import MIB
 from tests.builders import refused, request, server
 
@@ -66,9 +68,9 @@ def loop(image: Path, *, mib: int) -> Iterator[str]:
 
 
 @contextmanager
-def mounted(device: str, target: Path) -> Iterator[None]:
+def mounted(device: str, target: Path, *options: str) -> Iterator[None]:
     target.mkdir()
-    subprocess.run(["mount", device, str(target)], check=True)
+    subprocess.run(["mount", *options, device, str(target)], check=True)
     try:
         yield
     finally:
@@ -135,6 +137,32 @@ def test_the_subvolumes_of_a_mounted_btrfs_are_seen_and_stand_against_a_mirror(
     (refusal,) = refused(plan_prepare(replace(machine, mounts=mounts), request()))
     assert refusal.code is ExitCode.UNSUPPORTED
     assert "/home/anna, /home/anna/deep, '/home/bela/vm\\nimages'" in refusal.reason
+
+
+@pytest.mark.root
+def test_a_subvolume_is_a_device_on_the_image_file_that_it_lies_in(tmp_path: Path) -> None:
+    top, home = tmp_path / "top", tmp_path / "home"
+    with loop(tmp_path / "image", mib=160) as device:
+        mkfs = ["mkfs.btrfs", "-q", "-L", "pool", device]
+        subprocess.run(mkfs, check=True, capture_output=True)
+        with mounted(device, top):
+            for inside in ("@home", "@home/deep"):
+                create = ["btrfs", "subvolume", "create", str(top / inside)]
+                subprocess.run(create, check=True, capture_output=True)
+            (listed, *deep) = subvolumes([seen_at(top)], [seen_at(top)])
+            with mounted(device, home, "-o", "subvol=@home"):
+                machine = discover()
+    assert [each.name for each in (listed, *deep)] == ["@home", "@home/deep"]
+    mount = machine.mount_at(str(home))
+    assert mount is not None
+    subvolume, image = machine.chain(mount)
+    assert subvolume.key == f"{device}[/@home]"
+    assert [use.where for use in subvolume.uses] == [str(home)]
+    assert (image.path, image.name, image.size) == (device, str(tmp_path / "image"), 160 * MIB)
+    assert {use.where for use in image.uses} == {str(top), str(home)}
+    lines = loose_lines(machine.graph)
+    at = next(number for number, line in enumerate(lines) if str(tmp_path / "image") in line)
+    assert lines[at + 1] == f"  @home: btrfs subvolume on {home}"
 
 
 def test_where_the_tool_fails_the_subvolumes_are_not_known(tmp_path: Path) -> None:

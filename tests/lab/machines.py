@@ -230,6 +230,8 @@ def zram(guest: Guest) -> None:
 
 
 KINDS: dict[str, Callable[[Guest], None]] = {
+    "two-disks": two_disks,
+    "nvme": nvme,
     "lvm": lvm,
     "lvm-snapshot": lvm_snapshot,
     "thin-pool": thin,
@@ -240,9 +242,7 @@ KINDS: dict[str, Callable[[Guest], None]] = {
     "btrfs-subvolumes": btrfs,
     "btrfs-over-two": btrfs_two,
     "multipath": multipath,
-    "nvme": nvme,
     "4096-byte-sectors": sectors_4096,
-    "two-disks": two_disks,
     "whole-disks": whole_disks,
     "zram": zram,
 }
