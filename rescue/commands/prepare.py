@@ -54,7 +54,7 @@ class PrepareOptions:
 def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
     """Print the plan, and stop there."""
     machine = discover()
-    with _explained(machine, screen, silent=as_json):
+    with explained(machine, screen, silent=as_json):
         plan = _plan(machine, _request(machine, options))
     if as_json:
         screen.show_plain(to_json(plan))
@@ -73,7 +73,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         request = _request(machine, options)
         if options.ask and at_a_terminal():
             request = _agreed(machine, request)
-        with _explained(machine, screen):
+        with explained(machine, screen):
             plan = _plan(machine, request)
         screen.show(render_plan(plan, machine))
         named = ask_identity(plan) if options.ask else options.expected
@@ -93,7 +93,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
 
 
 @contextmanager
-def _explained(machine: Machine, screen: Screen, *, silent: bool = False) -> Iterator[None]:
+def explained(machine: Machine, screen: Screen, *, silent: bool = False) -> Iterator[None]:
     """Show the layers of the machine's disks, if any, where a plan for it is refused."""
     try:
         yield
