@@ -11,7 +11,9 @@ from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.record import Handover, MirrorRecord
 from rescue.state import find_marker, load_boots, load_handover
 from rescue.system import mountns
+from rescue.system.lockedloop import locked
 from rescue.system.mountns import Access
+from rescue.system.run import CommandError
 
 _PLACE = Path("/run/rescue/look")
 _PATIENCE = 180.0
@@ -34,11 +36,12 @@ class Marker:
 def read_marker(disk: Disk) -> Marker | None:
     """Return the marker of a disk, or None where no file system on it carries one.
 
-    Every file system is looked at in a private mount namespace, mounted so that not even a
-    journal is replayed; one that is in use is left alone. The process stays in that namespace.
+    Every file system is looked at in a private mount namespace, through a device that the kernel
+    cannot write to: no journal is replayed, and no error noted on a disk that nobody named. One
+    that is in use is left alone. The process stays in that namespace.
     What lies on the disk may be anybody's: see system/foreign.py. Raises UsageError for a marker
     that was written by a newer rescue, DamagedError where both copies of it are damaged,
-    RescueError without root.
+    RescueError without root, or without a loop device.
     """
     mountns.enter_private()
     _PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,9 +94,10 @@ def read_running(root: Path) -> Running:
 
 def _read(part: Partition, kind: FsKind, *, patience: float) -> Marker | None:
     try:
-        argv = mountns.mount_argv(part.path, _PLACE, kind, Access.LOOK)
-        mountns.mount(argv, timeout=patience)
-    except RescueError:
+        with locked(part.path) as node:
+            argv = mountns.mount_argv(node, _PLACE, kind, Access.LOOK)
+            mountns.mount(argv, timeout=patience)
+    except (OSError, CommandError):
         return None  # a damaged file system carries no marker that could be trusted
     try:
         found = find_marker(_PLACE)

@@ -76,11 +76,11 @@ def it_gets_nothing(server: Guest, forged: Disk, *, code: int) -> None:
 
 TRAPS = r"""
 set -e
-printf 'label: gpt\nsize=40M\nsize=40M\nsize=40M\nsize=40M\nsize=40M\nsize=40M\n' |
+printf 'label: gpt\nsize=40M\nsize=40M\nsize=40M\nsize=40M\nsize=40M\nsize=40M\nsize=40M\n' |
     sfdisk --quiet /dev/vdb && udevadm settle
 make() { mkfs.ext4 -q -F "$@"; }
 make -L "$(printf '\033[2J\nrescue')" -e panic /dev/vdb1
-for part in 2 3 4 5 6; do make -e panic /dev/vdb$part; done
+for part in 2 3 4 5 6 7; do make -e panic /dev/vdb$part; done
 at() { mount /dev/vdb$1 /mnt; mkdir --mode 700 /mnt/.rescue; }
 at 1; mkfifo /mnt/.rescue/mirror.json /mnt/.rescue/booted; umount /mnt
 at 2; ln --symbolic /dev/zero /mnt/.rescue/mirror.json; umount /mnt
@@ -89,6 +89,7 @@ at 4; python3 -c 'print("[" * 200000)' > /mnt/.rescue/mirror.json; umount /mnt
 at 5; sed 's/"last_complete": *[0-9.]*/"last_complete": 1e300/' RECORD > /mnt/.rescue/mirror.json
 umount /mnt
 at 6; rmdir /mnt/.rescue; ln --symbolic /etc /mnt/.rescue; umount /mnt
+at 7; umount /mnt; debugfs -w -R 'clri /.rescue' /dev/vdb7 2> /dev/null
 """.replace("RECORD", RECORD)
 
 
