@@ -1,11 +1,13 @@
 """`rescue audit`: follow the mirror's boot chain in files, without booting it."""
 
 from rescue import config
-from rescue.commands.enrolled import choose
+from rescue.commands.enrolled import choose, known_records
+from rescue.commands.impostors import passing_over
 from rescue.commands.runs import look
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
 from rescue.model.finding import Severity
+from rescue.plan.recognise import attached_mirror
 from rescue.system.lock import only_one_run
 from rescue.ui.findings import finding_lines
 from rescue.ui.screen import Screen
@@ -14,8 +16,10 @@ from rescue.ui.screen import Screen
 def audit(name: str, screen: Screen) -> ExitCode:
     """Print every link of the chain. Returns DONE, or AUDIT_FAILED where one is broken."""
     with only_one_run():
-        machine = discover()
-        findings = look(machine, choose(machine, config.load(), name=name))
+        settings = config.load()
+        machine = passing_over(discover(), known_records(settings), screen)
+        record = choose(machine, settings, name=name)
+        findings = look(machine, record, attached_mirror(machine, record))
     for line in finding_lines(findings):
         screen.show(line)
     broken = any(finding.severity is Severity.ERROR for finding in findings)

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from rescue import config
 from rescue.codec import to_json
-from rescue.commands.enrolled import choose
+from rescue.commands.enrolled import choose, known_records
+from rescue.commands.impostors import tell_apart
 from rescue.confirm import GuardRefusedError, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
@@ -63,7 +64,7 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
     Raises RefusedError before a byte is written, ProofError where a phase was not passed.
     """
     with only_one_run():
-        machine, plan = _planned(options)
+        machine, plan = _planned(options, screen)
         _show_plan(plan, options, screen)
         disk = machine.disk_at(plan.mirror_path)
         assert disk is not None  # it was planned for
@@ -91,7 +92,7 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
 def show_plan(options: DrillOptions, screen: Screen) -> ExitCode:
     """Print what would be played, and stop there."""
     with only_one_run():
-        _, plan = _planned(options)
+        _, plan = _planned(options, screen)
     if options.as_json:
         screen.show_plain(to_json(plan))
     _show_plan(plan, options, screen)
@@ -109,14 +110,19 @@ def show_last(options: DrillOptions, screen: Screen) -> ExitCode:
     return ExitCode.DONE
 
 
-def _planned(options: DrillOptions) -> tuple[Machine, DrillPlan]:
+def _planned(options: DrillOptions, screen: Screen) -> tuple[Machine, DrillPlan]:
     machine = discover()
     if refusals := machine_refusals(machine):
         raise GuardRefusedError(tuple(refusals))
     expect_installed(machine.boot.firmware)
     if not options.work_dir.is_dir():
         raise UsageError(f"there is no folder {options.work_dir}", hint="make it first")
-    record = choose(machine, config.load(), name=options.name)
+    settings = config.load()
+    apart = tell_apart(machine, known_records(settings))
+    for note in () if options.as_json else apart.notes:
+        screen.show(f"note: {note}")
+    machine = apart.machine
+    record = choose(machine, settings, name=options.name)
     disk = attached_mirror(machine, record)
     marker = None if disk is None or disk.all_uses else read_marker(disk)
     plan = plan_drill(

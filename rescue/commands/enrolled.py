@@ -12,7 +12,7 @@ from rescue.discover.marker import read_marker
 from rescue.errors import DamagedError, RefusedError, RescueError, SkippedError, UsageError
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
-from rescue.plan.recognise import is_attached, pretenders
+from rescue.plan.recognise import is_attached, stands_in
 from rescue.plan.rotation import HOUR, Turn, Wait, age, next_turn, waited_since
 from rescue.state import load_record
 
@@ -75,10 +75,10 @@ def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
 def _there(machine: Machine, records: list[MirrorRecord]) -> list[MirrorRecord]:
     """Return the records of the mirrors that are attached.
 
-    Where none is, those whose hardware shows itself with something else on it: the guard says so.
+    Where none is, those in whose place something else is attached: the guard says so.
     """
     attached = [record for record in records if is_attached(machine, record)]
-    return attached or [record for record in records if pretenders(machine, record)]
+    return attached or [record for record in records if stands_in(machine, record)]
 
 
 def readable(names: Iterable[str]) -> tuple[list[MirrorRecord], tuple[str, ...]]:

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from rescue import config
 from rescue.commands.ahead import Trust, looked_ahead
-from rescue.commands.enrolled import choose_for_run
+from rescue.commands.enrolled import choose_for_run, known_records
 from rescue.commands.hooks import between_hooks
+from rescue.commands.impostors import tell_apart
 from rescue.commands.logbook import noted
 from rescue.commands.packages import wait_for_packages
 from rescue.commands.runs import (
@@ -66,13 +67,17 @@ class MirrorOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class _Here:
-    """What a run begins with: the machine as it is, whose turn it is, and what was waited for."""
+    """What a run begins with: the machine as it is, whose turn it is, and what was waited for.
+
+    `impostors` are sentences on disks that only look like a mirror.
+    """
 
     machine: Machine
     settings: Config
     outside: Outside
     turn: Turn
     waited: tuple[str, ...]
+    impostors: tuple[str, ...]
 
 
 def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
@@ -85,14 +90,14 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
         with noted(here.machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
             options = _as_scheduled(options, record, here.settings)
             plan = _plan(here, replace(record, comparison_cut=False), options, book.distrust)
-            for note in _notes(here.turn, options, plan):
+            for note in (*here.impostors, *_notes(here.turn, options, plan)):
                 screen.show(f"note: {note}")
             plan = _measured(plan, record, options, here.settings, screen)
             leave = grant(plan, named=record.mirror.table_uuid)
             recorder = recorder_of(leave)
             with between_hooks(recorder, here.settings.hook, here.outside, screen) as between:
                 done = perform(leave, recorder, screen)
-                outcome = with_warnings(done, between.warned, notes=here.waited)
+                outcome = with_warnings(done, between.warned, notes=here.waited + here.impostors)
                 book.outcome = outcome
                 machine = expect_to_boot(leave, recorder, screen)
                 between.code = finish(
@@ -114,12 +119,14 @@ def _discovered(options: MirrorOptions, screen: Screen) -> Iterator[_Here]:
             waited = wait_for_packages(settings.run.package_wait_minutes, screen.emit)
             if waited:
                 machine = discover()
+            apart = tell_apart(machine, known_records(settings))
             yield _Here(
-                machine=machine,
+                machine=apart.machine,
                 settings=settings,
                 outside=outside,
-                turn=choose_for_run(machine, settings, name=options.name),
+                turn=choose_for_run(apart.machine, settings, name=options.name),
                 waited=(waited,) if waited else (),
+                impostors=apart.notes,
             )
 
 

@@ -6,6 +6,7 @@ from time import time
 from rescue import config
 from rescue.apply.marker import store_proof
 from rescue.commands.enrolled import choose, known_records
+from rescue.commands.impostors import passing_over
 from rescue.commands.logbook import note_proof
 from rescue.commands.metrics import publish
 from rescue.config import Config
@@ -63,6 +64,7 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         if refusals := machine_refusals(machine):
             raise GuardRefusedError(tuple(refusals))
         settings = config.load()
+        machine = passing_over(machine, known_records(settings), screen)
         record = _chosen(machine, settings, options.name)
         if options.scheduled and not is_due(record):
             screen.show(f"mirror '{record.name}': its last run is proven already")

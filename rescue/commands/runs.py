@@ -12,13 +12,14 @@ from rescue.confirm import WriteGrant
 from rescue.discover.machine import discover
 from rescue.errors import AuditError, ExitCode, RescueError, in_words
 from rescue.model.boot import Firmware
+from rescue.model.disk import Disk
 from rescue.model.finding import Finding, Severity
 from rescue.model.machine import Machine
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import MirrorRecord
 from rescue.model.secret import Secret
 from rescue.model.transition import completed
-from rescue.plan.recognise import attached_mirror
+from rescue.plan.recognise import is_disk
 from rescue.recovery import recovery_page
 from rescue.run.recorder import Recorder
 from rescue.system import journal
@@ -69,10 +70,12 @@ def with_warnings(
     return replace(outcome, summary=replace(done, hooks_failed=warned, notes=notes + done.notes))
 
 
-def look(machine: Machine, record: MirrorRecord) -> tuple[Finding, ...]:
-    """Mount the mirror read-only and follow its boot chain. Raises RescueError if it is gone."""
-    disk = attached_mirror(machine, record)
-    if disk is None:
+def look(machine: Machine, record: MirrorRecord, disk: Disk | None) -> tuple[Finding, ...]:
+    """Mount the mirror read-only and follow its boot chain.
+
+    `disk` is where it is; raises RescueError where that is None, or does not hold it any more.
+    """
+    if disk is None or not is_disk(disk, record.mirror):
         raise RescueError(
             f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",
             hint="attach it, and look with 'rescue disks'",
@@ -90,7 +93,8 @@ def expect_to_boot(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Mac
     """
     try:
         machine = discover()
-        findings = look(machine, recorder.record)
+        # What was written is looked at, and no other disk that looks like it.
+        findings = look(machine, recorder.record, machine.disk_at(leave.plan.target_path))
         broken = [finding for finding in findings if finding.severity is Severity.ERROR]
     except BaseException as error:
         recorder.fail(in_words(error))

@@ -27,7 +27,8 @@ class Machine:
     of the system's disk that are mounted on demand, and where nothing was mounted when they were
     opened. `damage` are sentences on what cannot be read of what a mirror carries below /.rescue on
     the running root: where no record could be read, `running_mirror` is None all the same. `rsync`
-    is the version of the installed one, (0, 0) where it does not say.
+    is the version of the installed one, (0, 0) where it does not say. `impostors` are the paths of
+    disks that were looked at, and are not the enrolled mirror that they look like.
     """
 
     version: int = MACHINE_VERSION
@@ -48,6 +49,7 @@ class Machine:
     unanswered: tuple[str, ...] = ()
     rsync: tuple[int, int] = (0, 0)
     damage: tuple[str, ...] = ()
+    impostors: tuple[str, ...] = ()
 
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""

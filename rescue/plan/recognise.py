@@ -4,10 +4,13 @@ A disk's serial is what its adapter says: a USB dock may show one of its own for
 and the disk shows its true one again when it moves to another port. The ids of the table and of the
 file systems were drawn for this mirror alone, and lie on it. So the table tells which disk it may
 be, the marker on its root (`guard.marker_refusals`) whether it is, and the serial is learned.
-Disks that are copies of each other are never told apart: that is refused.
+Disks that are copies of each other are never told apart: that is refused. One that only looks like
+the mirror does not know its secret, and is passed over beside the one that does.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem
@@ -21,6 +24,17 @@ class Seen:
 
     record: MirrorRecord
     notes: tuple[str, ...] = ()
+
+
+class Answer(Enum):
+    """What a disk that can be a mirror answers when it is asked for the mirror's secret."""
+
+    KNOWS = auto()
+    KNOWS_ANOTHER = auto()
+    SILENT = auto()
+    """It has no marker, or none that can be read: a damaged mirror, or one that was made so."""
+    IN_USE = auto()
+    """It was not asked: what somebody else has open is left alone."""
 
 
 def is_disk(disk: Disk, wanted: DiskRef) -> bool:
@@ -41,13 +55,30 @@ def shows_as_recorded(disk: Disk, wanted: DiskRef) -> bool:
 def mirror_candidates(machine: Machine, record: MirrorRecord) -> tuple[Disk, ...]:
     """Return the attached disks that can be the mirror of a record; more than one are copies.
 
-    Of several with its table those count that hold one of its file systems: a table that was
-    copied alone makes no mirror.
+    Impostors do not count beside the mirror; alone, they are there for the guard to refuse. Of
+    several with its table those count that hold one of its file systems: a table that was copied
+    alone makes no mirror.
     """
     found = machine.with_table(record.mirror.table_uuid)
+    found = tuple(disk for disk in found if disk.path not in machine.impostors) or found
     if len(found) < 2:
         return found
     return tuple(disk for disk in found if _holds_any(disk, record)) or found
+
+
+def impostors(
+    record: MirrorRecord, disks: tuple[Disk, ...], answers: Mapping[str, Answer]
+) -> tuple[Disk, ...]:
+    """Return which of the disks that can be the mirror are not, by what each answered (by path).
+
+    One that says a wrong secret is none. One that says nothing is none beside a single one that
+    knows the secret and shows the recorded identity: else it may be the mirror, damaged, and the
+    other one its copy.
+    """
+    knowing = [disk for disk in disks if answers[disk.path] is Answer.KNOWS]
+    is_there = len(knowing) == 1 and shows_as_recorded(knowing[0], record.mirror)
+    ruled_out = {Answer.KNOWS_ANOTHER, *((Answer.SILENT,) if is_there else ())}
+    return tuple(disk for disk in disks if answers[disk.path] in ruled_out)
 
 
 def attached_mirror(machine: Machine, record: MirrorRecord) -> Disk | None:
@@ -57,8 +88,9 @@ def attached_mirror(machine: Machine, record: MirrorRecord) -> Disk | None:
 
 
 def is_attached(machine: Machine, record: MirrorRecord) -> bool:
-    """Whether a disk is there that can be the mirror of a record."""
-    return bool(mirror_candidates(machine, record))
+    """Whether a disk is there that can be the mirror of a record, and is no impostor."""
+    found = mirror_candidates(machine, record)
+    return any(disk.path not in machine.impostors for disk in found)
 
 
 def pretenders(machine: Machine, record: MirrorRecord) -> tuple[Disk, ...]:
@@ -68,6 +100,11 @@ def pretenders(machine: Machine, record: MirrorRecord) -> tuple[Disk, ...]:
         for disk in machine.disks
         if disk.id.same_disk(record.mirror.id) and not is_disk(disk, record.mirror)
     )
+
+
+def stands_in(machine: Machine, record: MirrorRecord) -> bool:
+    """Whether something is attached in the mirror's place that the guard has to refuse."""
+    return bool(mirror_candidates(machine, record) or pretenders(machine, record))
 
 
 def as_seen(record: MirrorRecord, *, source: Disk, mirror: Disk) -> Seen:

@@ -1,6 +1,7 @@
 """Sticks that mean harm: one that passes for the mirror, and one whose every file is a trap."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_sticks_that_mean_harm_are_plugged_in(lab: Lab) -> None:
         server.run("systemctl stop rescue-mirror.timer rescue-overdue.timer")
         server.run("sfdisk --dump /dev/vdb > /root/table")
         server.run("blkid --output export /dev/vdb[0-9] > /root/names")
-        server.detach(MIRROR)
+        mirror = server.detach(MIRROR)
         forged = server.attach_blank_disk(MIRROR)
         it_is_made_to_look_like_the_mirror(server)
         it_gets_nothing(server, forged, code=2)
@@ -28,6 +29,7 @@ def test_sticks_that_mean_harm_are_plugged_in(lab: Lab) -> None:
         the_record_is_laid_there_without_the_secret(server)
         it_gets_nothing(server, forged, code=10)
         a_stick_of_traps_ends_nothing(server)
+        beside_the_mirror_it_stops_no_run(server, mirror, forged)
 
 
 FORGE = """
@@ -59,6 +61,24 @@ def the_record_is_laid_there_without_the_secret(server: Guest) -> None:
     forget = "s/[0-9a-f]\\{64\\}/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef/g"
     server.run("mount /dev/vdb4 /mnt && rm /mnt/.rescue/mirror.json")
     server.run(f"sed '{forget}' {RECORD} > /mnt/.rescue/mirror.json && umount /mnt && sync")
+
+
+def beside_the_mirror_it_stops_no_run(server: Guest, mirror: Disk, forged: Disk) -> None:
+    """Whichever is plugged in first, and though both show the same serial."""
+    server.run(f"systemctl mask --runtime --now {PLUGGED}")
+    disks = (mirror, replace(forged, serial="FORGED", shows=MIRROR))
+    for generation, order in enumerate((disks, disks[::-1]), 2):
+        before = forged.digest()
+        for disk in order:
+            server.attach(disk)
+        said = server.run("rescue mirror").stdout
+        assert "looks like mirror 'MIRROR01' and does not know its secret" in said
+        assert f"generation {generation}" in said
+        assert "looks like mirror 'MIRROR01'" in server.run("rescue status").stdout
+        server.run("rescue audit")
+        for disk in order:
+            server.detach(disk.serial)
+        assert forged.digest() == before, "a stranger's stick was written to"
 
 
 def it_gets_nothing(server: Guest, forged: Disk, *, code: int) -> None:
