@@ -43,28 +43,41 @@ _BOOT_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
-    """Write the record, atomically, readable by root alone."""
+    """Write the record, atomically, readable by root alone.
+
+    A damaged one that it takes the place of is kept, as NAME.json.damaged.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomic(directory / f"{record.name}.json", to_stored_json(record).encode(), mode=0o600)
+    path = directory / f"{record.name}.json"
+    try:
+        load_record(record.name, directory)
+    except DamagedError:
+        path.replace(path.with_name(f"{path.name}.damaged"))
+    except (UsageError, OSError):
+        pass  # there is none, or it cannot be told what it is
+    write_atomic(path, to_stored_json(record).encode(), mode=0o600)
 
 
 def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
     """Return the record of the mirror of that name.
 
     Raises UsageError where there is none or it was written by a newer rescue, DamagedError where
-    it is damaged.
+    it is damaged: it is left where it is, for it is no missing one.
     """
     path = directory / f"{name}.json"
+    mend = f"copy /.rescue/mirror.json of the mirror to {path}, or prepare the mirror again"
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(
-            f"mirror '{name}' is in the configuration, and {path} does not exist",
-            hint=f"copy /.rescue/mirror.json of the mirror to {path}, or prepare it again",
+            f"mirror '{name}' is in the configuration, and {path} does not exist", hint=mend
         ) from error
-    return _sound(
-        from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path)), str(path)
-    )
+    try:
+        read = from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+        return _sound(read, str(path))
+    except DamagedError as error:
+        aside = f"it is left as it is; to mend it, put it aside as {path}.damaged, and {mend}"
+        raise DamagedError(error.message, hint=aside) from error
 
 
 def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:

@@ -12,11 +12,10 @@ from rich.text import Text
 
 from rescue import config
 from rescue.codec import to_json
-from rescue.commands.enrolled import choose, known_records
+from rescue.commands.enrolled import choose, known_records, marker_on
 from rescue.commands.impostors import tell_apart
 from rescue.confirm import GuardRefusedError, unless_refused
 from rescue.discover.machine import discover
-from rescue.discover.marker import read_marker
 from rescue.drill.filed import file_result, filed
 from rescue.drill.play import Audience, Theatre, play
 from rescue.errors import ExitCode, ProofError, UsageError
@@ -124,7 +123,7 @@ def _planned(options: DrillOptions, screen: Screen) -> tuple[Machine, DrillPlan]
     machine = apart.machine
     record = choose(machine, settings, name=options.name)
     disk = attached_mirror(machine, record)
-    marker = None if disk is None or disk.all_uses else read_marker(disk)
+    marker = None if disk is None or disk.all_uses else marker_on(disk, record)
     plan = plan_drill(
         machine,
         record,

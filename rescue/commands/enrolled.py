@@ -8,8 +8,9 @@ from time import time
 
 from rescue import config
 from rescue.config import Config
-from rescue.discover.marker import read_marker
+from rescue.discover.marker import Marker, read_marker
 from rescue.errors import DamagedError, RefusedError, RescueError, SkippedError, UsageError
+from rescue.model.disk import Disk
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
 from rescue.plan.recognise import is_attached, stands_in
@@ -70,6 +71,22 @@ def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
         with contextlib.suppress(UsageError, OSError):
             found.append(load_record(entry.name))
     return tuple(found)
+
+
+def marker_on(disk: Disk, record: MirrorRecord) -> Marker | None:
+    """Return the marker of the disk that can be this mirror, None where it carries none.
+
+    Raises RefusedError where no copy of it can be read, UsageError where a newer rescue wrote it.
+    """
+    try:
+        return read_marker(disk)
+    except DamagedError as error:
+        raise RefusedError(
+            f"no copy of the marker on {disk.path} ({disk.id.name or 'no serial'}) can be read, "
+            f"and without it nothing says that this is mirror '{record.name}': {error.message}",
+            hint="nothing was written; see with 'rescue status' whether the disk is failing. If it "
+            f"is your mirror, prepare it again: 'rescue prepare {disk.path} --name {record.name}'",
+        ) from error
 
 
 def _there(machine: Machine, records: list[MirrorRecord]) -> list[MirrorRecord]:

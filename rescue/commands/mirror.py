@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from rescue import config
 from rescue.commands.ahead import Trust, looked_ahead
-from rescue.commands.enrolled import choose_for_run, known_records
+from rescue.commands.enrolled import choose_for_run, known_records, marker_on
 from rescue.commands.hooks import between_hooks
 from rescue.commands.impostors import tell_apart
 from rescue.commands.logbook import noted
@@ -24,7 +24,6 @@ from rescue.commands.runs import (
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.machine import discover
-from rescue.discover.marker import read_marker
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
 from rescue.model.partial import partial_folder
@@ -177,7 +176,7 @@ def _plan(
     here: _Here, record: MirrorRecord, options: MirrorOptions, distrust: tuple[str, ...]
 ) -> Plan:
     disk = attached_mirror(here.machine, record)
-    marker = read_marker(disk) if disk is not None else None
+    marker = marker_on(disk, record) if disk is not None else None
     plan = unless_refused(
         plan_mirror(
             here.machine,

@@ -5,7 +5,7 @@ from time import time
 
 from rescue import config
 from rescue.apply.marker import store_proof
-from rescue.commands.enrolled import choose, known_records
+from rescue.commands.enrolled import choose, known_records, marker_on
 from rescue.commands.impostors import passing_over
 from rescue.commands.logbook import note_proof
 from rescue.commands.metrics import publish
@@ -13,7 +13,7 @@ from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.homes import homes
 from rescue.discover.machine import discover
-from rescue.discover.marker import Marker, read_marker
+from rescue.discover.marker import Marker
 from rescue.errors import ExitCode, ProofError
 from rescue.model.boot import Firmware
 from rescue.model.machine import Machine
@@ -106,7 +106,7 @@ def _chosen(machine: Machine, settings: Config, name: str) -> MirrorRecord:
 
 def _marker(machine: Machine, record: MirrorRecord) -> Marker | None:
     disk = attached_mirror(machine, record)
-    return read_marker(disk) if disk is not None else None
+    return marker_on(disk, record) if disk is not None else None
 
 
 def _plan(

@@ -88,14 +88,15 @@ def test_a_disk_that_looks_like_the_mirror_gets_no_run(server: Guest, command: s
     said = refused(server, 10, command=command).stderr
     assert "does not know the secret of mirror 'MIRROR01'" in said
     forge(server, f"ln -sf {STATE} mirror.json", f"ln -sf {STATE} mirror.copy.json")
-    said = refused(server, 2, command=command).stderr
+    said = refused(server, 10, command=command).stderr
     assert "mirror.json is not a state file of rescue" in said
+    assert "prepare it again: 'rescue prepare /dev/vdb --name MIRROR01'" in said
     assert "Traceback" not in said
 
 
 def test_a_marker_that_waits_stops_no_other_command(server: Guest) -> None:
     forge(server, "rm mirror.json mirror.copy.json", "mkfifo mirror.json mirror.copy.json")
-    said = refused(server, 2, command="timeout 300 rescue mirror").stderr
+    said = refused(server, 10, command="timeout 300 rescue mirror").stderr
     assert "mirror.json is not a state file of rescue: not a regular file" in said
 
 

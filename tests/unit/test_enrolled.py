@@ -9,7 +9,7 @@ import pytest
 
 from rescue import config
 from rescue.commands import enrolled as module
-from rescue.commands.enrolled import choose, choose_for_run
+from rescue.commands.enrolled import choose, choose_for_run, marker_on
 from rescue.discover.marker import Marker
 from rescue.errors import DamagedError, ExitCode, RescueError, SkippedError, UsageError
 from rescue.model.disk import Disk
@@ -207,3 +207,15 @@ def test_a_damaged_record_of_a_mirror_in_the_drawer_stops_no_other(records: Path
     (records / "attic.json").write_bytes(b"")
     with pytest.raises(DamagedError, match="'attic' is left out"):
         choose_for_run(THERE.machine, settings, name="")
+
+
+def test_a_mirror_whose_marker_cannot_be_read_is_refused_by_the_guard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "read_marker", damaged)
+    disk = THERE.machine.disks[1]
+    with pytest.raises(RescueError) as caught:
+        marker_on(disk, THERE.record)
+    assert caught.value.code is ExitCode.REFUSED
+    assert "no copy of the marker on /dev/vdb (MIR0001) can be read" in caught.value.message
+    assert "'rescue prepare /dev/vdb --name MIR0001'" in caught.value.hint

@@ -148,3 +148,16 @@ def test_a_source_that_cannot_be_written_takes_no_errors_place(tmp_path: Path) -
     Store(records=in_the_way).note(RECORD)
     with pytest.raises(OSError, match="File exists"):
         save_record(RECORD, in_the_way)
+
+
+def test_a_damaged_record_is_never_lost(tmp_path: Path) -> None:
+    """It may hold what nobody has elsewhere; and one that were gone would stop other mirrors."""
+    path = tmp_path / f"{RECORD.name}.json"
+    path.write_bytes(b'{"version": 1, "na')
+    with pytest.raises(DamagedError) as caught:
+        load_record(RECORD.name, tmp_path)
+    assert f"copy /.rescue/mirror.json of the mirror to {path}" in caught.value.hint
+    assert path.read_bytes() == b'{"version": 1, "na'
+    save_record(RECORD, tmp_path)
+    assert load_record(RECORD.name, tmp_path) == RECORD
+    assert (tmp_path / f"{RECORD.name}.json.damaged").read_bytes() == b'{"version": 1, "na'
