@@ -129,10 +129,16 @@ def _planned(options: WriteOptions, screen: Screen) -> Iterator[MediumPlan]:
 
 def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen) -> MediumImage:
     """Build the image, with the rescue system where it was asked for."""
-    papers = _papers(machine, known_records())
+    records = known_records()
+    papers = _papers(machine, records)
     if options.ssh_key is not None:
         papers |= {"rescue/authorized_keys": _public_keys(options.ssh_key)}
-    contents = Contents(host=machine.host, machine=machine.machine_id, papers=papers)
+    contents = Contents(
+        host=machine.host,
+        machine=machine.machine_id,
+        tokens=tuple(each.secret.token for each in records if each.secret.is_drawn),
+        papers=papers,
+    )
     if not options.rescue_system:
         return build_image(target, contents)
     with tempfile.TemporaryDirectory(prefix=".rescue-live-", dir=target.parent) as folder:

@@ -43,13 +43,15 @@ _CHUNK = 4 * 1024 * 1024
 class Contents:
     """What this very medium carries beside the boot loaders.
 
-    `host` and `machine` (its machine-id) are of the server that it is made for.
+    `host` and `machine` (its machine-id) are of the server that it is made for, `tokens` those of
+    its mirrors.
     `papers` are small files at its top ('recovery.html'); `live` is the folder with vmlinuz,
     initrd.img and filesystem.squashfs, None without a rescue system.
     """
 
     host: str = ""
     machine: str = ""
+    tokens: tuple[str, ...] = ()
     papers: Mapping[str, bytes] = field(default_factory=dict)
     live: Path | None = None
 
@@ -108,7 +110,8 @@ def _parts(live: Mapping[str, Path], *, medium: str) -> tuple[MediumPart, ...]:
 
 def _digest(found: Loaders, contents: Contents, live: Mapping[str, Path]) -> str:
     """Return a SHA-256 of all that the medium carries."""
-    total = hashlib.sha256(f"{contents.host} {contents.machine}\n".encode())
+    whose = " ".join([contents.host, contents.machine, *contents.tokens])
+    total = hashlib.sha256(f"{whose}\n".encode())
     for place, data in sorted(contents.papers.items()):
         total.update(f"{hashlib.sha256(data).hexdigest()} {place}\n".encode())
     for place, path in sorted({**found.files, **live}.items()):
@@ -138,7 +141,7 @@ def _boot_files(
     )
     made = {
         "rescue/medium.json": to_json(note).encode(),
-        "rescue/medium.env": medium_note(contents.machine, parts),
+        "rescue/medium.env": medium_note(contents.machine, contents.tokens, parts),
         **contents.papers,
     }
     for place, data in made.items():

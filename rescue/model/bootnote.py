@@ -24,7 +24,8 @@ def boot_note(record: MirrorRecord) -> bytes:
     `mirror_who` is what its entry is called by. `mirror_complete` sorts as text ('' before the
     first complete run); `mirror_boot_uuid` is of the file system that holds `mirror_grub`, the
     folder of its grub.cfg. `mirror_proof` is 'failed' where the last complete run was seen not to
-    boot, 'passed' where it was seen to, else ''.
+    boot, 'passed' where it was seen to, else ''. By `mirror_token` a medium knows the mirrors of
+    its machine.
     """
     boot = menu_holder(record)
     done = datetime.fromtimestamp(record.last_complete, UTC) if record.last_complete else None
@@ -41,6 +42,7 @@ def boot_note(record: MirrorRecord) -> bytes:
             "mirror_proof": _proof(record),
             "mirror_shown": f"{done:%Y-%m-%d %H:%M} UTC" if done else "never",
             "mirror_boot_uuid": boot.mirror_uuid,
+            "mirror_token": record.secret.token,
             "mirror_grub": f"/{_GRUB.relative_to(boot.mount_point)}",
         }
     )

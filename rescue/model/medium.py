@@ -116,15 +116,17 @@ def table_script(parts: tuple[MediumPart, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def medium_note(machine: str, parts: tuple[MediumPart, ...]) -> bytes:
+def medium_note(machine: str, tokens: tuple[str, ...], parts: tuple[MediumPart, ...]) -> bytes:
     """Return what the medium's menu reads of itself: an environment block of GRUB.
 
-    `medium_machine` is the machine-id of the server that it was made on, '' for none; the ids are
-    of its own file systems, the second one '' without a rescue system.
+    `medium_machine` is the machine-id of the server that it was made on, '' for none;
+    `medium_tokens` are those of its mirrors, by which they are known; the ids are of its own file
+    systems, the second one '' without a rescue system.
     """
     return environment_block(
         {
             "medium_machine": machine,
+            "medium_tokens": " ".join(tokens),
             "medium_boot_uuid": parts[0].uuid,
             "medium_live_uuid": parts[1].uuid if len(parts) > 1 else "",
         }

@@ -39,6 +39,15 @@ class Secret:
         """Whether there is one."""
         return bool(self.text)
 
+    @property
+    def token(self) -> str:
+        """What a boot menu compares, which can compute nothing; '' where there is no secret.
+
+        It follows from the secret, and the secret not from it.
+        """
+        key = bytes.fromhex(self.text)
+        return hmac.digest(key, b"rescue: boot menu", "sha256").hex()[:32] if key else ""
+
     def matches(self, other: "Secret") -> bool:
         """Whether both are the same one; nothing that is missing matches anything."""
         same = hmac.compare_digest(self.text, other.text)

@@ -60,6 +60,7 @@ def entries(machine: Guest) -> list[str]:
     wanted = (
         "Boot the",
         "FAILED",
+        "NOT KNOWN",
         "INCOMPLETE",
         "(!)",
         "No mirror",
@@ -138,6 +139,56 @@ def test_the_medium_s_own_machine_comes_first_and_no_time_to_come(lab: Lab, tmp_
             "Boot the mirror of server, complete 2020-11-25 03:15 UTC (alien)",
         ]
         machine.wait_for_console(re.compile("STARTED new"), MENU_SECONDS)
+
+
+TOKEN, FORGED = "1" * 32, "2" * 32
+
+
+@pytest.fixture(scope="module")
+def knowing(tmp_path_factory: pytest.TempPathFactory) -> Disk:
+    """A stick that knows two mirrors of its machine."""
+    path = tmp_path_factory.mktemp("knowing") / "knowing.img"
+    own = Note(name="x", boot_uuid="", grub="").machine
+    build_image(path, Contents(machine=own, tokens=("3" * 32, TOKEN)))
+    return stick(path)
+
+
+def test_a_stick_that_passes_for_a_newer_mirror_is_not_started_unasked(
+    lab: Lab, knowing: Disk, tmp_path: Path
+) -> None:
+    """It says all that a user can read of the mirror, and brings a system of its own."""
+    notes = [
+        note("true", 22, token=TOKEN),
+        note("forged", 24, token=FORGED),
+        note("silent", 23),
+    ]
+    with menu(lab, knowing, notes, tmp_path) as machine:
+        assert entries(machine)[:3] == [
+            "Boot the mirror of server, complete 2026-11-22 03:15 UTC (true)",
+            "NOT KNOWN to this stick: mirror of server, complete 2026-11-24 03:15 UTC (forged)",
+            "NOT KNOWN to this stick: mirror of server, complete 2026-11-23 03:15 UTC (silent)",
+        ]
+        machine.wait_for_console(re.compile("STARTED true"), MENU_SECONDS)
+
+
+def test_nor_beside_a_mirror_that_is_incomplete(lab: Lab, knowing: Disk, tmp_path: Path) -> None:
+    notes = [note("half", 22, state="running", token=TOKEN), note("forged", 24, token=FORGED)]
+    with menu(lab, knowing, notes, tmp_path) as machine:
+        entries(machine)
+        machine.wait_for_console(re.compile("No other disk has a boot loader"), MENU_SECONDS)
+        assert "STARTED" not in machine.console_text
+
+
+def test_a_mirror_that_is_younger_than_the_stick_is_started_after_a_warning(
+    lab: Lab, knowing: Disk, tmp_path: Path
+) -> None:
+    with menu(lab, knowing, [note("anew", 24, token="4" * 32)], tmp_path) as machine:
+        assert entries(machine)[:2] == [
+            "NOT KNOWN to this stick: mirror of server, complete 2026-11-24 03:15 UTC (anew)",
+            "(!) This stick knows NONE of these mirrors: are they yours, made after it?",
+        ]
+        assert re.search(r"automatically in (2\d|30)s", machine.console_text)
+        machine.wait_for_console(re.compile("STARTED anew"), MENU_SECONDS)
 
 
 def test_without_a_mirror_the_menu_says_so_and_offers_the_rest(

@@ -24,6 +24,7 @@ class Note:
     complete: str = "20261124T031500Z"
     proof: str = ""
     who: str = ""
+    token: str = ""
 
     def block(self) -> bytes:
         """Return it as a mirror carries it."""
@@ -39,6 +40,7 @@ class Note:
                 "mirror_complete": self.complete,
                 "mirror_proof": self.proof,
                 "mirror_shown": shown,
+                "mirror_token": self.token,
                 "mirror_boot_uuid": self.boot_uuid,
                 "mirror_grub": self.grub,
             }

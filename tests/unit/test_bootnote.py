@@ -12,6 +12,7 @@ from rescue.model.boot import BootTimes
 from rescue.model.bootnote import boot_note, environment_block, menu_name
 from rescue.model.disk import TableKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.secret import Secret
 from rescue.model.stake import Proven
 from rescue.state import OWN_FOLDER, save_marker
 from tests.builders import enrolled
@@ -46,6 +47,7 @@ def test_the_note_says_whose_the_mirror_is_and_when_it_was_complete(tmp_path: Pa
         "mirror_complete": "20261124T031500Z",
         "mirror_proof": "",
         "mirror_shown": "2026-11-24 03:15 UTC",
+        "mirror_token": "",
         "mirror_boot_uuid": boot.mirror_uuid,
         "mirror_grub": "/grub",
     }
@@ -120,3 +122,15 @@ def test_the_note_lies_beside_the_marker_for_root_alone(tmp_path: Path) -> None:
 def test_a_mirror_with_a_name_of_its_own_is_told_by_its_disk_too() -> None:
     assert menu_name(complete()) == "MIR0001"
     assert menu_name(replace(complete(), name="cellar")) == "cellar, MIR0001"
+
+
+def test_a_medium_knows_the_mirror_by_a_token_that_does_not_tell_the_secret(
+    tmp_path: Path,
+) -> None:
+    secret = Secret.draw()
+    record = replace(complete(), secret=secret)
+    told = as_grub_reads(boot_note(record), tmp_path)["mirror_token"]
+    assert told == secret.token
+    assert len(told) == 32
+    assert told not in secret.text
+    assert Secret.draw().token != told
