@@ -80,6 +80,18 @@ def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
         raise DamagedError(error.message, hint=aside) from error
 
 
+def load_foreign_record(root: Path, inside: str) -> MirrorRecord | None:
+    """Return a record that lies below `root` on a disk that may be anybody's, None without one.
+
+    Also where it is damaged, or of a newer rescue: what cannot be read proves nothing.
+    """
+    try:
+        data = foreign.read_regular(root, inside)
+        return from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=inside)
+    except (OSError, UsageError):
+        return None
+
+
 def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
     """Remove the record of the mirror of that name, where there is one."""
     (directory / f"{name}.json").unlink(missing_ok=True)

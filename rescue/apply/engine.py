@@ -11,6 +11,7 @@ from rescue.apply.bootfiles import write_boot_files
 from rescue.apply.content import take_content
 from rescue.apply.flags import carry_flags, unlock
 from rescue.apply.grub import install_grub
+from rescue.apply.handover import expect_taken_over
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
 from rescue.apply.summary import summary_of
@@ -134,6 +135,8 @@ def _open(
     elif plan.kind is PlanKind.FAILBACK:
         # A first disk has no marker: one that has it was being written when something cut in.
         left = load_marker(root)
+        if not _parts(plan)[0]:
+            expect_taken_over(workspace, plan.record, left, here=work.site.source_root)
     if left is not None and left.state is not MirrorState.COMPLETE:
         for mirror, source, _ in sides.values():
             remove_waiting(mirror, left.partial or EARLIER, source=source)

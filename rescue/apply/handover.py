@@ -14,6 +14,7 @@ from rescue.state import (
     STATE_DIRECTORY,
     forget_boots,
     forget_marker,
+    load_foreign_record,
     save_handover,
     save_marker,  # noqa: TID251
     save_record,  # noqa: TID251
@@ -66,6 +67,29 @@ def hand_over(
         forget_marker(tree)
         sync_filesystem(tree)
     show_handed_over(here, record)
+
+
+def expect_taken_over(
+    workspace: Workspace, record: MirrorRecord, marker: MirrorRecord | None, *, here: Path = HERE
+) -> None:
+    """Raise RefusedError unless the mounted disk is the one that a failback made the first one.
+
+    It knows the secret: by the record that `hand_over` left there, or by the marker of a later run
+    that was cut. Table and ids can be read by every user, and be put on another disk meanwhile.
+    """
+    if not record.secret.is_drawn:
+        return
+    path = (here / STATE_DIRECTORY.relative_to("/")).resolve() / f"{record.name}.json"
+    pair, inside = workspace.pair_of(f"/{path.relative_to(here.resolve())}")
+    left = load_foreign_record(workspace.mirror(pair.mount_point), inside.lstrip("/"))
+    if any(each and record.secret.matches(each.secret) for each in (left, marker)):
+        return
+    raise RefusedError(
+        f"the disk does not know the secret of the failback to {record.mirror.id.name}: somebody "
+        "may have made it look like the new first disk",
+        hint="nothing was copied; attach the new disk itself, or make it from nothing once more: "
+        "'rescue failback DISK --erase SERIAL'",
+    )
 
 
 def _twin(tree: Path, path: Path, here: Path) -> Path:

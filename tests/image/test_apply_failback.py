@@ -16,6 +16,7 @@ from rescue.errors import RescueError
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import Handover, MirrorState
 from rescue.model.role import Role
+from rescue.model.secret import Secret
 from rescue.model.step import WriteBootFiles
 from rescue.state import (
     load_boots,
@@ -238,3 +239,44 @@ def test_once_more_carries_only_what_came_since(pair: Twins) -> None:
     found = load_marker(pair.root)
     assert found is not None
     assert found.generation == 9
+
+
+def with_secret(pair: Twins, secret: Secret) -> Twins:
+    return replace(pair, record=replace(pair.record, secret=secret))
+
+
+def test_once_more_goes_only_onto_the_disk_that_knows_the_secret(pair: Twins) -> None:
+    """By table and ids another disk can pass for it, and would get a copy of everything."""
+    carry_out(pair, first=True)
+    true = with_secret(pair, Secret.draw())
+    change_roles(true, handover_of(true))
+    (pair.root / "home/ann/letter").write_bytes(b"arrived since")
+
+    with pair.mirror_seen() as new:
+        before = tree_of(new)
+    with pytest.raises(ChildError, match="does not know the secret of the failback") as caught:
+        carry_out(with_secret(pair, Secret.draw()), first=False)
+    assert caught.value.kind == "RefusedError"
+    with pair.mirror_seen() as new:
+        assert tree_of(new) == before
+
+    carry_out(true, first=False)
+    with pair.mirror_seen() as new:
+        assert (new / "home/ann/letter").exists()
+        # A run that was cut: what it left of the record may be the running mirror's own.
+        (new / "var/lib/rescue/mirrors/cellar.json").unlink(missing_ok=True)
+    carry_out(true, first=False)
+
+
+def test_a_link_in_the_record_s_place_proves_nothing(pair: Twins) -> None:
+    carry_out(pair, first=True)
+    true = with_secret(pair, Secret.draw())
+    change_roles(true, handover_of(true))
+    with pair.mirror_seen() as new:
+        record = new / "var/lib/rescue/mirrors/cellar.json"
+        own = pair.folder / "own.json"
+        own.write_bytes(record.read_bytes())
+        record.unlink()
+        record.symlink_to(own)
+    with pytest.raises(ChildError, match="does not know the secret of the failback"):
+        carry_out(true, first=False)
