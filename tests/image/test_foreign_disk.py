@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from rescue.codec import to_stored_json
+from rescue.commands.impostors import tell_apart
 from rescue.discover.marker import read_marker
 from rescue.model.disk import Disk, Partition, PartitionTable, TableKind
 from rescue.model.filesystem import FileSystem, FsKind
+from rescue.model.identity import DiskId
+from rescue.model.secret import Secret
+from rescue.plan.recognise import attached_mirror
 from rescue.state import OWN_FOLDER, save_marker
 from rescue.system import mountns
 from rescue.system.mountns import Access
@@ -167,3 +171,36 @@ def test_a_damaged_marker_hides_no_good_one_behind_it(tmp_path: Path) -> None:
         assert first.table is not None
         both = replace(first.table, partitions=(*first.partitions, *second.partitions))
         assert name_on(replace(first, table=both)) == RECORD.name
+
+
+@pytest.mark.parametrize("forgery", ["another secret", "a FIFO"])
+def test_of_two_that_look_like_the_mirror_the_one_that_knows_the_secret_is_it(
+    tmp_path: Path, forgery: str
+) -> None:
+    record = replace(RECORD, secret=Secret.draw())
+    marker = {
+        "another secret": lambda root: save_marker(root, replace(record, secret=Secret.draw())),
+        "a FIFO": in_own_folder(os.mkfifo),
+    }
+    for folder in ("true", "forged"):
+        (tmp_path / folder).mkdir()
+    with (
+        stick(tmp_path / "forged", marker[forgery]) as forged,
+        stick(tmp_path / "true", lambda root: save_marker(root, record)) as true,
+    ):
+        disks = [
+            replace(disk, id=shown, table=replace(disk.table, uuid=record.mirror.table_uuid))
+            for disk, shown in ((forged, DiskId(serial="FORGED")), (true, record.mirror.id))
+            if disk.table is not None
+        ]
+        machine = replace(enrolled().machine, disks=tuple(disks))
+
+        def tell() -> list[str]:
+            apart = tell_apart(machine, [record])
+            found = attached_mirror(apart.machine, record)
+            return [found.path if found else "", *apart.notes]
+
+        said = in_child(tell)
+        assert isinstance(said, list)
+        assert said[0] == true.path
+        assert f"{forged.path} (FORGED) looks like mirror 'MIR0001'" in said[1]
