@@ -52,24 +52,25 @@ def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None
     try:
         load_record(record.name, directory)
     except DamagedError:
-        path.replace(path.with_name(f"{path.name}.damaged"))
+        if path.exists():
+            path.replace(path.with_name(f"{path.name}.damaged"))
     except (UsageError, OSError):
-        pass  # there is none, or it cannot be told what it is
+        pass  # it cannot be told what it is
     write_atomic(path, to_stored_json(record).encode(), mode=0o600)
 
 
 def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
     """Return the record of the mirror of that name.
 
-    Raises UsageError where there is none or it was written by a newer rescue, DamagedError where
-    it is damaged: it is left where it is, for it is no missing one.
+    Raises UsageError where it was written by a newer rescue, DamagedError where there is none or
+    it is damaged, which is left where it is.
     """
     path = directory / f"{name}.json"
     mend = f"copy /.rescue/mirror.json of the mirror to {path}, or prepare the mirror again"
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise UsageError(
+        raise DamagedError(
             f"mirror '{name}' is in the configuration, and {path} does not exist", hint=mend
         ) from error
     try:

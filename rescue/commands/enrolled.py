@@ -99,9 +99,9 @@ def _there(machine: Machine, records: list[MirrorRecord]) -> list[MirrorRecord]:
 
 
 def readable(names: Iterable[str]) -> tuple[list[MirrorRecord], tuple[str, ...]]:
-    """Return the records of these mirrors, and sentences on those that are damaged.
+    """Return the records of these mirrors, and sentences on those that are damaged or gone.
 
-    Raises UsageError where a record is missing, or of a newer rescue.
+    Raises UsageError where one is of a newer rescue.
     """
     records, damage = [], []
     for name in names:

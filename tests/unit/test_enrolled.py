@@ -193,11 +193,17 @@ def test_a_stranger_s_damaged_marker_ends_no_run(
     assert "the marker on /dev/vdb (MIR0001) cannot be read" in caught.value.message
 
 
-def test_a_damaged_record_of_a_mirror_in_the_drawer_stops_no_other(records: Path) -> None:
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_damaged_record_of_a_mirror_in_the_drawer_stops_no_other(
+    records: Path, *, gone: bool
+) -> None:
     settings = known(
         records, record("attic", "MIR0001", hours=37), record("vault", "AWAY01", hours=60)
     )
-    (records / "vault.json").write_bytes(b'{"version": 1, "na')
+    if gone:
+        (records / "vault.json").unlink()
+    else:
+        (records / "vault.json").write_bytes(b'{"version": 1, "na')
     turn = choose_for_run(THERE.machine, settings, name="")
     assert turn.record.name == "attic"
     assert "mirror 'vault' is left out" in turn.note

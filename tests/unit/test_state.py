@@ -151,7 +151,7 @@ def test_a_source_that_cannot_be_written_takes_no_errors_place(tmp_path: Path) -
 
 
 def test_a_damaged_record_is_never_lost(tmp_path: Path) -> None:
-    """It may hold what nobody has elsewhere; and one that were gone would stop other mirrors."""
+    """It may hold what nobody has elsewhere."""
     path = tmp_path / f"{RECORD.name}.json"
     path.write_bytes(b'{"version": 1, "na')
     with pytest.raises(DamagedError) as caught:
