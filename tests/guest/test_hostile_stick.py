@@ -113,6 +113,14 @@ at 7; umount /mnt; debugfs -w -R 'clri /.rescue' /dev/vdb7 2> /dev/null
 """.replace("RECORD", RECORD)
 
 
+def nothing_is_left_of_the_looks(server: Guest) -> None:
+    """Each was through a loop device, of which udev made links, too."""
+    server.run("udevadm settle")
+    assert server.run("losetup --list --noheadings").stdout == ""
+    uuid = server.run("blkid --probe --output value --match-tag UUID /dev/vdb2").stdout.strip()
+    assert server.run(f"readlink -f /dev/disk/by-uuid/{uuid}").stdout == "/dev/vdb2\n"
+
+
 def a_stick_of_traps_ends_nothing(server: Guest) -> None:
     booted = server.run("cat /proc/sys/kernel/random/boot_id").stdout
     stick = server.attach_blank_disk("TRAPS001", size=512 << 20)
@@ -127,6 +135,7 @@ def a_stick_of_traps_ends_nothing(server: Guest) -> None:
     ):
         done = server.run(command, check=False).expect(code)
         assert re.search(r"[\x00-\x08\x0b-\x1f\x7f]", done.stdout + done.stderr) is None
+    nothing_is_left_of_the_looks(server)
     assert server.run("stat --format=%a /etc").stdout == "755\n"
     assert server.run("cat /proc/sys/kernel/random/boot_id").stdout == booted
     server.detach("TRAPS001")
