@@ -8,6 +8,7 @@ from rescue.prove import signs
 from rescue.system import blockinfo, btrfs, ddrescue, kernellog, smart, systemd, tables
 from rescue.system.nodes import parse_block_drivers
 from rescue.system.rsync import Listener, parse_complaints
+from rescue.system.rsyncfilter import matcher
 from rescue.system.rsynclist import parse_deleted, parse_sent
 from rescue.system.rsyncsums import parse_compared
 from rescue.system.run import Result
@@ -104,6 +105,11 @@ TARGETS = (
     Target(name="rsync: output", parse=_listen, specimens=(OUTPUT,)),
     Target(name="rsync: sent", parse=parse_sent, specimens=tuple(OUTPUT.splitlines()[:3])),
     Target(name="rsync: deleted", parse=parse_deleted, specimens=tuple(OUTPUT.splitlines()[:3])),
+    Target(
+        name="rsync: patterns",
+        parse=lambda text: matcher((text,))("/boot/initrd.img-6.1"),
+        specimens=("/a[!b-d][[:alpha:]_]?\\*/**/x", "/[?-/]", "/boot/initrd.img-*", "/EFI/"),
+    ),
     Target(name="rsync: digests", parse=parse_compared, specimens=SUMS),
     Target(
         name="smartctl",
