@@ -11,6 +11,7 @@ from tests.lab.lab import VOLATILE, Lab, tree
 from tests.lab.layout import GPT
 from tests.lab.manifest import Manifest, differences
 from tests.lab.stock import MIRROR
+from tests.lab.variant import BOOKWORM, TRIXIE_NVME, Variant
 
 FOE = "/usr/local/lib/foe.py"
 HOME = "/home/bela"
@@ -19,9 +20,9 @@ OUR_STATE = ("var/lib/rescue*", "etc/.pwd.lock", "etc/fstab*", "etc/default/grub
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("nights", [1, 3])
-def test_a_user_who_means_harm_hurts_nobody_else(lab: Lab, nights: int) -> None:
-    with lab.prepared_server() as server:
+@pytest.mark.parametrize(("variant", "nights"), [(BOOKWORM, 1), (BOOKWORM, 3), (TRIXIE_NVME, 1)])
+def test_a_user_who_means_harm_hurts_nobody_else(lab: Lab, variant: Variant, nights: int) -> None:
+    with lab.prepared_server(variant=variant) as server:
         secret = the_foe_moves_in(server)
         before = tree(server, "/")
         for night in range(1, nights + 1):
