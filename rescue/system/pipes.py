@@ -5,13 +5,35 @@ import re
 import selectors
 import time
 from collections.abc import Callable, Mapping
-from math import inf
 from typing import BinaryIO
 
 _NOTE = "... {} bytes left out"
 _IS_NOTE = re.compile(re.escape(_NOTE).replace(r"\{\}", "[0-9]+"))
 _LONGEST_LINE = 65536
 _CHUNK = 65536
+
+
+_PIECE = 1.0
+"""Seconds of waiting at a time; of one that took longer this and as much again is counted."""
+
+
+class Limit:
+    """A time to wait for others, in seconds, that stands still while we do.
+
+    What waits, waits a piece at a time. One that took far longer was no waiting: we were stopped
+    (man 7 signal, SIGSTOP; a control group that is frozen), and so was maybe what we wait for.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._asked = time.monotonic()
+
+    def piece(self) -> float:
+        """Return for how long to wait now, in seconds; 0 where the time is over."""
+        now = time.monotonic()
+        self._left -= min(now - self._asked, 2 * _PIECE)
+        self._asked = now
+        return max(0.0, min(self._left, _PIECE))
 
 
 class Kept:
@@ -84,11 +106,11 @@ def exchange(
     *,
     told: BinaryIO | None = None,
     data: bytes = b"",
-    until: float = inf,
+    limit: Limit | None = None,
 ) -> bool:
     """Read pipes until each has ended, and write `data` to the pipe `told`, which is closed then.
 
-    Returns False where that is not done at `until` (time.monotonic).
+    Returns False where that is not done in time.
     """
     left = memoryview(data)
     with selectors.DefaultSelector() as selector:
@@ -98,10 +120,10 @@ def exchange(
             os.set_blocking(told.fileno(), False)
             selector.register(told, selectors.EVENT_WRITE)
         while selector.get_map():
-            ready = selector.select(None if until == inf else max(0.0, until - time.monotonic()))
-            if not ready:
+            piece = limit.piece() if limit else None
+            if piece == 0:
                 return False
-            for key, _ in ready:
+            for key, _ in selector.select(piece):
                 if key.fileobj is told:
                     left = _written(told, left)
                     over = not left

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from rescue.errors import RescueError, ending_in_words
-from rescue.system.pipes import Kept, Lines, exchange
+from rescue.system.pipes import Kept, Limit, Lines, exchange
 
 # cron gives a PATH without sbin; what we call must not depend on who called us.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -77,7 +77,7 @@ def run(
     any other code (127 where the program is missing, 124 where it did not end in time).
     """
     _expect_program(argv, environment(extra_env)["PATH"])
-    until = time.monotonic() + timeout
+    limit = Limit(timeout)
     stdout, stderr = Kept(_MOST_OUTPUT), Kept(_MOST_ERRORS)
     with subprocess.Popen(
         [*_bound("KILL"), *argv],
@@ -89,9 +89,9 @@ def run(
         try:
             said = {_pipe(child.stdout): stdout.add, _pipe(child.stderr): stderr.add}
             data = (stdin or "").encode("utf-8", "surrogateescape")
-            if not exchange(said, told=cast(BinaryIO, child.stdin), data=data, until=until):
+            if not exchange(said, told=cast(BinaryIO, child.stdin), data=data, limit=limit):
                 raise subprocess.TimeoutExpired(list(argv), timeout)
-            child.wait(max(0.1, until - time.monotonic()))
+            _wait(child, limit)
         except subprocess.TimeoutExpired as error:
             child.kill()
             late = f"not done after {timeout:.0f} s"
@@ -179,7 +179,7 @@ def attend(
     pipe = cast(BinaryIO, child.stdout or child.stderr)
     with pipe:
         try:
-            in_time = _follow(child, pipe, on_line, until=time.monotonic() + timeout)
+            in_time = _follow(child, pipe, on_line, Limit(timeout))
         except BaseException:
             _end_group(child, grace)
             raise
@@ -194,10 +194,9 @@ def _follow(
     child: "subprocess.Popen[bytes]",
     pipe: BinaryIO,
     on_line: Callable[[str], None],
-    *,
-    until: float,
+    limit: Limit,
 ) -> bool:
-    """Hand on what the child prints until it ends, or return False at that time.
+    """Hand on what the child prints until it ends, or return False where it does not in time.
 
     Its end is what counts, not that of the pipe, which a child of its own may keep open.
     """
@@ -207,17 +206,30 @@ def _follow(
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             selector.register(ended, selectors.EVENT_READ)
-            while ready := selector.select(max(0.0, until - time.monotonic())):
-                if pipe.fileno() not in [key.fd for key, _ in ready]:
-                    break
-                data = os.read(pipe.fileno(), 65536)
-                if not data:
-                    selector.unregister(pipe)
-                lines.add(data)
+            ready: list[int] = []
+            # Its end comes alone: what it said before that is read first.
+            while ready != [ended] and (piece := limit.piece()):
+                ready = [key.fd for key, _ in selector.select(piece)]
+                if pipe.fileno() in ready:
+                    data = os.read(pipe.fileno(), 65536)
+                    if not data:
+                        selector.unregister(pipe)
+                    lines.add(data)
         lines.end()
-        return bool(ready)
+        return ready == [ended]
     finally:
         os.close(ended)
+
+
+def _wait(child: "subprocess.Popen[bytes]", limit: Limit) -> None:
+    """Wait until a child has ended. Raises TimeoutExpired where it does not in time."""
+    piece = 1.0
+    while piece:
+        piece = limit.piece()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.1, piece))
+            return
+    raise subprocess.TimeoutExpired(child.args, 0)
 
 
 def _end_group(child: "subprocess.Popen[bytes]", grace: float) -> None:

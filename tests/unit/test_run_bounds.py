@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rescue.system import run as door
 from rescue.system.pipes import Kept, Lines, is_note
 from rescue.system.rsync import parse_complaints
-from rescue.system.run import CommandError, run, stream
+from rescue.system.run import CommandError, attend, run, stream
 from tests.unit.test_attend import alive
 
 # Says its number and goes on, as grub-install does for a while.
@@ -134,3 +134,38 @@ def test_an_argument_that_no_program_can_be_given_is_an_error_of_ours(
     with pytest.raises(CommandError) as caught:
         start(["true", "a\0b"])
     assert caught.value.result.returncode == 126
+
+
+WAITS = """
+import sys
+from rescue.system import run
+
+script = ["sh", "-c", "echo begun >&2; touch $0; sleep 1; echo done", sys.argv[2]]
+match sys.argv[1]:
+    case "run":
+        print(run.run(script, timeout=3).stdout)
+    case "attend":
+        run.attend(script, timeout=3, on_line=print)
+"""
+
+
+@pytest.mark.parametrize("how", ["run", "attend"])
+def test_time_in_which_we_were_stopped_is_not_the_programs(tmp_path: Path, how: str) -> None:
+    """Stopped by a person (man 7 signal, SIGSTOP), or frozen with the machine."""
+    begun = tmp_path / "begun"
+    argv = [sys.executable, "-c", WAITS, how, str(begun)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as ours:
+        assert soon(begun.exists)
+        ours.send_signal(signal.SIGSTOP)
+        time.sleep(5)
+        ours.send_signal(signal.SIGCONT)
+        assert ours.stdout is not None
+        assert "done" in ours.stdout.read()
+        assert ours.wait() == 0
+
+
+def test_a_program_that_never_stops_talking_is_ended_in_time() -> None:
+    with pytest.raises(CommandError, match="not done after 1 s"):
+        run(["yes"], timeout=1)
+    with pytest.raises(CommandError, match="not done after 1 s"):
+        attend(["yes"], timeout=1, on_line=lambda _: None)
