@@ -141,7 +141,7 @@ def test_more_than_are_carried_by_themselves_are_named_and_the_others_come(pair:
 
     as_user(eve, many)
     said = night(pair)["unreadable"]
-    assert said == [f"/home/eve/many/{number:03}" for number in (4, 3, 2, 1, 0)]
+    assert said == [f"/home/eve/many/{number:03}" for number in range(5)]
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/eve/letter").read_bytes() == b"1"
         assert is_alike(pair, mirror, "home/eve/many/204")
