@@ -161,7 +161,7 @@ def _unseen(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
 
 def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) -> ExitCode:
     """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
-    for figure in summary_lines(outcome.summary):
+    for figure in summary_lines(outcome.summary, noted=screen.noted):
         screen.show(figure)
     code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE
     if code is ExitCode.DEGRADED:

@@ -1,6 +1,6 @@
 """What a command says while it works: rich on a terminal, one plain line each in the journal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from typing import assert_never
 
@@ -27,6 +27,12 @@ class Screen:
         self.out = console or terminal.console()
         self.err = errors or terminal.console(errors=True)
         self._bar: StepProgress | None = None
+        self._noted: set[str] = set()
+
+    @property
+    def noted(self) -> Set[str]:
+        """What was said meanwhile that was not as on other nights."""
+        return self._noted
 
     def show(self, what: RenderableType) -> None:
         """Print something a command was asked for; a text is one line."""
@@ -88,6 +94,7 @@ class Screen:
                 if self._bar:
                     self._bar.advance(event)
             case Notice():
+                self._noted.add(event.message)
                 self.out.print(Text(f"note: {event.message}", style="yellow"))
             case _:
                 assert_never(event)
@@ -102,8 +109,8 @@ class Screen:
             self._bar = None
 
 
-def summary_lines(summary: RunSummary) -> list[str]:
-    """Given what a run did, return the lines that end it."""
+def summary_lines(summary: RunSummary, *, noted: Set[str] = frozenset()) -> list[str]:
+    """Given what a run did, return the lines that end it, without what was `noted` already."""
     lines = [
         f"{summary.files_total} files looked at"
         f"{' (every content compared)' if summary.checksum else ''}, "
@@ -114,7 +121,7 @@ def summary_lines(summary: RunSummary) -> list[str]:
         lines.append(f"copied while in use, without a snapshot: {', '.join(summary.live)}")
     if summary.vanished:
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
-    lines += [f"note: {said}" for said in summary.notes]
+    lines += [f"note: {said}" for said in summary.notes if said not in noted]
     lines += [f"failed: {said}" for said in summary.hooks_failed]
     lines += distrust_lines(summary)
     lines += [

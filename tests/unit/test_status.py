@@ -13,13 +13,14 @@ from rescue.commands import standing
 from rescue.commands.standing import on_mirror as status_on_mirror
 from rescue.commands.standing import on_source
 from rescue.model.disk import TableKind
+from rescue.model.event import Notice
 from rescue.model.record import Handover, MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
 from rescue.model.status import STATUS_VERSION, Health, Status
 from rescue.plan.stake import Known
 from rescue.report import report
 from rescue.ui.monitor import monitor_line
-from rescue.ui.screen import summary_lines
+from rescue.ui.screen import Screen, summary_lines
 from rescue.ui.status import age_words, status_lines
 from rescue.ui.statusview import status_view
 from tests.builders import bare_disk, enrolled, on_mirror, server, unplugged
@@ -254,6 +255,23 @@ def test_what_was_not_as_on_other_nights_is_said_and_is_no_warning() -> None:
     assert "note: 3 files vanished while they were copied" in said
     assert "note: apt-get (process 12) was waited for, 34 s" in said
     assert "copied while in use, without a snapshot: /, /home" in said
+
+
+def test_what_a_run_has_noted_is_said_once() -> None:
+    run = RunSummary(
+        started=NOW,
+        seconds=60,
+        checksum=False,
+        files_total=10,
+        files_changed=1,
+        bytes_changed=1,
+        deletions=0,
+        notes=("the menu of the last run was kept", "said by nobody yet"),
+    )
+    screen = Screen(console=Console(file=io.StringIO()))
+    screen.emit(Notice(message=run.notes[0]))
+    said = summary_lines(run, noted=screen.noted)
+    assert [line for line in said if line.startswith("note")] == [f"note: {run.notes[1]}"]
 
 
 DAMAGE = "/.rescue/mirror.json is not a state file of rescue: its second copy counts"
