@@ -26,6 +26,19 @@ _MOST_OUTPUT = 256 * 1024 * 1024
 _NAMESPACE = ("unshare", "--fork", "--pid", "--kill-child", "--", "sh", "-c", '"$@"; exit', "sh")
 """Before a command: its first process, which is not that command, dies with us by signal."""
 
+_LIFELINE = """\
+read -r group
+read -r _
+sleep 2
+kill -s TERM -- "-$group" || exit 0
+sleep 10
+kill -s KILL -- "-$group"
+"""
+"""Ends a process group when nobody holds the other end of what it reads any more.
+
+Its first process was told by the kernel, and may end the others in its own way first.
+"""
+
 _END_SECONDS = 10.0
 
 _MOST_ERRORS = 16 * 1024 * 1024
@@ -159,35 +172,63 @@ def attend(
 
     Each line it prints is handed on as it comes; standard output goes to `output` where that is
     given. After `timeout` seconds the whole group gets SIGTERM, and SIGKILL `grace` seconds
-    later; so it does when `on_line` or a signal handler raises. What it leaves running when it
-    ends by itself is let be. Returns whatever the exit code; raises CommandError (127 where it
-    cannot be started, 124 where it did not end in time).
+    later; so it does when `on_line` or a signal handler raises, and when this process dies in
+    whatever way. What it leaves running when it ends by itself is let be. Returns whatever the exit
+    code; raises CommandError (127 where it cannot be started, 124 where it did not end in time).
     """
-    try:
-        child = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=output or subprocess.PIPE,
-            stderr=subprocess.PIPE if output else subprocess.STDOUT,
-            env=environment(extra_env),
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        said = f"{argv[0]}: {error.strerror}"
-        raise CommandError(_ended(argv, 127, "", said)) from error
-    pipe = cast(BinaryIO, child.stdout or child.stderr)
-    with pipe:
+    with _lifeline() as hold:
         try:
-            in_time = _follow(child, pipe, on_line, Limit(timeout))
-        except BaseException:
+            child = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output or subprocess.PIPE,
+                stderr=subprocess.PIPE if output else subprocess.STDOUT,
+                env=environment(extra_env),
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            said = f"{argv[0]}: {error.strerror}"
+            raise CommandError(_ended(argv, 127, "", said)) from error
+        hold(child.pid)
+        with cast(BinaryIO, child.stdout or child.stderr) as pipe:
+            try:
+                in_time = _follow(child, pipe, on_line, Limit(timeout))
+            except BaseException:
+                _end_group(child, grace)
+                raise
+        if not in_time:
+            # Not waited for: a process that hangs in the kernel cannot be ended by anybody.
             _end_group(child, grace)
-            raise
-    if not in_time:
-        # Not waited for: a process that hangs in the kernel cannot be ended by anybody.
-        _end_group(child, grace)
-        raise CommandError(_ended(argv, 124, "", f"not done after {timeout:g} s"))
-    return _ended(argv, child.wait(), "", "")
+            raise CommandError(_ended(argv, 124, "", f"not done after {timeout:g} s"))
+        return _ended(argv, child.wait(), "", "")
+
+
+@contextmanager
+def _lifeline() -> Iterator[Callable[[int], None]]:
+    """Give what is told of a process group that shall end when this process dies in the block.
+
+    The kernel sends its signal to the first process of it alone (`_bound`).
+    """
+    with subprocess.Popen(
+        ["sh", "-c", _LIFELINE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        cwd="/",
+        start_new_session=True,
+        bufsize=0,
+    ) as watch:
+        try:
+            yield lambda group: _hold(_pipe(watch.stdin), group)
+        finally:
+            watch.kill()
+
+
+def _hold(watch: BinaryIO, group: int) -> None:
+    with suppress(BrokenPipeError):
+        watch.write(b"%d\n" % group)
 
 
 def _follow(

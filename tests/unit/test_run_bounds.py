@@ -1,5 +1,6 @@
 """Programs that we start: gone with us however we end, and none of them fills our memory."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -60,6 +61,34 @@ def test_a_child_does_not_outlive_us(tmp_path: Path, how: str) -> None:
         assert alive(child)
         ours.send_signal(signal.SIGKILL)
     assert soon(lambda: not alive(child))
+
+
+ATTENDS = """
+import sys
+from rescue.system import run
+run.attend(["sh", "-c", sys.argv[1]], timeout=600, on_line=print)
+"""
+
+
+def test_nothing_that_a_hook_has_started_outlives_us(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = f"sleep 1; sleep 600 & echo $! >{pid}.new; mv {pid}.new {pid}; exec sleep 600"
+    with subprocess.Popen([sys.executable, "-c", ATTENDS, script]) as ours:
+        assert soon(pid.exists)
+        grandchild = int(pid.read_text())
+        assert alive(grandchild)
+        ours.send_signal(signal.SIGKILL)
+    assert soon(lambda: not alive(grandchild), seconds=20)
+
+
+def test_what_a_hook_leaves_running_is_let_be(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    script = f"sleep 600 >/dev/null 2>&1 & echo $! >{pid}"
+    subprocess.run([sys.executable, "-c", ATTENDS, script], check=True)
+    left = int(pid.read_text())
+    time.sleep(1)
+    assert alive(left)
+    os.kill(left, signal.SIGKILL)
 
 
 def test_what_a_program_is_told_and_says_arrives_whole() -> None:
