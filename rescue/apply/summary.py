@@ -5,6 +5,7 @@ from rescue.model.content import Verdict
 from rescue.model.plan import Plan
 from rescue.model.record import RunSummary
 from rescue.model.step import SyncTree
+from rescue.system.standins import noted
 
 
 def summary_of(plan: Plan, work: Work, started: float, seconds: float) -> RunSummary:
@@ -24,10 +25,10 @@ def summary_of(plan: Plan, work: Work, started: float, seconds: float) -> RunSum
         bytes_changed=work.done.bytes_changed,
         deletions=work.done.deletions,
         vanished=len(work.vanished),
-        unreadable=tuple(dict.fromkeys(unreadable)),
+        unreadable=noted(unreadable),
         suspects=plan.suspects,
         distrust=_distrust(plan, work),
-        kept=tuple(work.kept),
+        kept=noted(work.kept),
         postponed=plan.rewritten.unfinished,
         notes=tuple(work.notes),
         live=tuple(step.mount_point for step in syncs),

@@ -54,6 +54,19 @@ def standing_for(encrypted: Sequence[str]) -> tuple[str, ...]:
     return tuple(each.path for each in few(every, most=_MOST_ENCRYPTED))
 
 
+def noted(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the same names, each once, in so few that a record can keep them.
+
+    A record that is too large is read by nobody any more. What is no path stays as it is.
+    """
+    every = tuple(dict.fromkeys(names))
+    paths = few([Unread(path=name, why="") for name in every if name.startswith("/")])
+    if len(paths) == len({name for name in every if name.startswith("/")}):
+        return every
+    rest = [name for name in every if not name.startswith("/")]
+    return (*(each.path for each in paths), *rest[:_MOST])
+
+
 def _way(each: Unread) -> list[str]:
     return [part for part in each.path.split("/") if part]
 

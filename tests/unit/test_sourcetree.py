@@ -15,7 +15,7 @@ from rescue.system.sourcetree import (
     _set_apart,
     look_over,
 )
-from rescue.system.standins import few
+from rescue.system.standins import few, noted
 
 
 def test_every_regular_file_is_told_and_nothing_is_followed(tmp_path: Path) -> None:
@@ -140,3 +140,15 @@ def test_a_hollow_file_whose_name_is_too_long_to_be_told_is_read_or_left() -> No
     name = "/*" * 300 + "/e" * 300
     assert _set_apart([(MOST_HOLES * 4, name)]) == ((), (name,))
     assert _set_apart([(MOST_HOLES, name)]) == ((), ())
+
+
+def test_what_a_record_names_has_room_in_a_record() -> None:
+    """A marker larger than 16 MiB is read by nobody; rsync may complain of so much at each call."""
+    names = [f"/home/eve{'/d' * 100}/{number}{'n' * 200}" for number in range(60_000)]
+    kept = noted([*names, *names, "/home/anna/letter", "more than can be listed"])
+    assert len(kept) <= 1001
+    assert sum(map(len, kept)) < 1 << 20
+    assert "/home/anna/letter" in kept
+    assert "more than can be listed" in kept
+    few_names = ("/b", "/a", "no path")
+    assert noted((*few_names, "/b")) == few_names
