@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +115,35 @@ def test_mirrors_of_two_machines_are_told_apart(lab: Lab, medium: Disk, tmp_path
             "(!) Mirrors of DIFFERENT machines are attached: compare the host names",
         ]
         assert re.search(r"automatically in (2\d|30)s", machine.console_text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forged(Note):
+    """What somebody wrote in its place; a run writes no such bytes."""
+
+    def block(self) -> bytes:
+        return super().block().replace(b"EVIL", b"\x1b[2J\x1b]0;owned\x07\\\nall is well")
+
+
+def test_no_name_on_a_disk_is_obeyed_by_a_terminal(lab: Lab, medium: Disk, tmp_path: Path) -> None:
+    notes: list[Note] = [
+        Forged(
+            name="forged", host="EVIL", who="EVIL", boot_uuid=note("x", 25).boot_uuid, grub="/EVIL"
+        ),
+        note("plain", 23, host="b\xfcro"),
+    ]
+    disks = [medium.copy(tmp_path / "stick.qcow2")]
+    disks += [small_mirror(tmp_path, each) for each in notes]
+    with lab.machine(disks, hardware=Hardware(memory=256)) as machine:
+        shown = entries(machine)
+        assert (
+            shown[0] == "Boot the mirror of (odd name), complete 2026-11-24 03:15 UTC ((odd name))"
+        )
+        assert re.fullmatch(r"Boot the mirror of b.+ro, complete .* \(plain\)", shown[1])
+        assert shown[2] == "Boot the first disk"
+        machine.wait_for_console(re.compile(r"has no \(odd folder\)/grub.cfg"), MENU_SECONDS)
+        assert "owned" not in machine.console_text
+        assert "all is well" not in machine.console_text
 
 
 def test_the_medium_s_own_machine_comes_first_and_no_time_to_come(lab: Lab, tmp_path: Path) -> None:
