@@ -15,23 +15,13 @@ from rescue.apply.hooks import Attendant, HookError
 from rescue.model.hook import HookCall, HookWhen, OnFailure
 from rescue.system import mountns
 from rescue.system.mountns import Outside
+from tests.image.hookcalls import CALL
 from tests.image.loopdisks import in_child
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: other users, mount namespaces"),
 ]
-
-CALL = HookCall(
-    label="probe",
-    when=HookWhen.BEFORE,
-    argv=("true",),
-    user="",
-    dump="",
-    timeout_seconds=60,
-    environment={},
-    on_failure=OnFailure.ABORT,
-)
 
 
 @pytest.fixture(name="for_all")

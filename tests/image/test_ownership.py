@@ -14,9 +14,10 @@ import pytest
 from rescue import config
 from rescue.apply.hooks import Attendant, HookError
 from rescue.errors import ExitCode, UsageError
-from rescue.model.hook import HookCall, HookWhen, OnFailure
+from rescue.model.hook import HookCall
 from rescue.system.mountns import Outside
 from rescue.system.ownership import WeakSpot, weak_spot, weak_spot_below
+from tests.image.hookcalls import CALL
 
 pytestmark = [
     pytest.mark.root,
@@ -24,16 +25,6 @@ pytestmark = [
 ]
 
 ANNA = pwd.getpwnam("nobody").pw_uid
-CALL = HookCall(
-    label="probe",
-    when=HookWhen.BEFORE,
-    argv=("true",),
-    user="",
-    dump="",
-    timeout_seconds=60,
-    environment={},
-    on_failure=OnFailure.ABORT,
-)
 EMPTY = "version = 1\n[source]\ntable_uuid = 't'\n"
 
 
