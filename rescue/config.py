@@ -11,6 +11,7 @@ import tomli_w
 from cattrs import Converter, transform_error
 from cattrs.errors import BaseValidationError
 
+from rescue import paths
 from rescue.errors import UsageError
 from rescue.model.alarm import AlarmSettings
 from rescue.model.hook import Hook, hook_faults
@@ -22,7 +23,6 @@ from rescue.system import apprise
 from rescue.system.files import write_atomic
 from rescue.system.ownership import weak_spot
 
-CONFIG_PATH = Path("/etc/rescue/rescue.toml")
 CONFIG_VERSION = 1
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -148,7 +148,7 @@ def parse(text: str, *, where: str) -> Config:
     return config
 
 
-def load(path: Path = CONFIG_PATH) -> Config:
+def load(path: Path = paths.CONFIG) -> Config:
     """Read the configuration.
 
     Raises UsageError where there is none, it is not valid, or somebody else than root could change
@@ -174,12 +174,12 @@ def load(path: Path = CONFIG_PATH) -> Config:
         ) from error
 
 
-def hooks(path: Path = CONFIG_PATH) -> tuple[Hook, ...]:
+def hooks(path: Path = paths.CONFIG) -> tuple[Hook, ...]:
     """Return the hooks of the configuration, none where there is none yet. Raises UsageError."""
     return load(path).hook if path.exists() else ()
 
 
-def save(config: Config, path: Path = CONFIG_PATH) -> None:
+def save(config: Config, path: Path = paths.CONFIG) -> None:
     """Write the configuration, atomically, readable by root alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plain: dict[str, Any] = Converter().unstructure(config)
@@ -188,7 +188,7 @@ def save(config: Config, path: Path = CONFIG_PATH) -> None:
     write_atomic(path, tomli_w.dumps(plain).encode(), mode=0o600)
 
 
-def enrol(record: MirrorRecord, path: Path = CONFIG_PATH, *, replaced: str = "") -> Config:
+def enrol(record: MirrorRecord, path: Path = paths.CONFIG, *, replaced: str = "") -> Config:
     """Write the mirror of this record into the configuration, keeping every other key.
 
     `replaced` is the id of the partition table that was on its disk before. Returns the

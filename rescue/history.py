@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rescue import paths
 from rescue.codec import from_json, to_line
 from rescue.errors import DamagedError, UsageError
 from rescue.model.history import HISTORY_VERSION, RunEntry
 from rescue.state import load_paper
 from rescue.system.files import write_atomic
 
-HISTORY_DIRECTORY = Path("/var/lib/rescue/history")
 ON_MIRROR = "runs.jsonl"
 """The name of the file beside the mirror's marker."""
 
@@ -29,7 +29,7 @@ class History:
     damage: tuple[str, ...] = ()
 
 
-def load_history(name: str, directory: Path = HISTORY_DIRECTORY) -> History:
+def load_history(name: str, directory: Path = paths.HISTORY) -> History:
     """Return the runs of the mirror of that name; none where there is no file.
 
     Lines that are damaged (a power cut, a disk that rots) are left out, and told. Raises UsageError
@@ -42,12 +42,12 @@ def load_history(name: str, directory: Path = HISTORY_DIRECTORY) -> History:
         return History()
 
 
-def load_runs(name: str, directory: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
+def load_runs(name: str, directory: Path = paths.HISTORY) -> tuple[RunEntry, ...]:
     """Return the runs of the mirror of that name, oldest first. Raises what `load_history` does."""
     return load_history(name, directory).runs
 
 
-def put_aside(name: str, directory: Path = HISTORY_DIRECTORY) -> Path:
+def put_aside(name: str, directory: Path = paths.HISTORY) -> Path:
     """Keep a damaged history as it is beside the one that is written anew; return where."""
     path = directory / f"{name}.jsonl"
     aside = path.with_name(path.name + DAMAGED_SUFFIX)
@@ -55,7 +55,7 @@ def put_aside(name: str, directory: Path = HISTORY_DIRECTORY) -> Path:
     return aside
 
 
-def known_runs(name: str, folder: Path = HISTORY_DIRECTORY) -> tuple[RunEntry, ...]:
+def known_runs(name: str, folder: Path = paths.HISTORY) -> tuple[RunEntry, ...]:
     """Return the history of a mirror; nothing where it cannot be read: a run says so."""
     try:
         return load_runs(name, folder)
@@ -71,13 +71,13 @@ def known_runs_on_mirror(root: Path) -> tuple[RunEntry, ...]:
         return ()
 
 
-def save_runs(name: str, runs: Sequence[RunEntry], directory: Path = HISTORY_DIRECTORY) -> None:
+def save_runs(name: str, runs: Sequence[RunEntry], directory: Path = paths.HISTORY) -> None:
     """Write the history of one mirror, atomically, readable by root alone."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomic(directory / f"{name}.jsonl", as_lines(runs), mode=0o600)
 
 
-def forget_runs(name: str, directory: Path = HISTORY_DIRECTORY) -> None:
+def forget_runs(name: str, directory: Path = paths.HISTORY) -> None:
     """Remove the history of the mirror of that name, where there is one."""
     (directory / f"{name}.jsonl").unlink(missing_ok=True)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from rescue import paths
 from rescue.codec import from_json, to_stored_json
 from rescue.errors import DamagedError, RefusedError, UsageError
 from rescue.model.bootnote import boot_note
@@ -23,11 +24,6 @@ from rescue.system.files import sync_directory, write_atomic
 
 T = TypeVar("T")
 
-STATE_DIRECTORY = Path("/var/lib/rescue/mirrors")
-
-OWN_FOLDER = ".rescue"
-"""On a mirror's root, relative to it; never copied from or to a source."""
-
 _MARKER = "mirror.json"
 _SECOND = "mirror.copy.json"
 """The same once more: one damaged block shall not make a mirror forget that it is one."""
@@ -42,7 +38,7 @@ NO_TIME = "an unknown time (its note is damaged)"
 _BOOT_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None:
+def save_record(record: MirrorRecord, directory: Path = paths.RECORDS) -> None:
     """Write the record, atomically, readable by root alone.
 
     A damaged one that it takes the place of is kept, as NAME.json.damaged.
@@ -59,14 +55,14 @@ def save_record(record: MirrorRecord, directory: Path = STATE_DIRECTORY) -> None
     write_atomic(path, to_stored_json(record).encode(), mode=0o600)
 
 
-def load_record(name: str, directory: Path = STATE_DIRECTORY) -> MirrorRecord:
+def load_record(name: str, directory: Path = paths.RECORDS) -> MirrorRecord:
     """Return the record of the mirror of that name.
 
     Raises UsageError where it was written by a newer rescue, DamagedError where there is none or
     it is damaged, which is left where it is.
     """
     path = directory / f"{name}.json"
-    mend = f"copy /.rescue/mirror.json of the mirror to {path}, or prepare the mirror again"
+    mend = f"copy /{paths.MARKER} of the mirror to {path}, or prepare the mirror again"
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -93,7 +89,7 @@ def load_foreign_record(root: Path, inside: str) -> MirrorRecord | None:
         return None
 
 
-def forget_record(name: str, directory: Path = STATE_DIRECTORY) -> None:
+def forget_record(name: str, directory: Path = paths.RECORDS) -> None:
     """Remove the record of the mirror of that name, where there is one."""
     (directory / f"{name}.json").unlink(missing_ok=True)
     if directory.is_dir():
@@ -130,17 +126,17 @@ def save_papers(root: Path, papers: Mapping[str, bytes]) -> Path:
 def load_paper(root: Path, name: str) -> bytes | None:
     """Return a file that lies beside the marker, None where there is none that could be ours."""
     try:
-        return foreign.read_regular(root, f"{OWN_FOLDER}/{name}")
+        return foreign.read_regular(root, f"{paths.OWN_FOLDER}/{name}")
     except OSError:
         return None
 
 
 def _own_folder(root: Path) -> Path:
     try:
-        return foreign.private_folder(root, OWN_FOLDER)
+        return foreign.private_folder(root, paths.OWN_FOLDER)
     except NotADirectoryError as error:
         raise RefusedError(
-            f"{root / OWN_FOLDER} is a link, or no folder: no mirror of ours has that",
+            f"{root / paths.OWN_FOLDER} is a link, or no folder: no mirror of ours has that",
             hint="nothing was written there; look at it, and remove it if nobody needs it",
         ) from error
 
@@ -182,7 +178,7 @@ def find_marker(root: Path) -> OwnMarker | None:
     except DamagedError as error:
         raise damaged or error from error
     if second is not None:
-        what = damaged.message if damaged else f"{root / OWN_FOLDER / _MARKER} is gone"
+        what = damaged.message if damaged else f"{root / paths.OWN_FOLDER / _MARKER} is gone"
         return OwnMarker(record=second, damage=(f"{what}: its second copy counts",))
     if damaged is not None:
         raise damaged
@@ -191,7 +187,7 @@ def find_marker(root: Path) -> OwnMarker | None:
 
 def _load_marker(root: Path, name: str) -> MirrorRecord | None:
     found = _load_own(root, name, MirrorRecord, known_version=RECORD_VERSION)
-    return _sound(found, str(root / OWN_FOLDER / name)) if found is not None else None
+    return _sound(found, str(root / paths.OWN_FOLDER / name)) if found is not None else None
 
 
 def _sound(record: MirrorRecord, where: str) -> MirrorRecord:
@@ -208,9 +204,9 @@ def _sound(record: MirrorRecord, where: str) -> MirrorRecord:
 
 
 def _load_own(root: Path, name: str, kind: type[T], *, known_version: int) -> T | None:
-    where = root / OWN_FOLDER / name
+    where = root / paths.OWN_FOLDER / name
     try:
-        data = foreign.read_regular(root, f"{OWN_FOLDER}/{name}")
+        data = foreign.read_regular(root, f"{paths.OWN_FOLDER}/{name}")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except OSError as error:
@@ -228,7 +224,7 @@ def load_boots(root: Path) -> tuple[str, ...]:
     a start whose line was cut, or otherwise tells none.
     """
     try:
-        data = foreign.read_regular(root, f"{OWN_FOLDER}/{_BOOTED}")
+        data = foreign.read_regular(root, f"{paths.OWN_FOLDER}/{_BOOTED}")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ()
     except OSError:
@@ -248,13 +244,13 @@ def _boot_time(word: str) -> str:
 
 def forget_boots(root: Path) -> None:
     """Remove the note that a mounted mirror was started, after a run has made it equal again."""
-    foreign.remove(root, f"{OWN_FOLDER}/{_BOOTED}")
+    foreign.remove(root, f"{paths.OWN_FOLDER}/{_BOOTED}")
 
 
 def forget_past(root: Path) -> None:
     """Remove the notes of its starts and of a failback, after a run has made a mirror equal."""
     for name in (_BOOTED, _HANDOVER):
-        foreign.remove(root, f"{OWN_FOLDER}/{name}")
+        foreign.remove(root, f"{paths.OWN_FOLDER}/{name}")
 
 
 def save_handover(root: Path, handover: Handover) -> None:
@@ -270,7 +266,7 @@ def load_handover(root: Path) -> Handover | None:
     """
     found = _load_own(root, _HANDOVER, Handover, known_version=HANDOVER_VERSION)
     if found is not None:
-        _sound(found.record, str(root / OWN_FOLDER / _HANDOVER))
+        _sound(found.record, str(root / paths.OWN_FOLDER / _HANDOVER))
     return found
 
 
@@ -280,7 +276,7 @@ def forget_marker(root: Path) -> None:
     The marker goes last of its two copies, and before the rest: cut before, it is still one.
     """
     for name in (_SECOND, _MARKER):
-        foreign.remove(root, f"{OWN_FOLDER}/{name}")
-    if foreign.is_folder(root, OWN_FOLDER):
-        shutil.rmtree(root / OWN_FOLDER)
+        foreign.remove(root, f"{paths.OWN_FOLDER}/{name}")
+    if foreign.is_folder(root, paths.OWN_FOLDER):
+        shutil.rmtree(root / paths.OWN_FOLDER)
         sync_directory(root)

@@ -11,11 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from rescue import paths
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.printable import printable
 from rescue.system.files import write_atomic
 
-_SHOWN = {"motd": "run/motd.d/rescue", "issue": "run/issue.d/rescue.issue"}
+_SHOWN = {"motd": paths.MOTD, "issue": paths.ISSUE}
 _NEVER = "no complete run"
 
 

@@ -20,7 +20,7 @@ from rescue.apply.pace import pacer
 from rescue.apply.sync import job_of, judge
 from rescue.apply.touched import MOST_REWRITTEN
 from rescue.apply.work import TreeWork
-from rescue.apply.workspace import WORK, Site, Workspace
+from rescue.apply.workspace import Site, Workspace
 from rescue.errors import BrakeError, FullError
 from rescue.model.content import Doubt, Known, Rewritten, is_written
 from rescue.model.event import Event, Progress, StepDone, StepStarted
@@ -28,6 +28,7 @@ from rescue.model.plan import Plan
 from rescue.model.since import Since, since
 from rescue.model.step import SyncTree, TakeContent
 from rescue.model.title import title
+from rescue.paths import WORK
 from rescue.system import rsync, rsyncsums
 from rescue.system.digests import Digests
 from rescue.system.files import sync_filesystem, used_on

@@ -7,11 +7,11 @@ run begins, and every flag is set when nothing is written any more.
 import os
 from pathlib import Path
 
+from rescue import paths
 from rescue.apply.work import TreeWork
 from rescue.model.event import Notice
 from rescue.model.filesystem import FsKind
 from rescue.model.step import CarryFlags
-from rescue.state import OWN_FOLDER
 from rescue.system import inodeflags
 from rescue.system.inodeflags import LOCKING, WHEN_WRITTEN, flags_of, set_flags
 
@@ -107,7 +107,7 @@ def _reached_by_folders(root: Path, path: str) -> bool:
 
 
 def _is_own(path: str) -> bool:
-    return Path(path).parts[:1] == (OWN_FOLDER,)
+    return Path(path).parts[:1] == (paths.OWN_FOLDER,)
 
 
 def _not_kept(mount_point: str, refused: list[str], source: Path) -> str:

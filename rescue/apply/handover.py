@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from rescue import config
+from rescue import config, paths
 from rescue.apply.banner import banners, show_handed_over
 from rescue.apply.flags import Unlocked
 from rescue.apply.workspace import Site, Workspace
@@ -11,7 +11,6 @@ from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.record import Handover, MirrorRecord
 from rescue.state import (
-    STATE_DIRECTORY,
     forget_boots,
     forget_marker,
     load_foreign_record,
@@ -51,9 +50,7 @@ def hand_over(
     record = turned(handover.record)
     with Workspace.mirror_only(grant.plan.record, grant, site=site) as workspace:
         tree = workspace.tree()
-        settings, records = (
-            _twin(tree, path, here) for path in (config.CONFIG_PATH, STATE_DIRECTORY)
-        )
+        settings, records = (_twin(tree, path, here) for path in (paths.CONFIG, paths.RECORDS))
         written = (settings, records / f"{record.name}.json")
         with Unlocked(tree, [str(path.relative_to(tree)) for path in written]):
             config.enrol(record, settings)
@@ -79,7 +76,7 @@ def expect_taken_over(
     """
     if not record.secret.is_drawn:
         return
-    path = (here / STATE_DIRECTORY.relative_to("/")).resolve() / f"{record.name}.json"
+    path = (here / paths.RECORDS.relative_to("/")).resolve() / f"{record.name}.json"
     pair, inside = workspace.pair_of(f"/{path.relative_to(here.resolve())}")
     left = load_foreign_record(workspace.mirror(pair.mount_point), inside.lstrip("/"))
     if any(each and record.secret.matches(each.secret) for each in (left, marker)):

@@ -12,13 +12,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from rescue import paths
 from rescue.apply.bootset import gone_from_source, kept_for_the_menu, no_kernel_fits
 from rescue.apply.room import free_for_root
 from rescue.apply.work import TreeWork
 from rescue.errors import FullError, RescueError
 from rescue.model.event import Notice
 from rescue.model.step import BuildInitramfs
-from rescue.state import OWN_FOLDER
 from rescue.system import initramfs
 from rescue.system.chroot import kernel_view, run_in
 from rescue.system.files import copy_metadata, copy_times, digest, sync_directory
@@ -120,8 +120,8 @@ def _make(tree: Path, version: str, work: TreeWork) -> bool:
 def _make_elsewhere(tree: Path, version: str, work: TreeWork) -> bool:
     """Make it on the root file system, and let it take the place of an old one."""
     try:
-        translated = _make_in(OWN_FOLDER, tree, version, work)
-        staged = _fresh(tree, version, OWN_FOLDER)
+        translated = _make_in(paths.OWN_FOLDER, tree, version, work)
+        staged = _fresh(tree, version, paths.OWN_FOLDER)
         try:
             _clear_place(staged.stat().st_size, tree, version, work)
             # Never through a link that lies there.

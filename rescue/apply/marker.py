@@ -5,13 +5,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from rescue import paths
 from rescue.apply.banner import banners
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.state import OWN_FOLDER, forget_past, load_marker, save_marker  # noqa: TID251
+from rescue.state import (  # noqa: TID251, save_papers
+    forget_past,
+    load_marker,
+    save_marker,  # noqa: TID251
+)
 
 
 def write_marker(
@@ -46,7 +51,7 @@ def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
     found = load_marker(root)
     if found is None:
         raise RefusedError(
-            f"the disk of mirror '{record.name}' carries no marker in /{OWN_FOLDER}",
+            f"the disk of mirror '{record.name}' carries no marker in /{paths.OWN_FOLDER}",
             hint="it was never prepared to its end, or something erased it: prepare it again",
         )
     if (found.name, found.machine_id) != (record.name, record.machine_id):

@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from rescue.apply.workspace import WORK
+from rescue.paths import RUNTIME
 from rescue.system.rsyncfiles import name_list
 
 
 @contextmanager
 def listed(paths: Iterable[str]) -> Iterator[Path]:
     """Give a file that lists the paths, which are relative to the root of a file system."""
-    WORK.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    RUNTIME.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Beside the run's own small file system: the list can be long.
-    with NamedTemporaryFile(dir=WORK.parent, prefix="names-") as file:
+    with NamedTemporaryFile(dir=RUNTIME, prefix="names-") as file:
         file.write(name_list(paths))
         file.flush()
         yield Path(file.name)

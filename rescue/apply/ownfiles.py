@@ -3,16 +3,16 @@
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
+from rescue import paths
 from rescue.apply.work import TreeWork
 from rescue.model.role import Role
 from rescue.system.files import copy_times, write_atomic
 
 RESUME = "/etc/initramfs-tools/conf.d/resume"
 _UNIT = "rescue-booted.service"
-_UNITS = "/etc/systemd/system"
-_WANTS = f"{_UNITS}/multi-user.target.wants"
+_WANTS = f"{paths.UNIT_FOLDER}/multi-user.target.wants"
 
-OWN_PATHS = (RESUME, f"{_UNITS}/{_UNIT}", f"{_WANTS}/{_UNIT}")
+OWN_PATHS = (RESUME, f"{paths.UNIT_FOLDER}/{_UNIT}", f"{_WANTS}/{_UNIT}")
 """On the whole tree; never sent and never deleted by a sync."""
 
 
@@ -25,10 +25,10 @@ def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRRO
         # 'auto' would take the swap of the machine that mkinitramfs runs on.
         named = f"UUID={resume_uuid}" if resume_uuid else "none"
         _write(work, RESUME, f"RESUME={named}\n".encode())
-    if role is Role.MIRROR and _tree(work, _UNITS).is_dir():
+    if role is Role.MIRROR and _tree(work, paths.UNIT_FOLDER).is_dir():
         unit = files("rescue").joinpath("templates", _UNIT).read_bytes()
-        _write(work, f"{_UNITS}/{_UNIT}", unit)
-        _link(work, f"{_WANTS}/{_UNIT}", f"{_UNITS}/{_UNIT}")
+        _write(work, f"{paths.UNIT_FOLDER}/{_UNIT}", unit)
+        _link(work, f"{_WANTS}/{_UNIT}", f"{paths.UNIT_FOLDER}/{_UNIT}")
 
 
 def is_own(work: TreeWork, path: str) -> bool:

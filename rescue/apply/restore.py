@@ -14,7 +14,7 @@ from rescue.model.comparison import Comparison, absolute, compare, in_tree, merg
 from rescue.model.event import Event, Notice, Progress, StepDone, StepStarted
 from rescue.model.owners import Owners
 from rescue.model.restore import (
-    OWN_FOLDERS,
+    NOT_RESTORED,
     Piece,
     RestorePlan,
     RestoreReport,
@@ -133,7 +133,7 @@ def compare_now(
 
     Times are as in RestorePlan.
     """
-    skip = OWN_FOLDERS | own_names(dead) | own_names(here) | {*piece.nested, *piece.covered}
+    skip = NOT_RESTORED | own_names(dead) | own_names(here) | {*piece.nested, *piece.covered}
     found = twins(dead, here, inside=piece.inside, skip=skip, touched=_touched(piece, touched))
     names = owned(found, owners or Owners())
     return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())

@@ -9,7 +9,7 @@ import shutil
 import stat
 from pathlib import Path
 
-from rescue.model.restore import OLD_REPLACED_FOLDER, REPLACED_FOLDER, WORK_FOLDER
+from rescue import paths
 
 
 def own_names(root: Path) -> frozenset[str]:
@@ -17,7 +17,7 @@ def own_names(root: Path) -> frozenset[str]:
 
     They are never compared, and none of them comes back. None of a root that cannot be read.
     """
-    prefixes = (REPLACED_FOLDER, OLD_REPLACED_FOLDER, WORK_FOLDER)
+    prefixes = (paths.REPLACED_FOLDER, paths.OLD_REPLACED_FOLDER, paths.RESTORE_FOLDER)
     try:
         with os.scandir(root) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(prefixes)]
@@ -32,18 +32,18 @@ def work_folder(root: Path) -> Path:
     Its name is drawn: an rsync that outlives its killed restore for a moment finds nothing of ours.
     """
     for name in own_names(root):
-        if name.startswith(WORK_FOLDER):
+        if name.startswith(paths.RESTORE_FOLDER):
             clear(root / name)
-    return _drawn(root, WORK_FOLDER)
+    return _drawn(root, paths.RESTORE_FOLDER)
 
 
 def replaced_folder(root: Path) -> Path:
     """Make the folder for what restores replace, or find it."""
-    folder = root / REPLACED_FOLDER
+    folder = root / paths.REPLACED_FOLDER
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
-        return folder if _is_roots_own(folder) else _drawn(root, REPLACED_FOLDER)
+        return folder if _is_roots_own(folder) else _drawn(root, paths.REPLACED_FOLDER)
     return folder
 
 

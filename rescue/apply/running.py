@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from rescue import paths
 from rescue.errors import RescueError
 from rescue.system import mountns
-
-PLACE = Path("/run/rescue/here")
 
 
 @contextmanager
@@ -26,12 +25,12 @@ def seen_apart(
     namespace for good. Raises RescueError without root, CommandError where one cannot be bound.
     """
     mountns.enter_private()
-    PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mountns.mount(mountns.tmpfs_argv(PLACE, size="1m", mode="0700"))
+    paths.HERE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mountns.mount(mountns.tmpfs_argv(paths.HERE, size="1m", mode="0700"))
     try:
         places = {}
         for number, point in enumerate(dict.fromkeys(mount_points)):
-            places[point] = PLACE / str(number)
+            places[point] = paths.HERE / str(number)
             places[point].mkdir()
             source = root / point.lstrip("/")
             mountns.uncover(source)
@@ -39,4 +38,4 @@ def seen_apart(
         yield places
     finally:
         with contextlib.suppress(RescueError):
-            mountns.unmount_all(PLACE)
+            mountns.unmount_all(paths.HERE)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from rescue import paths
 from rescue.apply.work import TreeWork
 from rescue.model.filesystem import FsKind
 from rescue.model.step import MakeSwapFile
@@ -21,7 +22,7 @@ def make_swap_file(step: MakeSwapFile, work: TreeWork) -> str:
     if is_swap_file(path, size=step.size):
         return "as it was"
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".rescue-new")
+    fresh = path.with_name(path.name + paths.TEMPORARY_SUFFIX)
     fresh.unlink(missing_ok=True)
     try:
         fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
+from rescue import paths
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.filesystem import FsKind
@@ -24,8 +25,6 @@ from rescue.model.record import FilesystemPair, MirrorRecord
 from rescue.system import automount, blockdev, mountns, udev
 from rescue.system.run import CommandError
 from rescue.system.twintrees import link_on_the_way
-
-WORK = Path("/run/rescue/work")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +125,9 @@ class Workspace:
 
     def __enter__(self) -> "Workspace":
         mountns.enter_private()
-        WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Small on purpose: what is written past a mount that is not there soon ends.
-        mountns.mount(mountns.tmpfs_argv(WORK, size="4m", mode="0700"))
+        mountns.mount(mountns.tmpfs_argv(paths.WORK, size="4m", mode="0700"))
         try:
             for index, pair in enumerate(self.record.filesystems):
                 self._mount_mirror(index, pair)
@@ -137,7 +136,7 @@ class Workspace:
             self._make_tree()
         except BaseException:
             with contextlib.suppress(CommandError):
-                mountns.unmount_all(WORK)
+                mountns.unmount_all(paths.WORK)
             raise
         return self
 
@@ -148,7 +147,7 @@ class Workspace:
         trace: TracebackType | None,
     ) -> None:
         try:
-            mountns.unmount_all(WORK)
+            mountns.unmount_all(paths.WORK)
         except CommandError:
             # The namespace ends with us in any case; the error on the way is the one to tell.
             if error is None:
@@ -161,15 +160,15 @@ class Workspace:
         """
         if mount_point not in self._copied:
             raise RescueError(f"{mount_point} is not copied in this run")
-        return WORK / "source" / str(self._index(mount_point))
+        return paths.WORK / "source" / str(self._index(mount_point))
 
     def mirror(self, mount_point: str) -> Path:
         """Return where the mirror's twin of that file system is seen."""
-        return WORK / "mirror" / str(self._index(mount_point))
+        return paths.WORK / "mirror" / str(self._index(mount_point))
 
     def tree(self) -> Path:
         """Return the mirror's root with its other file systems at their places."""
-        return WORK / "tree"
+        return paths.WORK / "tree"
 
     def kind_of(self, mount_point: str) -> FsKind:
         """Return the kind of that file system."""
@@ -178,8 +177,8 @@ class Workspace:
     def check_mounted(self, mount_point: str) -> None:
         """Raise RescueError unless both twins are still what was mounted."""
         pair = self.record.filesystems[self._index(mount_point)]
-        mountns.expect(self.mirror(mount_point), uuid=pair.mirror_uuid, below=WORK)
-        mountns.expect(self.source(mount_point), uuid=pair.source_uuid, below=WORK)
+        mountns.expect(self.mirror(mount_point), uuid=pair.mirror_uuid, below=paths.WORK)
+        mountns.expect(self.source(mount_point), uuid=pair.source_uuid, below=paths.WORK)
 
     def pair_of(self, path: str) -> tuple[FilesystemPair, str]:
         """Given a path on the whole tree, return its file system and the path within ('/...')."""
@@ -210,13 +209,13 @@ class Workspace:
                 f"from UUID {pair.source_uuid}",
                 hint="nothing was written; mount what belongs there, or prepare the mirror again",
             )
-        target = WORK / "source" / str(index)
+        target = paths.WORK / "source" / str(index)
         target.mkdir(parents=True)
         mountns.bind_safely(place, target)
-        mountns.expect(target, uuid=pair.source_uuid, below=WORK)
+        mountns.expect(target, uuid=pair.source_uuid, below=paths.WORK)
 
     def _mount_mirror(self, index: int, pair: FilesystemPair) -> None:
-        target = WORK / "mirror" / str(index)
+        target = paths.WORK / "mirror" / str(index)
         target.mkdir(parents=True)
         device = (self._site.locate or locate)(pair, self._device)
         if self._grant is not None:
@@ -229,7 +228,7 @@ class Workspace:
             compression = mountns.compression_at(self._place(pair))
         argv = mountns.mount_argv(device, target, pair.kind, access, compression=compression)
         mountns.mount(argv)
-        mountns.expect(target, uuid=pair.mirror_uuid, below=WORK)
+        mountns.expect(target, uuid=pair.mirror_uuid, below=paths.WORK)
 
     def _make_tree(self) -> None:
         """Bind the mirror's file systems together; a mount point that is missing is left out.

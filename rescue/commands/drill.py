@@ -10,7 +10,7 @@ from time import time
 
 from rich.text import Text
 
-from rescue import config
+from rescue import config, paths
 from rescue.codec import to_json
 from rescue.commands.enrolled import choose, known_records, marker_on
 from rescue.commands.impostors import tell_apart
@@ -39,8 +39,6 @@ from rescue.verify.drill import failed_units, judge, measured
 
 ROOMY = Path("/var/tmp")
 """Where the throw-away disks lie if nothing else is said: /tmp may be small and in memory."""
-
-_MEDIUM_FOLDER = Path("/run/rescue/medium")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +186,7 @@ def _emulation(accelerator: Accelerator) -> tuple[str, ...]:
 @contextmanager
 def _medium(machine: Machine) -> Iterator[Path]:
     """Build the rescue medium as 'rescue media' does, in memory that goes with us."""
-    with mountns.vanishing_folder(_MEDIUM_FOLDER, size="128m") as folder:
+    with mountns.vanishing_folder(paths.MEDIUM, size="128m") as folder:
         stick = folder / "stick.img"
         build_image(stick, Contents(host=machine.host))
         yield stick

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import isfinite
 from time import time
 
-from rescue import config
+from rescue import config, paths
 from rescue.config import Config
 from rescue.discover.marker import Marker, read_marker
 from rescue.errors import DamagedError, RefusedError, RescueError, SkippedError, UsageError
@@ -64,7 +64,7 @@ def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
 
     A mirror whose record is missing or not readable is left out: `choose` complains of it.
     """
-    if settings is None and config.CONFIG_PATH.exists():
+    if settings is None and paths.CONFIG.exists():
         settings = config.load()
     found = []
     for entry in settings.mirror if settings else ():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from time import time
 
-from rescue import config
+from rescue import config, paths
 from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
 from rescue.codec import to_json
@@ -84,7 +84,7 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
 
 def _plan(machine: Machine, options: FailbackOptions) -> Plan:
     # Read before anything is written: the new first disk gets this configuration.
-    known = config.load().mirror if config.CONFIG_PATH.exists() else ()
+    known = config.load().mirror if paths.CONFIG.exists() else ()
     request = FailbackRequest(
         target=options.target,
         give_up_content_of=options.erase,

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 
-from rescue import config
+from rescue import config, paths
 from rescue.apply.engine import Outcome
 from rescue.commands.metrics import publish
 from rescue.discover import diskhealth
 from rescue.errors import ExitCode, RescueError, UsageError, in_words
 from rescue.history import (
-    HISTORY_DIRECTORY,
     LAST_ON_MIRROR,
     ON_MIRROR,
     as_lines,
@@ -105,7 +104,7 @@ def noted(
     screen: Screen,
     target: Disk | None = None,
     look: Callable[[Disk], DiskHealth] = diskhealth.look,
-    folder: Path = HISTORY_DIRECTORY,
+    folder: Path = paths.HISTORY,
 ) -> Iterator[Logbook]:
     """Note the run of the block in the history of this mirror, however it ends.
 
@@ -147,9 +146,7 @@ def noted(
     publish(machine, screen)
 
 
-def note_proof(
-    proof: Proven, *, mirror: str, screen: Screen, folder: Path = HISTORY_DIRECTORY
-) -> None:
+def note_proof(proof: Proven, *, mirror: str, screen: Screen, folder: Path = paths.HISTORY) -> None:
     """Note in the history, at the run whose work was booted, what that showed.
 
     A history that cannot be written is said, and stops nothing: the verdict is kept elsewhere.
@@ -206,5 +203,5 @@ def _said_where_it_fails(mirror: str, screen: Screen) -> Iterator[None]:
 
 
 def _kept() -> int:
-    settings = config.load().alarm if config.CONFIG_PATH.exists() else AlarmSettings()
+    settings = config.load().alarm if paths.CONFIG.exists() else AlarmSettings()
     return settings.history_runs

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rescue import paths
 from rescue.apply.medium import write_medium
 from rescue.codec import to_json
 from rescue.commands.enrolled import known_records
@@ -132,7 +133,7 @@ def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen
     records = known_records()
     papers = _papers(machine, records)
     if options.ssh_key is not None:
-        papers |= {"rescue/authorized_keys": _public_keys(options.ssh_key)}
+        papers |= {f"{paths.ON_MEDIUM}/authorized_keys": _public_keys(options.ssh_key)}
     contents = Contents(
         host=machine.host,
         machine=machine.machine_id,
@@ -141,7 +142,7 @@ def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen
     )
     if not options.rescue_system:
         return build_image(target, contents)
-    with tempfile.TemporaryDirectory(prefix=".rescue-live-", dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=paths.LIVE_PREFIX, dir=target.parent) as folder:
         # mmdebstrap may work as another user.
         Path(folder).chmod(0o755)
         live = Path(folder) / "live"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rescue import config
+from rescue import config, paths
 from rescue.commands.standing import standing
 from rescue.errors import RescueError
 from rescue.metrics import FILE_NAME, exposition
@@ -20,7 +20,7 @@ def publish(machine: Machine, screen: Screen, *, found: Status | None = None) ->
     it is said, here and in the system's log.
     """
     try:
-        folder = config.load().alarm.metrics if config.CONFIG_PATH.exists() else ""
+        folder = config.load().alarm.metrics if paths.CONFIG.exists() else ""
         if folder:
             write(found or standing(machine), Path(folder))
     except (RescueError, OSError) as error:

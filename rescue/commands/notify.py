@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from time import time
 
-from rescue import config
+from rescue import config, paths
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.alarm import AlarmSettings
 from rescue.model.schedule import ScheduleSettings
@@ -88,9 +88,9 @@ def _settings() -> tuple[AlarmSettings, str]:
     """Return whom to tell; a configuration that cannot be read must not silence an alarm."""
     try:
         settings = config.load()
-        if settings.alarm.apprise and config.CONFIG_PATH.stat().st_mode & _OTHERS:
+        if settings.alarm.apprise and paths.CONFIG.stat().st_mode & _OTHERS:
             journal.report_alarm(
-                f"{config.CONFIG_PATH} holds passwords ('alarm.apprise'), and others than root "
+                f"{paths.CONFIG} holds passwords ('alarm.apprise'), and others than root "
                 "may read it: chmod 600"
             )
     except (RescueError, OSError) as error:

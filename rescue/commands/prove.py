@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from time import time
 
-from rescue import config
+from rescue import config, paths
 from rescue.apply.marker import store_proof
 from rescue.commands.enrolled import choose, known_records, marker_on
 from rescue.commands.impostors import passing_over
@@ -159,7 +159,7 @@ def _tell(record: MirrorRecord, proofs: list[Proof], proven: Proven, screen: Scr
         raise ProofError(
             f"mirror '{record.name}', generation {record.generation}, failed its proof with "
             f"{failed[0].firmware.upper()}: {failed[0].cause}",
-            hint=f"see {store.PROOFS / record.name} for the console and the screen; mend the "
+            hint=f"see {paths.PROOFS / record.name} for the console and the screen; mend the "
             f"cause, and run 'rescue mirror {record.name}' and 'rescue prove {record.name}'",
         )
     said = f"mirror '{record.name}' is proven bootable: {proven.times.total:.0f} s"

@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from time import time
 
-from rescue import config
+from rescue import config, paths
 from rescue.commands.enrolled import readable
 from rescue.config import Config
 from rescue.discover.diskhealth import look
@@ -26,7 +26,6 @@ from rescue.plan.recognise import attached_mirror, is_attached, is_disk
 from rescue.plan.rotation import HOUR, age, whose_day
 from rescue.plan.stake import Known, at_stake
 from rescue.plan.table import sectors_needed
-from rescue.prove.store import PROOFS
 from rescue.state import load_boots
 from rescue.system.lock import is_held
 from rescue.ui.content import distrust_lines, suspect_counts
@@ -46,7 +45,7 @@ def standing(machine: Machine) -> Status:
         boots = load_boots(Path("/"))
         runs = known_runs_on_mirror(Path("/"))
         return on_mirror(machine, machine.running_mirror, now=time(), boots=boots, runs=runs)
-    found = _on_source_now(machine, config.load() if config.CONFIG_PATH.exists() else None)
+    found = _on_source_now(machine, config.load() if paths.CONFIG.exists() else None)
     if machine.is_nameless_mirror:
         found = replace(found, runs_from=Role.MIRROR)
     return with_damage(found, machine.damage)
@@ -259,7 +258,7 @@ def _source_steps(mirrors: tuple[MirrorStatus, ...]) -> tuple[str, ...]:
             first = "" if each.attached else f"   # attach {each.disk} first"
             steps.append(f"rescue mirror {each.name}{first}")
         if each.failed_its_proof:
-            seen = f"{PROOFS / each.name} has its console and screen"
+            seen = f"{paths.PROOFS / each.name} has its console and screen"
             steps.append(f"rescue prove {each.name}   # {seen}")
     return tuple(steps)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rescue import config
+from rescue import config, paths
 from rescue.commands.enrolled import known_records
 from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.schedule import how_it_stands
@@ -124,7 +124,7 @@ def _show_page(here: Here, session: _Session, *, news: tuple[str, ...], disks: b
 
 
 def _look(session: _Session) -> Here:
-    settings = config.load() if config.CONFIG_PATH.exists() else None
+    settings = config.load() if paths.CONFIG.exists() else None
     machine = discover()
     asked = settings is not None and machine.running_mirror is None
     return Here(

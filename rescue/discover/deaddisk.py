@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rescue import paths
 from rescue.discover.deadtable import (
     Candidate,
     DeadTable,
@@ -38,9 +39,6 @@ from rescue.system.blockinfo import probe
 from rescue.system.mountns import Access
 from rescue.system.run import CommandError
 from rescue.system.superblock import Backup, find_backup, primary_uuid, repair
-
-PLACE = Path("/run/rescue/dead")
-SCRATCH = Path("/var/lib/rescue/scratch")
 
 
 @dataclass(kw_only=True)
@@ -63,7 +61,7 @@ class DeadDisk:
     def open(self, pair: FilesystemPair) -> Path | None:
         """Mount a recorded file system where that was not tried yet; return where it is mounted."""
         if pair.mount_point not in self.tried:
-            place = PLACE / str(len(self.tried))
+            place = paths.DEAD / str(len(self.tried))
             self.tried.add(pair.mount_point)
             _open(self, self.origin, pair, self.layout, place=place, scratch=self.scratch)
         return self.places.get(pair.mount_point)
@@ -76,7 +74,7 @@ def opened(
     *,
     table_uuid: str,
     layout: PartitionTable | None,
-    scratch: Path = SCRATCH,
+    scratch: Path = paths.SCRATCH,
 ) -> Iterator[DeadDisk]:
     """Mount what can be read of the recorded file systems `pairs`, and unmount it at the end.
 
@@ -84,8 +82,8 @@ def opened(
     RescueError without root. A file system that cannot be read is a finding, and not in `places`.
     """
     mountns.enter_private()
-    PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mountns.mount(mountns.tmpfs_argv(PLACE, size="4m", mode="0700"))
+    paths.DEAD.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mountns.mount(mountns.tmpfs_argv(paths.DEAD, size="4m", mode="0700"))
     try:
         table = same_as_recorded(read_dead_table(origin), table_uuid)
         dead = DeadDisk(
@@ -96,7 +94,7 @@ def opened(
         yield dead
     finally:
         with contextlib.suppress(RescueError):
-            mountns.unmount_all(PLACE)
+            mountns.unmount_all(paths.DEAD)
 
 
 def readings(kind: FsKind, *, superblock: bool) -> tuple[Reading, ...]:

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from rescue import paths
 from rescue.errors import DamagedError, RescueError
 from rescue.model.disk import Disk, Partition
 from rescue.model.filesystem import FileSystem, FsKind
@@ -15,7 +16,6 @@ from rescue.system.lockedloop import locked
 from rescue.system.mountns import Access
 from rescue.system.run import CommandError
 
-_PLACE = Path("/run/rescue/look")
 _PATIENCE = 180.0
 """Seconds for a whole disk: one that sleeps wakes up in less; one that hangs is left, and whatever
 it holds is no marker."""
@@ -44,7 +44,7 @@ def read_marker(disk: Disk) -> Marker | None:
     RescueError without root, or without a loop device.
     """
     mountns.enter_private()
-    _PLACE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.LOOK.mkdir(mode=0o700, parents=True, exist_ok=True)
     until = time.monotonic() + _PATIENCE
     damaged: DamagedError | None = None
     for part in disk.partitions:
@@ -95,15 +95,15 @@ def read_running(root: Path) -> Running:
 def _read(part: Partition, kind: FsKind, *, patience: float) -> Marker | None:
     try:
         with locked(part.path) as node:
-            argv = mountns.mount_argv(node, _PLACE, kind, Access.LOOK)
+            argv = mountns.mount_argv(node, paths.LOOK, kind, Access.LOOK)
             mountns.mount(argv, timeout=patience)
     except (OSError, CommandError):
         return None  # a damaged file system carries no marker that could be trusted
     try:
-        found = find_marker(_PLACE)
+        found = find_marker(paths.LOOK)
         if found is None:
             return None
-        return Marker(record=found.record, boots=load_boots(_PLACE), damage=found.damage)
+        return Marker(record=found.record, boots=load_boots(paths.LOOK), damage=found.damage)
     finally:
         with contextlib.suppress(RescueError):
-            mountns.unmount_all(_PLACE)
+            mountns.unmount_all(paths.LOOK)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from importlib.resources import files
 from pathlib import Path
 
+from rescue import paths
 from rescue.model.drill import DrillPlan, FirstDisk, Homes, Mark, Part, RootPlace
 from rescue.state import forget_marker
 from rescue.system.layin import lay, lay_link, lay_patience, lay_silence
@@ -19,7 +20,6 @@ from rescue.system.run import run
 
 UNIT = "rescue-drill.service"
 _UNITS = "etc/systemd/system"
-_OWN = "etc/rescue-drill"
 _SCRIPT = "drill-night.sh"
 _EARLIER = 3600.0
 _PATIENCE = 300.0
@@ -37,9 +37,9 @@ def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: st
         with _opened(homes, image, folder) as at:
             _lay_marks(at, plan, lambda mark: mark.last_run)
         with _opened(root, image, folder) as at:
-            lay(at, f"{_OWN}/plan", settings.encode())
-            lay(at, f"{_OWN}/part", f"{Part.NIGHT}\n".encode())
-            lay(at, f"{_OWN}/night.sh", _template(_SCRIPT))
+            lay(at, f"{paths.DRILL_FOLDER}/plan", settings.encode())
+            lay(at, f"{paths.DRILL_FOLDER}/part", f"{Part.NIGHT}\n".encode())
+            lay(at, f"{paths.DRILL_FOLDER}/night.sh", _template(_SCRIPT))
             lay(at, f"{_UNITS}/{UNIT}", _template(UNIT))
             lay_patience(at, _PATIENCE)
             lay_silence(at)

@@ -8,9 +8,9 @@ from pathlib import Path
 from rescue.codec import from_json, to_json
 from rescue.errors import UsageError
 from rescue.model.drill import DRILL_VERSION, DrillResult
+from rescue.paths import DRILLS
 from rescue.system.files import write_atomic
 
-DRILLS = Path("/var/lib/rescue/drills")
 RESULT = "result.json"
 KEPT = 12
 """So many rehearsals are kept: a year of monthly ones."""

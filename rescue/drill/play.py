@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from rescue import paths
 from rescue.drill.disks import make_first, make_mirror
 from rescue.errors import RescueError
 from rescue.model.drill import Boot, DrillPlan, Line, Part
@@ -21,7 +22,6 @@ from rescue.system.qmp import QmpError
 BOOT_SECONDS = 900.0
 """How long a guest may take until it says its first word; emulated ones take two minutes."""
 
-_FOLDER = Path("/run/rescue/drill")
 _FOLDER_SIZE = "128m"
 _STICK_SERIAL = "DRILL-STICK"
 _EVERY = 0.5
@@ -65,7 +65,7 @@ def play(plan: DrillPlan, theatre: Theatre, audience: Audience) -> tuple[Boot, .
     end = time.monotonic() + plan.limit
     place = Path(plan.work_dir)
     with ExitStack() as held:
-        folder = held.enter_context(mountns.vanishing_folder(_FOLDER, size=_FOLDER_SIZE))
+        folder = held.enter_context(mountns.vanishing_folder(paths.DRILL, size=_FOLDER_SIZE))
         mirror, first = (
             held.enter_context(overlay_of(plan.mirror_path, format_=theatre.format, place=place))
             for _ in range(2)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import rescue
+from rescue import paths
 from rescue.codec import to_json
 from rescue.errors import RescueError
 from rescue.medium.loaders import EFI_LOADER, EFI_MODULES, PC_MODULES, Loaders, loaders, packages
@@ -64,7 +65,7 @@ def build_image(target: Path, contents: Contents) -> MediumImage:
     """
     _expect_tools()
     found = loaders()
-    with tempfile.TemporaryDirectory(prefix=".rescue-medium-", dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=paths.MEDIUM_PREFIX, dir=target.parent) as folder:
         image = Path(folder) / "image"
         _build(image, Path(folder), found, contents)
         made = seal(image)
@@ -140,8 +141,8 @@ def _boot_files(
         versions=_versions(),
     )
     made = {
-        "rescue/medium.json": to_json(note).encode(),
-        "rescue/medium.env": medium_note(contents.machine, contents.tokens, parts),
+        f"{paths.ON_MEDIUM}/medium.json": to_json(note).encode(),
+        f"{paths.ON_MEDIUM}/medium.env": medium_note(contents.machine, contents.tokens, parts),
         **contents.papers,
     }
     for place, data in made.items():

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from platform import freedesktop_os_release
 
+from rescue import paths
 from rescue.errors import RescueError
 from rescue.medium.recipe import recipe_folder
 from rescue.medium.toolkit import toolkit_files
@@ -26,7 +27,7 @@ def build_live(folder: Path, *, time: int, tell: Callable[[str], None]) -> None:
     is missing, CommandError where one fails (the packages' mirror is not reached).
     """
     _expect_tools()
-    with tempfile.TemporaryDirectory(prefix=".rescue-live-", dir=folder.parent) as work:
+    with tempfile.TemporaryDirectory(prefix=paths.LIVE_PREFIX, dir=folder.parent) as work:
         overlay, tree = Path(work) / "overlay.tar", Path(work) / "tree.tar"
         # mmdebstrap may work as another user.
         Path(work).chmod(0o755)

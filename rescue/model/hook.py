@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from rescue import paths
+
 LONGEST = 24 * 3600.0
 """Seconds that a hook may be given at most."""
 
@@ -58,7 +60,7 @@ class Hook:
     kind: HookKind = HookKind.COMMAND
     name: str = ""
     command: tuple[str, ...] = ()
-    directory: str = "/var/backups/rescue"
+    directory: str = paths.DUMPS
     user: str = ""
     timeout_seconds: float = 600.0
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -4,12 +4,12 @@ They lie beside the files, in folders of users. Each run calls its own by a name
 it: a link or file of that name, laid there before, would be followed or be in the way.
 """
 
-_PREFIX = ".rescue~"
+from rescue import paths
 
-EARLIER = f"{_PREFIX}new"
+EARLIER = f"{paths.PARTIAL_PREFIX}new"
 """What every run called them before records knew a name."""
 
 
 def partial_folder(drawn: str) -> str:
     """Given a random UUID in its canonical text, return what a run calls its folders."""
-    return f"{_PREFIX}{drawn}"
+    return f"{paths.PARTIAL_PREFIX}{drawn}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from rescue import paths
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
 from rescue.model.identity import DiskId
@@ -15,18 +16,7 @@ RESTORE_VERSION = 2
 HOMES = "/home"
 """The tree whose first-level folders are users."""
 
-REPLACED_FOLDER = ".rescue-replaced"
-"""On the root of a file system: what a restore put aside, one folder for each restore. Where
-somebody else laid something of that name there, '~' and what was drawn follow it."""
-
-OLD_REPLACED_FOLDER = ".rescue-losers"
-"""The former name of that folder: an earlier restore may have left one."""
-
-WORK_FOLDER = ".rescue-restore"
-"""Begins the name of a folder on the root of a file system while files come back to it: new content
-before it is renamed. What follows it is drawn anew for each restore."""
-
-OWN_FOLDERS = frozenset({".rescue", "lost+found"})
+NOT_RESTORED = frozenset({paths.OWN_FOLDER, "lost+found"})
 """On the root of a file system: never looked at, never copied; nor are those of restores."""
 
 

@@ -1,9 +1,7 @@
 """The folders and files that a mirror makes for itself."""
 
 from rescue.model.boot import GrubPlatform
-
-STATE_DIRECTORY = "/.rescue/"
-"""Identity, record and marker of the mirror; never copied from or to a source."""
+from rescue.paths import OWN_FOLDER
 
 _INITRAMFS = ("/boot/initrd.img-*",)
 
@@ -15,7 +13,7 @@ def made_on_the_mirror(
 
     Only the folders of platforms that are installed onto the mirror: any other's is copied.
     """
-    paths = [STATE_DIRECTORY, *_INITRAMFS]
+    paths = [f"/{OWN_FOLDER}/", *_INITRAMFS]
     paths += [f"/boot/grub/{platform}/" for platform in platforms]
     if esp and GrubPlatform.X86_64_EFI in platforms:
         base = esp.rstrip("/")

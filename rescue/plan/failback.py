@@ -6,6 +6,7 @@ half written never passes for a first disk. The roles are changed when the audit
 
 from dataclasses import replace
 
+from rescue import paths
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
@@ -217,11 +218,11 @@ def _own_disk_refusals(source: Disk, running: MirrorRecord) -> list[Refusal]:
     return [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"/.rescue/mirror.json is of disk {running.mirror.id.name or '?'} (table "
+            reason=f"/{paths.MARKER} is of disk {running.mirror.id.name or '?'} (table "
             f"{running.mirror.table_uuid}), and this machine runs from {source.path} "
             f"({source.id.name or 'no serial'})",
-            hint="was this disk copied from a mirror by another program? Remove /.rescue if it is "
-            "no mirror",
+            hint="was this disk copied from a mirror by another program? Remove "
+            f"/{paths.OWN_FOLDER} if it is no mirror",
         )
     ]
 

@@ -10,6 +10,7 @@ from rescue.model.machine import Machine
 from rescue.model.place import in_words, node_of
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.role import Role
+from rescue.paths import MARKER
 from rescue.plan.recognise import is_disk, mirror_candidates, pretenders, shows_as_recorded
 
 SPARE_MIB = 256
@@ -121,9 +122,7 @@ def marker_refusals(
 ) -> list[Refusal]:
     """Refuse unless the mirror's own root says that it is this mirror, and not a newer one."""
     if marker is None:
-        return [
-            _refused(f"{mirror.path} is not enrolled: its root has no marker /.rescue/mirror.json")
-        ]
+        return [_refused(f"{mirror.path} is not enrolled: its root has no marker /{MARKER}")]
     if marker.machine_id != record.machine_id or marker.host != record.host:
         return [
             _refused(

@@ -1,5 +1,6 @@
 """Every reason not to write to a disk, all at once."""
 
+from rescue import paths
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, UseKind
 from rescue.model.filesystem import FsKind
@@ -83,8 +84,8 @@ def nameless_refusal(machine: Machine) -> Refusal:
     """Refuse what needs to know which mirror it is that this machine runs from."""
     return _guard(
         f"this machine runs from a mirror that cannot be told: {'; '.join(machine.damage)}",
-        "the record of the source lies on the mirror, too: copy /var/lib/rescue/mirrors/NAME.json "
-        "to /.rescue/mirror.json",
+        f"the record of the source lies on the mirror, too: copy {paths.RECORDS}/NAME.json "
+        f"to /{paths.MARKER}",
     )
 
 

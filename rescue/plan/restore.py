@@ -22,6 +22,7 @@ from rescue.model.restore import (
     Room,
 )
 from rescue.model.since import Since, since
+from rescue.paths import OWN_FOLDER
 from rescue.plan.contents import some_of
 from rescue.plan.owners import Mapped
 from rescue.plan.refuse import in_order, nameless_refusal
@@ -190,7 +191,7 @@ def _running_refusals(machine: Machine, record: MirrorRecord, *, now: float) -> 
             Refusal(
                 code=ExitCode.REFUSED,
                 reason=f"the running root is not the mirror '{record.name}' that its record names",
-                hint="was /.rescue copied here from another disk? look with 'rescue disks'",
+                hint=f"was /{OWN_FOLDER} copied here from another disk? look with 'rescue disks'",
             )
         )
     if now < record.last_complete:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from rescue import paths
 from rescue.errors import ExitCode
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
@@ -16,7 +17,7 @@ DEFAULT_TREES = (HOMES,)
 is the mirror's. Who wants it names it."""
 
 PROTECTED = (
-    "/.rescue",
+    f"/{paths.OWN_FOLDER}",
     "/bin",
     "/boot",
     "/dev",
@@ -25,7 +26,7 @@ PROTECTED = (
     "/etc/fstab",
     "/etc/initramfs-tools",
     "/etc/kernel",
-    "/etc/rescue",
+    str(paths.CONFIG.parent),
     "/etc/systemd",
     "/lib",
     "/lib64",
@@ -35,7 +36,7 @@ PROTECTED = (
     "/sys",
     "/usr",
     "/var/lib/dpkg",
-    "/var/lib/rescue",
+    str(paths.STATE),
 )
 """What the mirror boots and runs by; the dead disk's would name the dead disk."""
 

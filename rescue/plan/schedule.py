@@ -29,22 +29,24 @@ from rescue.model.schedule import (
     ScheduleSettings,
     Starter,
 )
+from rescue.paths import CRON_JOB, PLUGGED_RULES, UNIT_FOLDER
 
 MARK = "# Written by 'rescue schedule install'"
 """In every file that is ours: one without it is never overwritten and never removed."""
 
-UNIT_FOLDER = "/etc/systemd/system"
-CRON_JOB = "/etc/cron.daily/rescue"
 CRON_TEMPLATE = "rescue.cron"
-# After 60-persistent-storage.rules, which reads the partition's id; before 99-systemd.rules.
-PLUGGED_RULES = "/etc/udev/rules.d/90-rescue-plugged.rules"
 RULES_TEMPLATE = "rescue-plugged.rules"
 
 UNITS = (MIRROR_SERVICE, MIRROR_TIMER, OVERDUE_SERVICE, OVERDUE_TIMER, FAILED_SERVICE)
 TEMPLATES = (*UNITS, PLUGGED_SERVICE, PROVE_SERVICE, RULES_TEMPLATE, CRON_TEMPLATE)
 PLUGGED_PATHS = (f"{UNIT_FOLDER}/{PLUGGED_SERVICE}", PLUGGED_RULES)
 PROVE_PATH = f"{UNIT_FOLDER}/{PROVE_SERVICE}"
-PATHS = (*(f"{UNIT_FOLDER}/{unit}" for unit in UNITS), *PLUGGED_PATHS, PROVE_PATH, CRON_JOB)
+PATHS = (
+    *(f"{UNIT_FOLDER}/{unit}" for unit in UNITS),
+    *PLUGGED_PATHS,
+    PROVE_PATH,
+    CRON_JOB,
+)
 """Every file that an installation of any kind may have written."""
 
 # What needs no quoting in a unit (man 5 systemd.syntax, '%' and quotes) nor in a shell.

@@ -20,6 +20,7 @@ from rescue.model.disk import PartitionTable
 from rescue.model.place import in_words, node_of
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
+from rescue.paths import PROOF_FOLDER
 from rescue.system.files import write_atomic
 from rescue.system.layin import lay, lay_link, lay_patience, lay_silence
 from rescue.system.loop import Span
@@ -31,7 +32,6 @@ from rescue.system.tree import Tree
 SERVICE = "rescue-proof.service"
 _UNITS = "etc/systemd/system"
 _WANTED_BY = "sysinit.target.wants"
-_OWN = ".rescue/proof"
 _SECTOR = 512
 _MINUTE = 60
 
@@ -121,14 +121,14 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
     Raises what `lay` raises.
     """
     templates = files("rescue").joinpath("templates")
-    probe = lay(root, f"{_OWN}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
+    probe = lay(root, f"{PROOF_FOLDER}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
     # Before the person's own commands come: they may hold what nobody else should read.
     probe.parent.chmod(0o700)
     limit = settings.time_limit_minutes * _MINUTE
-    lay(root, f"{_OWN}/patience", f"{limit * _PATIENCE_SHARE:.0f}\n".encode("ascii"))
+    lay(root, f"{PROOF_FOLDER}/patience", f"{limit * _PATIENCE_SHARE:.0f}\n".encode("ascii"))
     lay_patience(root, limit * _UNIT_SHARE)
     for number, command in enumerate(settings.checks):
-        lay(root, f"{_OWN}/check-{number}", f"{command}\n".encode())
+        lay(root, f"{PROOF_FOLDER}/check-{number}", f"{command}\n".encode())
     lay_silence(root)
     lay(root, f"{_UNITS}/{SERVICE}", templates.joinpath(SERVICE).read_bytes())
     lay_link(root, f"{_UNITS}/{_WANTED_BY}/{SERVICE}", f"../{SERVICE}")

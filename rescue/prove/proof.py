@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time
 
+from rescue import paths
 from rescue.model.boot import Firmware
 from rescue.model.proof import Evidence, Proof, ProofPlan
 from rescue.model.virtual import VirtualDisk, VirtualMachine
@@ -15,8 +16,6 @@ from rescue.system.accelerator import Accelerator
 from rescue.system.overlay import PLACE, Overlay, exported, overlay_of
 from rescue.system.qemu import expect_installed
 from rescue.system.qmp import QmpError
-
-ROOM = Path("/run/rescue/prove")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ def prove(
     firmware: Firmware,
     accelerator: Accelerator,
     *,
-    room: Path = ROOM,
+    room: Path = paths.PROOF,
     place: Path = PLACE,
 ) -> ProofRun:
     """Boot the mirror over an overlay with one kind of firmware, and judge what was seen.

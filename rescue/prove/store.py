@@ -3,17 +3,16 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rescue import paths
 from rescue.codec import to_json
 from rescue.prove.proof import ProofRun
 from rescue.system.files import write_atomic
-
-PROOFS = Path("/var/lib/rescue/proofs")
 
 KEPT = 14
 """Proofs that are kept of each mirror; a week and another, where one is made every night."""
 
 
-def keep(proven: ProofRun, directory: Path = PROOFS) -> Path:
+def keep(proven: ProofRun, directory: Path = paths.PROOFS) -> Path:
     """Write verdict, serial log and screenshot, let the oldest go; return the verdict's path."""
     proof = proven.proof
     folder = directory / proof.mirror

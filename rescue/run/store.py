@@ -11,18 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rescue import paths
 from rescue.apply.marker import Mount, mirror_root, store_marker
 from rescue.apply.workspace import Site
 from rescue.confirm import WriteGrant
 from rescue.model.record import MirrorRecord
-from rescue.state import STATE_DIRECTORY, load_record, save_record  # noqa: TID251
+from rescue.state import load_record, save_record  # noqa: TID251
 
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
     """The places: `records` is a folder of the source; `mount` gives the root of a mirror."""
 
-    records: Path = STATE_DIRECTORY
+    records: Path = paths.RECORDS
     site: Site | None = None
     mount: Mount = mirror_root
 

@@ -10,12 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rescue import paths
 from rescue.errors import RescueError
 from rescue.system.run import CommandError, run, which
 
 INSTALL = "apt install apprise, or pip install 'rescue[apprise]'"
 
-PLACE = Path("/run/rescue")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 # An alarm that waits for a service that does not answer keeps the others waiting.
 _LONGEST = 90.0
@@ -49,14 +49,14 @@ def argv(command: str, *, config: Path, title: str) -> list[str]:
 
 
 def tell(url: str, *, title: str, text: str, place: Path | None = None) -> None:
-    """Send a message to one service; below `place` (PLACE) the file lies meanwhile.
+    """Send a message to one service; below `place` (RUNTIME) the file lies meanwhile.
 
     Raises RescueError that names the service by its scheme, and no secret.
     """
     command = program()
     if command is None:
         raise RescueError(f"{service(url)}: apprise is not installed", hint=INSTALL)
-    private = place or PLACE
+    private = place or paths.RUNTIME
     private.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=private) as folder:
         config = Path(folder) / "services"

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from rescue import paths
 from rescue.errors import RescueError, UsageError
 from rescue.model.content import Known
 
-DIGESTS = Path("/var/lib/rescue/digests.sqlite")
 DIGESTS_VERSION = 1
 
 DAMAGED_SUFFIX = ".damaged"
@@ -89,7 +89,7 @@ class _DamagedError(sqlite3.DatabaseError):
 
 
 @contextmanager
-def opened(path: Path = DIGESTS) -> Iterator[Digests]:
+def opened(path: Path = paths.DIGESTS) -> Iterator[Digests]:
     """Open the digests, made where there are none; what was not committed is as it was before.
 
     Ones that are damaged (a disk rots) are put aside, and begun anew. Raises UsageError where they

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from rescue.paths import TEMPORARY_SUFFIX
 from rescue.system.run import run
 
-TEMPORARY_SUFFIX = ".rescue-new"
 """Ends the name of a file that is being written; one that stays was cut short.
 
 Between it and the name of the file that it shall be are sixteen digits, drawn anew each time: two

@@ -5,11 +5,11 @@ A link in such a tree may be absolute, and lead to the running system itself.
 
 from pathlib import Path
 
+from rescue import paths
 from rescue.errors import RescueError
 from rescue.system.twintrees import link_on_the_way
 
 _GETTY = "etc/systemd/system/serial-getty@ttyS1.service"
-_PATIENCE = "etc/systemd/system.conf.d/rescue-guest.conf"
 _PATIENCE_TEXT = """[Manager]
 DefaultDeviceTimeoutSec={seconds:.0f}
 DefaultTimeoutStartSec={seconds:.0f}
@@ -38,7 +38,7 @@ def lay_patience(root: Path, seconds: float) -> None:
     Its own 90 s are measured for a machine: a guest that has to wait for a processor, because
     others are at work, would lose every file system that is waited for. Raises what `lay` raises.
     """
-    lay(root, _PATIENCE, _PATIENCE_TEXT.format(seconds=seconds).encode())
+    lay(root, paths.GUEST_SETTINGS, _PATIENCE_TEXT.format(seconds=seconds).encode())
 
 
 def lay_silence(root: Path) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rescue import paths
 from rescue.errors import BusyError, UsageError
 
-LOCK = Path("/run/rescue/lock")
 _PAUSE = 1.0
 
 
 @contextmanager
-def only_one_run(path: Path = LOCK, *, patience: float = 0.0) -> Iterator[None]:
+def only_one_run(path: Path = paths.LOCK, *, patience: float = 0.0) -> Iterator[None]:
     """Hold the lock while the block runs, after `patience` seconds of waiting for it at most.
 
     Raises BusyError where another process has it, UsageError where this one is not root's.
@@ -42,7 +42,7 @@ def only_one_run(path: Path = LOCK, *, patience: float = 0.0) -> Iterator[None]:
         os.close(fd)
 
 
-def is_held(path: Path = LOCK, *, locks: Path = Path("/proc/locks")) -> bool:
+def is_held(path: Path = paths.LOCK, *, locks: Path = Path("/proc/locks")) -> bool:
     """Whether a process holds the lock now (man 5 proc, /proc/locks); it is not tried for that.
 
     Whoever tries a lock has it for a moment, and a run that begins in that moment would give up.

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
+from rescue import paths
 from rescue.printable import printable
 from rescue.system.run import run, which
-
-_TOLD = Path("/run/rescue/told")
 
 
 def mail_argv(program: str) -> list[str]:
@@ -31,7 +30,7 @@ def wall(line: str) -> None:
     run(["wall"], stdin=f"{printable(line)}\n")
 
 
-def told_at(unit: str, folder: Path = _TOLD) -> float:
+def told_at(unit: str, folder: Path = paths.TOLD) -> float:
     """Return when people were last told of this unit, in seconds since the epoch; 0: never."""
     try:
         return (folder / unit).stat().st_mtime
@@ -39,7 +38,7 @@ def told_at(unit: str, folder: Path = _TOLD) -> float:
         return 0.0
 
 
-def note_told(unit: str, folder: Path = _TOLD) -> None:
+def note_told(unit: str, folder: Path = paths.TOLD) -> None:
     """Note that people are told of this unit now; a restart of the machine forgets it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / unit).touch()

@@ -12,7 +12,8 @@ from rescue.discover.marker import read_running
 from rescue.errors import UsageError
 from rescue.history import ON_MIRROR, known_runs_on_mirror
 from rescue.model.record import Handover
-from rescue.state import OWN_FOLDER, load_boots, save_marker
+from rescue.paths import OWN_FOLDER
+from rescue.state import load_boots, save_marker
 from tests.fuzz.damage import any_json, texts
 from tests.fuzz.declared import expect_declared
 from tests.fuzz.effort import FEW_TRIES

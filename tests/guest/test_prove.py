@@ -21,7 +21,8 @@ from rescue.model.boot import Firmware
 from rescue.model.proof import Ending, ProofPlan, ProofSettings
 from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
-from rescue.prove.proof import ROOM, prove
+from rescue.paths import PROOF
+from rescue.prove.proof import prove
 from rescue.system.accelerator import Accelerator
 from tests.guest import broken
 from tests.guest.broken import Opened, broken_copy, proven
@@ -155,7 +156,7 @@ def test_killed_it_leaves_no_process_no_mount_and_no_file(
     assert not any(each.exists() for each in guests)
     assert list(tmp_path.iterdir()) == []
     assert Path("/proc/mounts").read_text() == mounts
-    assert list(ROOM.iterdir()) == []
+    assert list(PROOF.iterdir()) == []
 
 
 def children_called(name: str, parent: int | None) -> list[Path]:

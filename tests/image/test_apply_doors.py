@@ -9,10 +9,11 @@ import pytest
 
 from rescue.apply.sync import judge
 from rescue.apply.work import TreeWork
-from rescue.apply.workspace import WORK, Workspace
+from rescue.apply.workspace import Workspace
 from rescue.errors import RefusedError, RescueError
 from rescue.model.event import Event
 from rescue.model.filesystem import FsKind
+from rescue.paths import WORK
 from rescue.system import blockdev, blockinfo, mountns
 from rescue.system.chroot import kernel_view, run_in
 from rescue.system.mkfs import wipe_argv

@@ -18,7 +18,7 @@ from rescue.apply.engine import _open, apply_plan
 from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker, store_proof
 from rescue.apply.work import Work
-from rescue.apply.workspace import WORK, Site, Workspace
+from rescue.apply.workspace import Site, Workspace
 from rescue.codec import to_json
 from rescue.model.boot import BootTimes
 from rescue.model.event import Event, Progress, StepDone
@@ -29,6 +29,7 @@ from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.model.stake import Proven
 from rescue.model.step import MakeSwapFile, SyncTree
+from rescue.paths import WORK
 from rescue.state import load_marker
 from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, tree_of, twins
 

@@ -16,8 +16,9 @@ from rescue.model.disk import Disk, Partition, PartitionTable, TableKind
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.identity import DiskId
 from rescue.model.secret import Secret
+from rescue.paths import OWN_FOLDER
 from rescue.plan.recognise import attached_mirror
-from rescue.state import OWN_FOLDER, save_marker
+from rescue.state import save_marker
 from rescue.system import mountns
 from rescue.system.mountns import Access
 from rescue.units import MIB, Sectors

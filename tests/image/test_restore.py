@@ -14,7 +14,8 @@ import pytest
 
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Severity
-from rescue.model.restore import REPLACED_FOLDER, WORK_FOLDER, Reading, RestoreReport, Told
+from rescue.model.restore import Reading, RestoreReport, Told
+from rescue.paths import REPLACED_FOLDER, RESTORE_FOLDER
 from tests.image.deaddisk import MIB, Night, Post, attach, night_of
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import ChildError, sh, tree_of
@@ -105,7 +106,7 @@ def test_what_was_lost_returns_and_what_is_newer_here_stays(night: Night, post: 
     assert of(report, "bela").comes == ()
     assert len(of(report, "bela").only_here) == 5
     assert of(report, "zoe").new == ("zoe/first",)
-    assert not list(night.home.glob(f"{WORK_FOLDER}*"))
+    assert not list(night.home.glob(f"{RESTORE_FOLDER}*"))
     assert not (night.home / REPLACED_FOLDER).exists()
 
 
@@ -462,7 +463,7 @@ def test_a_user_who_lays_links_under_the_names_of_our_folders_is_in_nobodys_way(
 ) -> None:
     victim = night.folder / "victim"
     victim.mkdir()
-    for name in (WORK_FOLDER, REPLACED_FOLDER):
+    for name in (RESTORE_FOLDER, REPLACED_FOLDER):
         (night.home / name).symlink_to(victim)
     report = night.restored(keep_replaced=True)
     assert post.missing(night.home) == []
@@ -470,7 +471,7 @@ def test_a_user_who_lays_links_under_the_names_of_our_folders_is_in_nobodys_way(
     (aside,) = report.replaced
     assert aside.startswith(f"/home/{REPLACED_FOLDER}~")
     assert list((night.running / aside.lstrip("/")).iterdir())
-    assert (night.home / WORK_FOLDER).is_symlink()
+    assert (night.home / RESTORE_FOLDER).is_symlink()
     again = night.restored(keep_replaced=True)
     assert {told.user for told in again.users if told.comes} == set()
 
@@ -548,7 +549,7 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
     assert report.complete
     assert film.stat().st_size == 60 * MIB
     assert post.missing(night.home) == []
-    assert not list(night.home.glob(f"{WORK_FOLDER}*"))
+    assert not list(night.home.glob(f"{RESTORE_FOLDER}*"))
     there = tree_of(night.home / "bela/Maildir/new")
     assert {name: facts for name, facts in there.items() if name in wanted and name != "."} == {
         name: facts for name, facts in wanted.items() if name != "."
@@ -557,7 +558,7 @@ def test_a_restore_that_was_cut_is_run_again_and_ends_right(
 
 def _sizes(folder: Path) -> list[int]:
     try:
-        return [path.stat().st_size for path in folder.glob(f"{WORK_FOLDER}*/new/*")]
+        return [path.stat().st_size for path in folder.glob(f"{RESTORE_FOLDER}*/new/*")]
     except OSError:
         return []
 

@@ -19,11 +19,10 @@ from rescue.model.schedule import (
     ScheduleSettings,
     Starter,
 )
+from rescue.paths import CRON_JOB, UNIT_FOLDER
 from rescue.plan.schedule import (
-    CRON_JOB,
     PATHS,
     TEMPLATES,
-    UNIT_FOLDER,
     UNITS,
     installed,
     plan_removal,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rescue import paths
 from rescue.commands import notify
 from rescue.config import CONFIG_VERSION, Config, DiskEntry, check
 from rescue.errors import RescueError, UsageError
@@ -84,7 +85,7 @@ def test_a_service_that_refuses_is_named_without_its_password(
 def test_one_that_fails_does_not_keep_it_from_the_others(
     there: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apprise, "PLACE", tmp_path)
+    monkeypatch.setattr(paths, "RUNTIME", tmp_path)
     told = notify.by_services(
         ("json://127.0.0.1:9/nobody", "nosuch://pass@word", there.url), subject="t", text="x"
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rescue.system.files import TEMPORARY_SUFFIX, fresh_file, write_atomic
+from rescue.paths import TEMPORARY_SUFFIX
+from rescue.system.files import fresh_file, write_atomic
 
 CUT = """
 import os, signal, sys

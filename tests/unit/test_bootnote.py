@@ -14,7 +14,8 @@ from rescue.model.disk import TableKind
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.secret import Secret
 from rescue.model.stake import Proven
-from rescue.state import OWN_FOLDER, save_marker
+from rescue.paths import OWN_FOLDER
+from rescue.state import save_marker
 from tests.builders import enrolled
 
 NIGHT = 1795490100.0  # 2026-11-24 03:15 UTC

@@ -15,9 +15,9 @@ from rescue.codec import to_stored_json
 from rescue.errors import DamagedError, RefusedError
 from rescue.history import known_runs_on_mirror
 from rescue.model.record import RunSummary
+from rescue.paths import OWN_FOLDER
 from rescue.state import (
     NO_TIME,
-    OWN_FOLDER,
     forget_boots,
     forget_marker,
     forget_past,

@@ -26,7 +26,8 @@ from rescue.model.history import RunEnd, RunEntry, seen
 from rescue.model.plan import PlanKind
 from rescue.model.record import FreeSpace, MirrorState, RunSummary
 from rescue.model.stake import Proven
-from rescue.state import OWN_FOLDER, save_papers
+from rescue.paths import OWN_FOLDER
+from rescue.state import save_papers
 from rescue.system.lock import is_held
 from rescue.ui.facts import run_words
 from rescue.ui.screen import Screen

@@ -31,14 +31,12 @@ from rescue.model.schedule import (
     Starter,
     TimerState,
 )
+from rescue.paths import CRON_JOB, PLUGGED_RULES, UNIT_FOLDER
 from rescue.plan.alarm import alarm_mail, is_due, plugged_mail, plugged_news, told_with
 from rescue.plan.schedule import (
-    CRON_JOB,
     PATHS,
     PLUGGED_PATHS,
-    PLUGGED_RULES,
     TEMPLATES,
-    UNIT_FOLDER,
     checksum_due,
     installed,
     plan_removal,

@@ -12,10 +12,10 @@ from rescue.commands.restore import _boots
 from rescue.discover.marker import read_running
 from rescue.errors import DamagedError, UsageError
 from rescue.model.record import RECORD_VERSION, MirrorState
+from rescue.paths import OWN_FOLDER
 from rescue.run.store import Store
 from rescue.state import (
     NO_TIME,
-    OWN_FOLDER,
     find_marker,
     forget_marker,
     load_boots,

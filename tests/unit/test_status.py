@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rescue import config
+from rescue import paths
 from rescue.codec import from_json, to_json
 from rescue.commands import standing
 from rescue.commands.standing import on_mirror as status_on_mirror
@@ -286,7 +286,7 @@ def test_a_damaged_marker_of_the_running_mirror_is_said() -> None:
 def test_a_machine_that_cannot_tell_its_mirror_has_a_status_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(config, "CONFIG_PATH", tmp_path / "none")
+    monkeypatch.setattr(paths, "CONFIG", tmp_path / "none")
     monkeypatch.setattr(standing, "look", lambda _: None)
     status = standing.standing(replace(on_mirror(), running_mirror=None, damage=(DAMAGE,)))
     assert (status.health, status.runs_from) == (Health.CRITICAL, Role.MIRROR)
