@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rescue.errors import RefusedError
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan, PlanKind
@@ -26,10 +26,10 @@ class GuardRefusedError(RefusedError):
 T = TypeVar("T")
 
 
-def unless_refused(planned: T | tuple[Refusal, ...]) -> T:
+def unless_refused(planned: T | Refused) -> T:
     """Given what a planner answered, return its plan. Raises GuardRefusedError with its reasons."""
-    if isinstance(planned, tuple):
-        raise GuardRefusedError(planned)
+    if isinstance(planned, Refused):
+        raise GuardRefusedError(planned.findings)
     return planned
 
 

@@ -14,7 +14,7 @@ from rescue.model.disk import (
     UseKind,
 )
 from rescue.model.filesystem import FileSystem, FsKind, FsOptions, SwapArea
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.layer import Content, Nothing
 from rescue.model.machine import Machine
@@ -232,15 +232,15 @@ def volume(path: str, *made_of: str, kind: DeviceKind = DeviceKind.VOLUME) -> De
 def prepared(machine: Machine, asked: PrepareRequest | None = None) -> Plan:
     """Return the plan; fail with the reasons where it was refused."""
     answer = plan_prepare(machine, asked or request())
-    assert isinstance(answer, Plan), [refusal.reason for refusal in answer]
+    assert isinstance(answer, Plan), answer
     return answer
 
 
-def refused(answer: Plan | tuple[Refusal, ...]) -> tuple[Refusal, ...]:
+def refused(answer: Plan | Refused) -> tuple[Refusal, ...]:
     """Return the refusals; fail where there is a plan."""
-    assert isinstance(answer, tuple), "this must never be planned"
-    assert answer
-    return answer
+    assert isinstance(answer, Refused), "this must never be planned"
+    assert answer.findings
+    return answer.findings
 
 
 @dataclass(frozen=True)

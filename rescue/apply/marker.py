@@ -12,7 +12,7 @@ from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
-from rescue.state import (  # noqa: TID251, save_papers
+from rescue.state import (
     forget_past,
     load_marker,
     save_marker,  # noqa: TID251

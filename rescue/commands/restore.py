@@ -19,6 +19,7 @@ from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RefusedError, UsageError
 from rescue.model.comparison import Comparison
 from rescue.model.disk import Disk
+from rescue.model.finding import Refused
 from rescue.model.machine import Machine
 from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
 from rescue.plan.restore import Start, begin_restore, mount_refusals, plan_restore
@@ -236,7 +237,7 @@ def _plan(
         notes=people.notes,
         now=time(),
     )
-    if isinstance(planned, tuple):
+    if isinstance(planned, Refused):
         for line in diagnosis_lines(dead.findings):
             screen.show(line)
     return unless_refused(planned)

@@ -19,7 +19,7 @@ from rescue.discover.schedule import (
     read_timers,
 )
 from rescue.errors import ExitCode, RescueError
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.schedule import (
     ChecksumDay,
     Installed,
@@ -89,7 +89,7 @@ def show(screen: Screen) -> ExitCode:
 def how_it_stands(settings: config.Config) -> Installed:
     """Return whether what is installed is what the configuration asks for."""
     plan = _plan(settings)
-    if isinstance(plan, tuple):
+    if isinstance(plan, Refused):
         return Installed.NO
     return installed(plan, read_files(PATHS))
 
@@ -126,7 +126,7 @@ def _changed(settings: config.Config, options: InstallOptions) -> config.Config:
     return changed
 
 
-def _plan(settings: config.Config) -> SchedulePlan | tuple[Refusal, ...]:
+def _plan(settings: config.Config) -> SchedulePlan | Refused:
     folder = files("rescue").joinpath("templates")
     return plan_schedule(
         settings.schedule,

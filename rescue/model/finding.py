@@ -40,3 +40,18 @@ class Refusal:
     code: ExitCode
     reason: str
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The other outcome of a planner: every reason that speaks against the plan, at least one.
+
+    The weightiest is first; its code is what the command ends with. Raises ValueError where no
+    reason is given: what nothing speaks against is no refusal.
+    """
+
+    findings: tuple[Refusal, ...]
+
+    def __post_init__(self) -> None:
+        if not self.findings:
+            raise ValueError("a refusal needs a reason")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rescue.model.disk import Disk
 from rescue.model.diskhealth import SmartState
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.medium import MediumRequest
 from rescue.model.plan import FailbackRequest, Plan, PrepareRequest
@@ -99,10 +99,10 @@ def command_for(task: Task, name: str, *, erase: bool, more: tuple[str, ...] = (
     return Command(attended=attended, scripted=(*attended, "--yes", "--expect-serial", name))
 
 
-def _verdict(answer: Plan | tuple[Refusal, ...]) -> _Verdict:
+def _verdict(answer: Plan | Refused) -> _Verdict:
     if isinstance(answer, Plan):
         return _Verdict(loses=answer.loses)
-    return _Verdict(refusals=answer)
+    return _Verdict(refusals=answer.findings)
 
 
 def _choice(

@@ -15,7 +15,7 @@ from rescue.model.drill import (
     RootPlace,
 )
 from rescue.model.filesystem import FileSystem, SwapArea
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.place import in_words, node_of
@@ -74,7 +74,7 @@ def plan_drill(
     free: int,
     free_mib: int,
     now: float,
-) -> DrillPlan | tuple[Refusal, ...]:
+) -> DrillPlan | Refused:
     """Given the machine on its first disk and a mirror, return the rehearsal, or all refusals.
 
     `marker` is what the mirror says of itself; `used` is what the mirrored file systems hold and
@@ -93,7 +93,7 @@ def plan_drill(
     refusals += [*_state_refusals(record, now), *_room_refusals(request, room, free)]
     refusals += memory_refusals(MEMORY_MIB, free_mib, hint="rehearse at a quieter time")
     if refusals or mirror is None or mirror.table is None or source is None:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     return DrillPlan(
         mirror=record.name,
         host=record.host,

@@ -10,7 +10,7 @@ from rescue import paths
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import spelled
 from rescue.model.machine import Machine
 from rescue.model.partial import partial_folder
@@ -48,7 +48,7 @@ _GOES_ON = (
 _NO_KINDS: frozenset[FsKind] = frozenset()
 
 
-def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | tuple[Refusal, ...]:
+def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | Refused:
     """Given a machine that runs from its mirror and the disk that a person named, return the plan.
 
     A disk that took over in this very session is brought up to date; any other is made from
@@ -57,11 +57,11 @@ def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | tuple[Re
     running, source = machine.running_mirror, machine.root_disk
     if running is None:
         why = nameless_refusal(machine) if machine.is_nameless_mirror else _not_on_a_mirror()
-        return in_order([*root_refusals(machine), why])
+        return Refused(in_order([*root_refusals(machine), why]))
     target, unknown = find_target(machine, request.target)
     refusals = root_refusals(machine) + list(unknown)
     if source is None or source.table is None:
-        return in_order([*refusals, *root_obstacles(machine)])
+        return Refused(in_order([*refusals, *root_obstacles(machine)]))
     refusals += _own_disk_refusals(source, running)
     last = machine.handed_over
     if (
@@ -97,7 +97,7 @@ def _anew(
     source: Disk,
     running: MirrorRecord,
     refusals: list[Refusal],
-) -> Plan | tuple[Refusal, ...]:
+) -> Plan | Refused:
     """Plan the whole copy onto a disk that holds nothing, or whose content was given up by name."""
     if target is not None:
         refusals += _normal_source_refusals(machine, target, running, request.give_up_content_of)
@@ -112,7 +112,7 @@ def _anew(
         *tool_refusals(machine, kinds),
     ]
     if refusals or target is None or source.table is None:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     plan = whole_copy(
         machine,
         PrepareRequest(
@@ -148,7 +148,7 @@ def _again(
     source: Disk,
     record: MirrorRecord,
     refusals: list[Refusal],
-) -> Plan | tuple[Refusal, ...]:
+) -> Plan | Refused:
     """Plan a run onto the disk that took over in this session: only what has changed since."""
     _, stands_against = find_mirror(machine, record)
     anew = (
@@ -163,7 +163,7 @@ def _again(
         for each in drift_refusals(machine, found, record, target, esp=esp)
     ]
     if refusals:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     absent = left_out(machine, record, esp=esp)
     record = replace(record, partial=partial_folder(request.fresh[0]))
     run = run_steps(machine, found, record, esp=esp, without=absent, role=Role.SOURCE)

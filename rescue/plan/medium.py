@@ -2,7 +2,7 @@
 
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE, SECTOR, MediumImage, MediumPlan, MediumRequest
 from rescue.model.record import DiskRef, MirrorRecord
@@ -17,7 +17,7 @@ def plan_medium(
     image: MediumImage,
     *,
     known: tuple[MirrorRecord, ...] = (),
-) -> MediumPlan | tuple[Refusal, ...]:
+) -> MediumPlan | Refused:
     """Given the machine, what was asked for and the image, return the plan or all refusals.
 
     `known` as for `medium_refusals`.
@@ -25,7 +25,7 @@ def plan_medium(
     refusals = medium_refusals(machine, request, image, known=known)
     target, _ = find_target(machine, request.target)
     if refusals or target is None:
-        return refusals
+        return Refused(refusals)
     return MediumPlan(
         target_path=target.path,
         target_model=target.model,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refused
 from rescue.model.machine import Machine
 from rescue.model.place import node_of
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
@@ -37,7 +37,7 @@ def plan_mirror(
     request: MirrorRequest,
     *,
     boots: tuple[str, ...] = (),
-) -> Plan | tuple[Refusal, ...]:
+) -> Plan | Refused:
     """Given the running system and the record of one mirror, return the run's plan or refusals.
 
     `marker` is what was read from the root of the attached mirror, None where there is none;
@@ -54,14 +54,14 @@ def plan_mirror(
             refusals += booted_refusals(record, boots)
     refusals += tool_refusals(machine, _MADE)
     if source is None:
-        return in_order([*refusals, *root_obstacles(machine)])
+        return Refused(in_order([*refusals, *root_obstacles(machine)]))
     found = survey(machine, source, but_not=mirror.path if mirror is not None else "")
     esp = recorded_esp(record, source)
     followed = follow(machine, source, record)
     record = followed.record
     refusals += drift_refusals(machine, found, record, mirror, esp=esp)
     if refusals or mirror is None:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     known = as_seen(with_secret_of(record, marker), source=source, mirror=mirror)
     record = replace(known.record, partial=request.partial)
     absent = left_out(machine, record, esp=esp)

@@ -7,7 +7,7 @@ from rescue.errors import ExitCode
 from rescue.model.disk import Disk, PartitionTable
 from rescue.model.elsewhere import Elsewhere
 from rescue.model.filesystem import FileSystem, FsKind, SwapArea
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.place import place_of
 from rescue.model.plan import Plan, PlanKind, PrepareRequest
@@ -40,7 +40,7 @@ from rescue.plan.table import mirror_table
 _SAFE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 
 
-def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refusal, ...]:
+def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | Refused:
     """Given the running system and what was asked for, return the plan or all refusals.
 
     The plan is complete: it holds every sector, size and fresh identifier, and the record that
@@ -55,7 +55,7 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
         refusals += _taken_refusals(request, target)
     if source is None or source.table is None:
         refusals += [*root_obstacles(machine), *loader_refusals(machine)]
-        return in_order([*refusals, *tool_refusals(machine, _NO_KINDS)])
+        return Refused(in_order([*refusals, *tool_refusals(machine, _NO_KINDS)]))
     found = survey(machine, source, but_not=target.path if target is not None else "")
     grub = choose_platforms(machine, found)
     kinds = frozenset(member.filesystem.kind for member in found.members)
@@ -70,7 +70,7 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | tuple[Refu
     ]
     refusals += missing_refusals(found.elsewhere, request.leave_out)
     if refusals or target is None:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     return whole_copy(machine, request, target, source.table, found, grub)
 
 

@@ -2,7 +2,7 @@
 
 from rescue.errors import ExitCode
 from rescue.model.boot import Firmware, GrubPlatform
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.proof import Firmwares, ProofPlan, ProofSettings
 from rescue.model.record import MirrorRecord, MirrorState
@@ -33,7 +33,7 @@ def plan_proof(
     homes: tuple[str, ...] = (),
     free_mib: int,
     room_mib: int,
-) -> ProofPlan | tuple[Refusal, ...]:
+) -> ProofPlan | Refused:
     """Given the machine and the record of one mirror, return what is booted, or every refusal.
 
     `marker` and `boots` are what the mirror's root says, `homes` the folders of users that are on
@@ -47,7 +47,7 @@ def plan_proof(
         refusals += booted_refusals(record, boots) + sector_refusals(disk)
     refusals += _state_refusals(record, marker) + _room_refusals(settings, free_mib, room_mib)
     if refusals or disk is None:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     return ProofPlan(
         record=record,
         disk=disk.path,

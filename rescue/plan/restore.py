@@ -7,7 +7,7 @@ from rescue.errors import ExitCode
 from rescue.model.comparison import Comparison, absolute, merged
 from rescue.model.disk import PartitionTable
 from rescue.model.filesystem import FileSystem
-from rescue.model.finding import Finding, Refusal
+from rescue.model.finding import Finding, Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.owners import Owners
 from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState
@@ -63,7 +63,7 @@ def begin_restore(
     image_size: int = -1,
     boots: Sequence[float] = (),
     now: float,
-) -> Start | tuple[Refusal, ...]:
+) -> Start | Refused:
     """Given the machine and what was asked for, return where to look, or all refusals.
 
     `image_size` is that of the file that the request names (-1 where it names none); `boots` are
@@ -77,24 +77,22 @@ def begin_restore(
         )
     if record is None:
         why = nameless_refusal(machine) if machine.is_nameless_mirror else _not_a_mirror()
-        return in_order([*refusals, why])
+        return Refused(in_order([*refusals, why]))
     refusals += _running_refusals(machine, record, now=now)
     if image_size >= 0:
         disk = machine.root_disk
         sector = disk.logical_sector if disk else 512
-        found: Found | tuple[Refusal, ...] = image_origin(
-            request.named, size=image_size, logical_sector=sector
-        )
+        found: Found | Refused = image_origin(request.named, size=image_size, logical_sector=sector)
     else:
         found = find_origin(machine, record, request.named)
-    if isinstance(found, tuple):
-        return in_order([*refusals, *found])
+    if isinstance(found, Refused):
+        return Refused(in_order([*refusals, *found.findings]))
     mounted = tuple(mount.target for mount in machine.mounts)
     trees = request.trees or DEFAULT_TREES
     pieces = () if refusals else pieces_of(record, trees, mounted=mounted)
     refusals += mount_refusals(machine, pieces)
     if refusals:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     running = machine.root_disk
     return Start(
         record=record,
@@ -119,7 +117,7 @@ def plan_restore(
     mapped: Mapped | None = None,
     notes: Sequence[str] = (),
     now: float,
-) -> RestorePlan | tuple[Refusal, ...]:
+) -> RestorePlan | Refused:
     """Given what both sides hold, return the plan, or all refusals.
 
     `compared` has every piece that could be read and has something; `free` is by mount point;
@@ -131,7 +129,7 @@ def plan_restore(
     room = _room(compared, free)
     refusals = [*_unread(start, readings, compared), *_room_refusals(room)]
     if refusals:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     newest = sorted((one for each in compared.values() for one in each.newest), reverse=True)
     there = tuple(path for each in compared.values() for path in each.future_there)
     here = tuple(path for each in compared.values() for path in each.future_here)

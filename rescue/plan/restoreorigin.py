@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, Partition
 from rescue.model.filesystem import FileSystem
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
 from rescue.model.restore import Origin, OriginKind
@@ -24,7 +24,7 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
-def find_origin(machine: Machine, record: MirrorRecord, named: str) -> Found | tuple[Refusal, ...]:
+def find_origin(machine: Machine, record: MirrorRecord, named: str) -> Found | Refused:
     """Given what a person named ('' for nothing), return where the files come from.
 
     Without a name it is the disk with the recorded table and hardware identity, else the one with
@@ -37,7 +37,7 @@ def find_origin(machine: Machine, record: MirrorRecord, named: str) -> Found | t
     if held is not None:
         return _checked(machine, record, held[0], held[1])
     disk, refusals = find_target(machine, named)
-    return refusals if disk is None else _checked(machine, record, disk, None)
+    return Refused(refusals) if disk is None else _checked(machine, record, disk, None)
 
 
 def image_origin(path: str, *, size: int, logical_sector: int) -> Found:
@@ -49,7 +49,7 @@ def image_origin(path: str, *, size: int, logical_sector: int) -> Found:
     )
 
 
-def _by_record(machine: Machine, record: MirrorRecord) -> Found | tuple[Refusal, ...]:
+def _by_record(machine: Machine, record: MirrorRecord) -> Found | Refused:
     others = [disk for disk in machine.disks if not _is_ours(machine, record, disk)]
     shown = [disk for disk in others if disk.id.same_disk(record.source.id)]
     table = [disk for disk in others if is_disk(disk, record.source)]
@@ -61,14 +61,18 @@ def _by_record(machine: Machine, record: MirrorRecord) -> Found | tuple[Refusal,
     for found in levels:
         if len(found) > 1:
             paths = ", ".join(disk.path for disk in found)
-            return (_refused(f"several disks look like the dead one: {paths}", _NAME),)
+            return _alone(f"several disks look like the dead one: {paths}", _NAME)
         if found:
             by = "its partition table" if found[0] in table else "its file systems"
             by = "" if found[0] in shown else by
             return _checked(machine, record, found[0], None, by=by)
     wanted = record.source.id.name or f"table {record.source.table_uuid}"
     seen = ", ".join(f"{disk.path} ({disk.id.name or 'no serial'})" for disk in machine.disks)
-    return (_refused(f"the dead disk ({wanted}) is not attached; attached are {seen}", _ATTACH),)
+    return _alone(f"the dead disk ({wanted}) is not attached; attached are {seen}", _ATTACH)
+
+
+def _alone(reason: str, hint: str) -> Refused:
+    return Refused((_refused(reason, hint),))
 
 
 _NAME = "say which one is meant: --from DISK"
@@ -76,7 +80,7 @@ _NAME = "say which one is meant: --from DISK"
 
 def _checked(
     machine: Machine, record: MirrorRecord, disk: Disk, part: Partition | None, *, by: str = ""
-) -> Found | tuple[Refusal, ...]:
+) -> Found | Refused:
     refusals = []
     if _is_ours(machine, record, disk):
         refusals.append(_refused(f"{disk.path} is the disk that this machine runs from", _ATTACH))
@@ -88,7 +92,7 @@ def _checked(
         for use in (part.uses if part else disk.all_uses)
     ]
     if refusals:
-        return tuple(refusals)
+        return Refused(tuple(refusals))
     notes = []
     if by:
         notes.append(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from rescue.errors import ExitCode
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.plan.refuse import find_target, in_order
 from rescue.units import human_bytes
@@ -36,7 +36,7 @@ class Place:
     begun_from: str = ""
 
 
-def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | tuple[Refusal, ...]:
+def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | Refused:
     """Given the disk by any of its names and the place, return the plan or all refusals."""
     disk, unknown = find_target(machine, target)
     refusals = list(unknown)
@@ -45,7 +45,7 @@ def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | t
             Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try it with sudo")
         )
     if disk is None:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     running = machine.root_disk
     if running is not None and running.path == disk.path:
         refusals.append(_no(f"{disk.path} is the disk that this machine runs from", _OTHER))
@@ -90,7 +90,7 @@ def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | t
             )
         )
     if refusals:
-        return in_order(refusals)
+        return Refused(in_order(refusals))
     return SalvagePlan(
         disk=disk.path,
         name=name,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from rescue.errors import ExitCode
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.schedule import (
     FAILED_SERVICE,
     MIRROR_SERVICE,
@@ -147,7 +147,7 @@ def plan_schedule(
     found: Mapping[str, str],
     disks: Sequence[PluggedDisk] = (),
     metrics: str = "",
-) -> SchedulePlan | tuple[Refusal, ...]:
+) -> SchedulePlan | Refused:
     """Return what an installation writes, or every reason against it.
 
     `found` are the texts of those of PATHS that exist; `disks` are the enrolled mirrors';
@@ -181,7 +181,7 @@ def plan_schedule(
         )
     refusals += _plugged_refusals(settings, starter, disks)
     if refusals:
-        return tuple(refusals)
+        return Refused(tuple(refusals))
     return SchedulePlan(
         starter=starter,
         files=files,

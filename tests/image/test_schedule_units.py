@@ -11,6 +11,7 @@ import pytest
 
 from rescue.apply.schedule import install_schedule, remove_schedule
 from rescue.discover.schedule import read_files
+from rescue.model.finding import Refused
 from rescue.model.schedule import (
     PROVE_SERVICE,
     Installed,
@@ -147,8 +148,8 @@ def test_a_link_that_leads_nowhere_is_not_overwritten(tmp_path: Path) -> None:
         templates={name: FOLDER.joinpath(name).read_text("utf-8") for name in TEMPLATES},
         found=found,
     )
-    assert isinstance(answer, tuple)
-    assert "rescue-mirror.timer exists" in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert "rescue-mirror.timer exists" in answer.findings[0].reason
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rescue.errors import ExitCode
 from rescue.model.disk import Partition, TableKind
 from rescue.model.filesystem import FileSystem, SwapArea
+from rescue.model.finding import Refused
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry
 from rescue.model.place import number_of
@@ -120,7 +121,7 @@ def test_anything_else_is_refused_whatever_else_has_changed(
 ) -> None:
     there, machine = drawn
     found = plan_mirror(machine, there.record, there.record, MirrorRequest())
-    assert isinstance(found, tuple)
-    assert {each.code for each in found} == {ExitCode.DRIFTED}
-    for each in found:
+    assert isinstance(found, Refused)
+    assert {each.code for each in found.findings} == {ExitCode.DRIFTED}
+    for each in found.findings:
         assert again(there.record) in each.hint or "mount" in each.hint

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rescue.confirm import grant
 from rescue.errors import ExitCode, RefusedError
 from rescue.model.disk import Disk, TableKind
+from rescue.model.finding import Refused
 from rescue.model.identity import DiskId
 from rescue.model.layer import Nothing
 from rescue.model.machine import Machine
@@ -76,7 +77,7 @@ class Bench:
         knows = self.there.record.secret.matches(marker.secret)
         return Answer.KNOWS if knows else Answer.KNOWS_ANOTHER
 
-    def planned(self) -> Plan | tuple[object, ...]:
+    def planned(self) -> Plan | Refused:
         """Do what a run does: look for the mirror, read its marker, plan."""
         machine = self.told_apart
         disk = attached_mirror(machine, self.there.record)
@@ -164,7 +165,7 @@ def test_nothing_but_the_enrolled_mirror_is_ever_written(bench: Bench) -> None:
         assert answer.target_path == bench.mirror
         assert not bench.clones, "two that are equal cannot be told apart"
     else:
-        assert {each.code for each in refused(answer)} <= {ExitCode.REFUSED}  # type: ignore[arg-type]
+        assert {each.code for each in refused(answer)} <= {ExitCode.REFUSED}
         doubt = bench.clones or (bench.silent and not bench.shows_as_recorded)
         assert doubt or not bench.mirror, "the mirror was there, and was not recognised"
 

@@ -67,7 +67,7 @@ def test_what_speaks_against_a_disk_is_what_prepare_refuses() -> None:
         request = PrepareRequest(target=each.disk.path, fresh=FRESH, give_up_content_of=give_up)
         answer = plan_prepare(machine, request)
         assert each.choosable is isinstance(answer, Plan)
-        assert each.against == (() if isinstance(answer, Plan) else answer)
+        assert each.against == (() if isinstance(answer, Plan) else answer.findings)
     assert [each.disk.path for each in choice.choosable] == ["/dev/sdd"]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
 from rescue.errors import ExitCode, RefusedError
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.plan import Plan, PlanKind
@@ -65,6 +65,11 @@ def test_refusals_are_all_carried_and_the_first_gives_the_exit_code() -> None:
         Refusal(code=ExitCode.REFUSED, reason="the disk is mounted"),
     )
     with pytest.raises(GuardRefusedError) as caught:
-        unless_refused(reasons)
+        unless_refused(Refused(reasons))
     assert caught.value.refusals == reasons
     assert caught.value.code == ExitCode.UNSUPPORTED
+
+
+def test_a_refusal_has_a_reason() -> None:
+    with pytest.raises(ValueError, match="needs a reason"):
+        Refused(())

@@ -6,6 +6,7 @@ from pathlib import Path
 from rescue.errors import ExitCode
 from rescue.model.disk import TableKind
 from rescue.model.drill import DrillPlan
+from rescue.model.finding import Refused
 from rescue.model.identity import DiskId
 from rescue.model.record import MirrorState
 from rescue.plan.drill import FIRST_SERIAL, NEW_SERIAL, DrillRequest, first_disk, plan_drill
@@ -45,8 +46,8 @@ def planned(there: Enrolled) -> DrillPlan:
 
 
 def reasons(answer: object) -> str:
-    assert isinstance(answer, tuple), "this must never be planned"
-    return "\n".join(refusal.reason for refusal in answer)
+    assert isinstance(answer, Refused), "this must never be planned"
+    return "\n".join(refusal.reason for refusal in answer.findings)
 
 
 def test_the_new_disk_is_as_large_as_the_first_one() -> None:
@@ -155,15 +156,15 @@ def test_a_mirror_with_large_sectors_is_refused() -> None:
 def test_room_is_checked_before_the_first_byte() -> None:
     answer = asked(ready(), used=50 * GIB, free=50 * GIB)
     assert "/var/tmp has 50.0 GiB" in reasons(answer)
-    assert isinstance(answer, tuple)
-    assert answer[0].code is ExitCode.REFUSED
-    assert "--work-dir" in answer[0].hint
+    assert isinstance(answer, Refused)
+    assert answer.findings[0].code is ExitCode.REFUSED
+    assert "--work-dir" in answer.findings[0].hint
 
 
 def test_memory_is_left_to_the_server() -> None:
     refused = asked(ready(), free_mib=3000)
-    assert isinstance(refused, tuple)
-    assert "3000 MiB of memory are free" in refused[0].reason
+    assert isinstance(refused, Refused)
+    assert "3000 MiB of memory are free" in refused.findings[0].reason
 
 
 def test_a_clock_that_is_wrong_is_refused() -> None:

@@ -10,7 +10,7 @@ from rescue.discover.boot import read_boot
 from rescue.errors import ExitCode
 from rescue.model.boot import Firmware, GrubPlatform
 from rescue.model.disk import TableKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.mount import FstabEntry, Mount
 from rescue.model.plan import MirrorRequest
@@ -105,10 +105,10 @@ def test_a_proof_in_a_pc_proves_nothing_of_another_machine(
         free_mib=99_999,
         room_mib=99_999,
     )
-    assert isinstance(answer, tuple) is bool(refused_by)
-    if isinstance(answer, tuple):
-        assert refused_by in only(answer).reason
-        assert only(answer).code is ExitCode.UNSUPPORTED
+    assert isinstance(answer, Refused) is bool(refused_by)
+    if isinstance(answer, Refused):
+        assert refused_by in only(answer.findings).reason
+        assert only(answer.findings).code is ExitCode.UNSUPPORTED
 
 
 def test_a_system_with_grub_is_what_it_always_was(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rescue.codec import to_json
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk, PartitionTable, TableKind, Use, UseKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE, MediumImage, MediumPlan, MediumRequest
 from rescue.model.mount import FstabEntry
@@ -30,15 +30,15 @@ def used_stick(*, use: Use | None = None) -> Disk:
 
 def planned(machine: Machine, target: str = "/dev/sdb", **consent: str) -> MediumPlan:
     answer = plan_medium(machine, MediumRequest(target=target, **consent), IMAGE)
-    assert isinstance(answer, MediumPlan), [each.reason for each in answer]
+    assert isinstance(answer, MediumPlan), answer
     return answer
 
 
 def reasons(machine: Machine, target: str = "/dev/sdb", **consent: str) -> tuple[Refusal, ...]:
     answer = plan_medium(machine, MediumRequest(target=target, **consent), IMAGE)
-    assert isinstance(answer, tuple), "this must never be planned"
-    assert all(each.hint for each in answer)
-    return answer
+    assert isinstance(answer, Refused), "this must never be planned"
+    assert all(each.hint for each in answer.findings)
+    return answer.findings
 
 
 def test_a_blank_stick_is_planned_with_the_image_it_will_hold() -> None:

@@ -7,7 +7,7 @@ import pytest
 from rescue.errors import ExitCode
 from rescue.model.disk import TableKind, Use, UseKind
 from rescue.model.filesystem import FsKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.layer import Nothing
 from rescue.model.machine import Machine
@@ -49,13 +49,13 @@ NORMAL = MirrorRequest()
 
 def run(
     there: Enrolled, marker: MirrorRecord | None = None, asked: MirrorRequest = NORMAL
-) -> Plan | tuple[Refusal, ...]:
+) -> Plan | Refused:
     return plan_mirror(there.machine, there.record, marker or there.record, asked)
 
 
 def planned(there: Enrolled, asked: MirrorRequest = NORMAL) -> Plan:
     answer = run(there, asked=asked)
-    assert isinstance(answer, Plan), [each.reason for each in answer]
+    assert isinstance(answer, Plan), answer
     return answer
 
 

@@ -7,7 +7,7 @@ import pytest
 from rescue.confirm import grant
 from rescue.errors import ExitCode, RefusedError
 from rescue.model.disk import Disk, TableKind, Use, UseKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.layer import Container, Content, Foreign
 from rescue.model.machine import Machine
@@ -171,9 +171,9 @@ def test_a_second_disk_in_a_dock_never_takes_the_first_one_s_name() -> None:
     second = server(TableKind.GPT, bare_disk())
     asked = replace(request(), enrolled=(first,))
     refusal = plan_prepare(second, asked)
-    assert isinstance(refusal, tuple)
-    assert [each.code for each in refusal] == [ExitCode.REFUSED]
-    assert "is called 'MIR0001' already" in refusal[0].reason
+    assert isinstance(refusal, Refused)
+    assert [each.code for each in refusal.findings] == [ExitCode.REFUSED]
+    assert "is called 'MIR0001' already" in refusal.findings[0].reason
     named = prepared(second, replace(asked, name="second"))
     assert any("mirrors forget MIR0001" in note for note in named.notes)
     # Its own disk, or one that is no good any more: made anew under its name.

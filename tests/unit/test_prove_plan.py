@@ -10,7 +10,7 @@ from rescue.config import parse
 from rescue.errors import ExitCode, UsageError
 from rescue.model.boot import BootTimes, Firmware
 from rescue.model.disk import Use, UseKind
-from rescue.model.finding import Finding, Severity
+from rescue.model.finding import Finding, Refused, Severity
 from rescue.model.proof import Ending, Evidence, Firmwares, Proof, ProofSettings
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.model.stake import Proven
@@ -38,13 +38,18 @@ def plan(record: MirrorRecord = COMPLETE, **changes: object) -> object:
 
 
 def reasons(planned: object) -> str:
-    assert isinstance(planned, tuple), planned
-    return "\n".join(each.reason for each in planned)
+    assert isinstance(planned, Refused), planned
+    return "\n".join(each.reason for each in planned.findings)
+
+
+def codes(planned: object) -> list[ExitCode]:
+    assert isinstance(planned, Refused), planned
+    return [each.code for each in planned.findings]
 
 
 def test_the_enrolled_disk_is_booted_as_the_machine_is() -> None:
     planned = plan()
-    assert not isinstance(planned, tuple), planned
+    assert not isinstance(planned, Refused), planned
     assert planned.disk == "/dev/vdb"  # type: ignore[attr-defined]
     assert planned.firmwares == (enrolled().machine.boot.firmware,)  # type: ignore[attr-defined]
 
@@ -64,7 +69,7 @@ def test_a_mirror_that_is_mounted_is_refused() -> None:
     ]
     planned = plan(machine=replace(machine, disks=tuple(disks)))
     assert "is mounted on /mnt" in reasons(planned)
-    assert planned[0].code is ExitCode.REFUSED  # type: ignore[index]
+    assert codes(planned)[0] is ExitCode.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,7 @@ def test_a_mirror_with_large_sectors_is_refused_and_not_called_broken() -> None:
     disks = tuple(replace(disk, logical_sector=4096) for disk in machine.disks)
     planned = plan(machine=replace(machine, disks=disks))
     assert "/dev/vdb has sectors of 4096 bytes" in reasons(planned)
-    assert planned[-1].code is ExitCode.UNSUPPORTED  # type: ignore[index]
+    assert codes(planned)[-1] is ExitCode.UNSUPPORTED
 
 
 def test_nothing_is_proven_while_the_machine_runs_from_its_mirror() -> None:

@@ -9,7 +9,7 @@ from rescue.confirm import ReturnGrant, grant_return
 from rescue.errors import ExitCode, RefusedError
 from rescue.model.comparison import Comparison, compare
 from rescue.model.disk import Disk, TableKind, Use, UseKind
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.place import number_of
@@ -77,8 +77,8 @@ def begun(machine: Machine, **asked: object) -> Start:
 def refused(machine: Machine, *, now: float = NOW, **asked: object) -> tuple[Refusal, ...]:
     request = replace(RestoreRequest(), **asked)  # type: ignore[arg-type]
     answer = begin_restore(machine, request, now=now)
-    assert isinstance(answer, tuple)
-    return answer
+    assert isinstance(answer, Refused)
+    return answer.findings
 
 
 def with_dead(machine: Machine, **changed: object) -> Machine:
@@ -252,9 +252,7 @@ def compared(start: Start) -> dict[Piece, Comparison]:
     return {piece: compare(twins, piece, since_ns=0, now_ns=2 * 10**18)}
 
 
-def planned(
-    *, free: int = 10**9, inodes: int = -1, empty: bool = False
-) -> RestorePlan | tuple[Refusal, ...]:
+def planned(*, free: int = 10**9, inodes: int = -1, empty: bool = False) -> RestorePlan | Refused:
     machine = rescued()
     start = begun(machine)
     return plan_restore(
@@ -307,15 +305,15 @@ def test_subvolumes_on_the_dead_disk_are_said_before_anything_comes_back() -> No
 )
 def test_room_is_looked_for_before_anything_is_written(free: int, inodes: int) -> None:
     answer = planned(free=free, inodes=inodes)
-    assert isinstance(answer, tuple)
-    assert answer[0].code is ExitCode.REFUSED
-    assert "too little room" in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert answer.findings[0].code is ExitCode.REFUSED
+    assert "too little room" in answer.findings[0].reason
 
 
 def test_a_file_system_that_cannot_be_read_is_refused_by_name() -> None:
     answer = planned(empty=True)
-    assert isinstance(answer, tuple)
-    assert "the file system of /home on /dev/vda cannot be read" in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert "the file system of /home on /dev/vda cannot be read" in answer.findings[0].reason
 
 
 @pytest.mark.parametrize("named", ["", "SRC", "MIR0001", "/dev/vda"])
@@ -347,16 +345,16 @@ BIG = Place(path="/srv/dead.img", free=10**12)
 )
 def test_an_image_goes_only_where_there_is_place_for_it(place: Place, words: str) -> None:
     answer = plan_salvage(rescued(), "SRC0001", place)
-    assert isinstance(answer, tuple)
-    assert words in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert words in answer.findings[0].reason
 
 
 def test_a_disk_is_not_imaged_onto_itself_nor_the_running_one_at_all() -> None:
     machine = rescued()
     answer = plan_salvage(machine, "MIR0001", BIG)
-    assert isinstance(answer, tuple)
-    assert "runs from" in answer[0].reason
-    assert "lies on /dev/vdb itself" in " ".join(one.reason for one in answer)
+    assert isinstance(answer, Refused)
+    assert "runs from" in answer.findings[0].reason
+    assert "lies on /dev/vdb itself" in " ".join(one.reason for one in answer.findings)
 
 
 def test_an_image_that_was_begun_goes_on_and_counts_what_it_has() -> None:
@@ -368,8 +366,8 @@ def test_an_image_that_was_begun_goes_on_and_counts_what_it_has() -> None:
     assert plan.resumes
     assert plan_salvage(machine, "OLD", replace(begun_, begun_from="OLD")) == plan
     other = plan_salvage(machine, "OLD", replace(begun_, begun_from="SRC0001"))
-    assert isinstance(other, tuple)
-    assert "was begun from disk SRC0001, and /dev/vdc is OLD" in other[0].reason
+    assert isinstance(other, Refused)
+    assert "was begun from disk SRC0001, and /dev/vdc is OLD" in other.findings[0].reason
 
 
 def test_a_mirror_that_cannot_be_told_says_why_nothing_comes_back() -> None:
@@ -384,5 +382,5 @@ def test_a_map_without_its_image_is_refused() -> None:
     """By it nothing would be read again that a lost image held."""
     alone = replace(BIG, has_map=True)
     answer = plan_salvage(rescued(), "SRC0001", alone)
-    assert isinstance(answer, tuple)
-    assert "is the map of" in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert "is the map of" in answer.findings[0].reason

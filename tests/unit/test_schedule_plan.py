@@ -13,7 +13,7 @@ import pytest
 from rescue.codec import from_json, to_json
 from rescue.commands.mirror import compares
 from rescue.errors import ExitCode, RescueError
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refused
 from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.model.schedule import (
     FAILED_SERVICE,
@@ -149,7 +149,7 @@ def planned(
     found: dict[str, str] | None = None,
     disks: tuple[PluggedDisk, ...] = (),
     metrics: str = "",
-) -> SchedulePlan | tuple[Refusal, ...]:
+) -> SchedulePlan | Refused:
     return plan_schedule(
         settings or ScheduleSettings(),
         starter=starter,
@@ -290,8 +290,8 @@ def test_what_is_started_by_a_disk_goes_when_it_is_not_wanted_any_more() -> None
 
 def test_rules_of_somebody_else_are_not_overwritten() -> None:
     answer = planned(PLUGGED, found={PLUGGED_RULES: 'ACTION=="add"\n'}, disks=TWO_DISKS)
-    assert isinstance(answer, tuple)
-    assert PLUGGED_RULES in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert PLUGGED_RULES in answer.findings[0].reason
 
 
 @pytest.mark.parametrize(
@@ -305,15 +305,15 @@ def test_rules_of_somebody_else_are_not_overwritten() -> None:
 )
 def test_what_a_disk_cannot_start_is_refused(starter: Starter, name: str, said: str) -> None:
     answer = planned(PLUGGED, starter=starter, disks=(PluggedDisk(name=name, partuuid="1"),))
-    assert isinstance(answer, tuple)
-    assert said in answer[0].hint
+    assert isinstance(answer, Refused)
+    assert said in answer.findings[0].hint
 
 
 @pytest.mark.parametrize("partuuid", ["", 'x", RUN+="/bin/sh', "1\n2", "5eedbeef-05 "])
 def test_a_record_that_is_damaged_writes_no_rule_of_udev(partuuid: str) -> None:
     answer = planned(PLUGGED, disks=(PluggedDisk(name="attic", partuuid=partuuid),))
-    assert isinstance(answer, tuple)
-    assert "cannot be named in a rule of udev" in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert "cannot be named in a rule of udev" in answer.findings[0].reason
 
 
 def test_that_a_disk_can_be_pulled_is_said_after_a_good_run() -> None:
@@ -355,17 +355,17 @@ def test_a_file_of_somebody_else_is_not_overwritten_and_not_removed() -> None:
     path = f"{UNIT_FOLDER}/{MIRROR_SERVICE}"
     found = {path: "[Service]\nExecStart=/opt/my-own-mirror\n"}
     answer = planned(found=found)
-    assert isinstance(answer, tuple)
-    assert [each.code for each in answer] == [ExitCode.REFUSED]
-    assert path in answer[0].reason
+    assert isinstance(answer, Refused)
+    assert [each.code for each in answer.findings] == [ExitCode.REFUSED]
+    assert path in answer.findings[0].reason
     assert plan_removal(starter=Starter.SYSTEMD, found=found).stale == ()
 
 
 @pytest.mark.parametrize("command", ["/opt/my rescue", "rescue", "/opt/100%/rescue", "/a$b", ""])
 def test_a_path_that_a_unit_would_read_otherwise_is_refused(command: str) -> None:
     answer = planned(command=command)
-    assert isinstance(answer, tuple)
-    assert "ln -s" in answer[0].hint
+    assert isinstance(answer, Refused)
+    assert "ln -s" in answer.findings[0].hint
 
 
 @pytest.mark.parametrize("starter", list(Starter))

@@ -15,7 +15,7 @@ from rescue.codec import from_json, to_json, to_stored_json
 from rescue.commands import runs
 from rescue.confirm import WriteGrant, grant
 from rescue.errors import DamagedError, ExitCode, RefusedError
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refused
 from rescue.model.plan import PLAN_VERSION, MirrorRequest, Plan
 from rescue.model.proof import ProofSettings
 from rescue.model.record import RECORD_VERSION, Handover, MirrorRecord, MirrorState
@@ -39,9 +39,7 @@ BEFORE = enrolled()
 THERE = replace(BEFORE, record=replace(BEFORE.record, secret=TOLD))
 
 
-def answer(
-    there: Enrolled, marker: MirrorRecord, *, plugged: bool = False
-) -> Plan | tuple[Refusal, ...]:
+def answer(there: Enrolled, marker: MirrorRecord, *, plugged: bool = False) -> Plan | Refused:
     return plan_mirror(there.machine, there.record, marker, MirrorRequest(plugged=plugged))
 
 
@@ -53,10 +51,10 @@ def test_a_disk_that_looks_like_the_mirror_and_does_not_know_the_secret_gets_not
     """Serial, table, UUIDs, host and machine-id can be read by every user, and are copied here."""
     forged = replace(THERE.record, secret=marker)
     found = answer(THERE, forged, plugged=plugged)
-    assert isinstance(found, tuple)
-    assert found[0].code is ExitCode.REFUSED
-    assert "does not know the secret" in found[0].reason
-    assert found[0].hint
+    assert isinstance(found, Refused)
+    assert found.findings[0].code is ExitCode.REFUSED
+    assert "does not know the secret" in found.findings[0].reason
+    assert found.findings[0].hint
 
 
 @pytest.mark.parametrize("plugged", [True, False])
@@ -70,17 +68,17 @@ def test_nor_is_it_booted_in_a_proof() -> None:
     done = replace(THERE.record, state=MirrorState.COMPLETE)
     forged = replace(done, secret=OTHER)
     found = plan_proof(THERE.machine, done, forged, ProofSettings(), free_mib=10**6, room_mib=10**6)
-    assert isinstance(found, tuple)
-    assert "does not know the secret" in found[0].reason
+    assert isinstance(found, Refused)
+    assert "does not know the secret" in found.findings[0].reason
 
 
 def test_a_mirror_of_an_older_rescue_is_known_as_before_but_not_when_it_is_plugged_in() -> None:
     plan = answer(BEFORE, BEFORE.record)
     assert isinstance(plan, Plan)
     found = answer(BEFORE, BEFORE.record, plugged=True)
-    assert isinstance(found, tuple)
-    assert "has no secret to be known by" in found[0].reason
-    assert "'rescue mirror MIR0001' once" in found[0].hint
+    assert isinstance(found, Refused)
+    assert "has no secret to be known by" in found.findings[0].reason
+    assert "'rescue mirror MIR0001' once" in found.findings[0].hint
 
 
 def test_a_run_that_was_cut_when_it_gave_a_secret_goes_on_with_it() -> None:

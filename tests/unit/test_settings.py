@@ -5,7 +5,7 @@ from dataclasses import replace
 from rescue.errors import ExitCode
 from rescue.model.disk import Disk
 from rescue.model.filesystem import ExtSettings, FileSystem
-from rescue.model.finding import Refusal
+from rescue.model.finding import Refused
 from rescue.model.place import number_of
 from rescue.model.plan import MirrorRequest, Plan
 from rescue.model.step import SyncTree, TuneFilesystem
@@ -68,7 +68,7 @@ def test_limits_that_lie_outside_the_files_are_named() -> None:
     assert any("/home has quotas (user, project)" in note for note in noted)
 
 
-def shared_on(size: int) -> Plan | tuple[Refusal, ...]:
+def shared_on(size: int) -> Plan | Refused:
     machine = server()
     mounts = tuple(
         replace(mount, shared=size) if mount.target == "/home" else mount
