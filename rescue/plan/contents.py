@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import assert_never
 
-from rescue.model.disk import Disk, Partition
+from rescue.model.disk import Disk
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.layer import Container, Content, Foreign, Nothing
 
-BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
-ESP_TYPES = frozenset({"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"})
 _MOST = 5
 
 
@@ -50,16 +48,6 @@ def some_of(paths: Sequence[str]) -> str:
 def holds_nothing(content: Content) -> bool:
     """Whether libblkid knows no signature there."""
     return isinstance(content, Nothing)
-
-
-def is_bios_boot(part: Partition) -> bool:
-    """Whether GRUB for BIOS keeps its core image there (GRUB manual, 'BIOS installation')."""
-    return part.type.upper() == BIOS_BOOT
-
-
-def is_esp(part: Partition) -> bool:
-    """Whether the firmware looks there for boot loaders (UEFI 2.10 section 5.3.3 and 5.2.2)."""
-    return part.type.upper() in ESP_TYPES
 
 
 def contents_of(disk: Disk) -> tuple[Content, ...]:

@@ -8,9 +8,10 @@ from rescue.model.disk import Disk, Partition, TableKind
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
+from rescue.model.partition_type import is_bios_boot, is_esp
 from rescue.model.place import node_of
 from rescue.model.record import SwapPair
-from rescue.plan.contents import is_bios_boot, is_esp, names
+from rescue.plan.contents import names
 from rescue.plan.loader import loader_notes, loader_refusals
 from rescue.plan.survey import Survey
 

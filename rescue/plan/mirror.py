@@ -6,10 +6,10 @@ from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refused
 from rescue.model.machine import Machine
+from rescue.model.partition_type import is_esp
 from rescue.model.place import node_of
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord
-from rescue.plan.contents import is_esp
 from rescue.plan.distrust import without_deletions
 from rescue.plan.drift import drift_refusals, left_out
 from rescue.plan.follow import follow, size_notes

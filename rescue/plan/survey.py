@@ -7,7 +7,8 @@ from rescue.model.elsewhere import Elsewhere, elsewhere
 from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
-from rescue.plan.contents import describe, holds_nothing, is_bios_boot
+from rescue.model.partition_type import is_bios_boot
+from rescue.plan.contents import describe, holds_nothing
 from rescue.plan.leaveout import vital_refusals
 from rescue.plan.obstacles import obstacles
 

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from rescue.model import partition_type
 from rescue.model.disk import GPT_ENTRIES, Partition, PartitionKind, PartitionTable, TableKind
 from rescue.system.answer import count_of, rows_of, text_of, understood
 from rescue.system.run import run
@@ -13,13 +14,13 @@ MBR_EXTENDED = frozenset({"5", "f", "85"})
 """The MBR type codes of an extended partition: CHS, LBA, Linux."""
 
 _GPT_FLAGS = {
-    "C12A7328-F81F-11D2-BA4B-00A0C93EC93B": ("boot", "esp"),
-    "21686148-6449-6E6F-744E-656564454649": ("bios_grub",),
-    "E6D6D379-F507-44C2-A23C-238F2A3DF928": ("lvm",),
-    "A19D880F-05FC-4D3B-A006-743F0F84911E": ("raid",),
-    "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F": ("swap",),
-    "9E1A2D38-C612-4316-AA26-8B49521E5A8B": ("prep",),
-    "933AC7E1-2EB4-4F13-B844-0E14E2AEF915": ("linux-home",),
+    partition_type.ESP: ("boot", "esp"),
+    partition_type.BIOS_BOOT: ("bios_grub",),
+    partition_type.LVM: ("lvm",),
+    partition_type.RAID: ("raid",),
+    partition_type.SWAP: ("swap",),
+    partition_type.PREP: ("prep",),
+    partition_type.HOME: ("linux-home",),
 }
 _GPT_ATTRS = {"LegacyBIOSBootable": "legacy_boot", "RequiredPartition": "hidden"}
 _MBR_FLAGS = {

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from rescue.model.disk import PartitionKind
 from rescue.model.finding import Finding
+from rescue.model.partition_type import is_bios_boot
 from rescue.verify import grubimage
 from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.grubimage import SECTOR
 
-BIOS_BOOT_TYPE = "21686148-6449-6E6F-744E-656564454649"
 _FOLDER = "/boot/grub/i386-pc"
 
 
@@ -71,7 +71,7 @@ def _place(mirror: Mirror) -> tuple[int, int]:
     parts = mirror.disk.partitions
     if mirror.is_gpt:
         for part in parts:
-            if part.type.upper() == BIOS_BOOT_TYPE:
+            if is_bios_boot(part):
                 return part.start * factor, (part.start + part.length) * factor - 1
         return 0, -1
     starts = [part.start for part in parts if part.kind is not PartitionKind.LOGICAL]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from rescue.model import partition_type
 from rescue.model.bootfiles import UNIT_FOLDERS
 from rescue.model.disk import Partition
 from rescue.model.finding import Finding
@@ -15,11 +16,11 @@ from rescue.verify.owndisk import is_kernel_name
 _WHAT = re.compile(r"^[ \t]*What[ \t]*=[ \t]*([^ \t\n].*)$", re.MULTILINE)
 
 _BY_TYPE = {
-    "933AC7E1-2EB4-4F13-B844-0E14E2AEF915": ("/home",),
-    "3B8F8425-20E0-4F3B-907F-1A25A76F98E8": ("/srv",),
-    "7EC6F557-3BC5-4ACA-B293-16EF5DF639D1": ("/var/tmp",),
-    "BC13C2FF-59E6-4262-A352-B275FD6F7172": ("/boot",),
-    "C12A7328-F81F-11D2-BA4B-00A0C93EC93B": ("/boot", "/efi"),
+    partition_type.HOME: ("/home",),
+    partition_type.SRV: ("/srv",),
+    partition_type.VAR_TMP: ("/var/tmp",),
+    partition_type.EXTENDED_BOOT: ("/boot",),
+    partition_type.ESP: ("/boot", "/efi"),
 }
 """Where systemd-gpt-auto-generator(8) mounts a partition of the root's disk, by its type.
 

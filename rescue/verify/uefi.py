@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
 from rescue.model.grubscript import commands
+from rescue.model.partition_type import is_esp
 from rescue.model.place import node_of
 from rescue.model.record import FilesystemPair
 from rescue.system.tree import read_at_most
@@ -18,8 +19,6 @@ _ON_ROOT = re.compile(r"prefix=\(\$(?:root|\{root\})\)(.*)", re.DOTALL)
 _BELOW_PREFIX = re.compile(r"\$(?:prefix|\{prefix\})(/.*)", re.DOTALL)
 
 _LONGEST_STUB = 1024 * 1024  # bytes
-
-ESP_TYPES = frozenset({"C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"})
 
 
 def check_uefi(mirror: Mirror) -> Iterator[Finding]:
@@ -47,7 +46,7 @@ def find_esp(mirror: Mirror) -> FilesystemPair | None:
     """Return the mirrored file system that is the EFI system partition."""
     for pair in mirror.record.filesystems:
         part = node_of(pair.place, mirror.disk)
-        if pair.kind is FsKind.VFAT and part is not None and part.type.upper() in ESP_TYPES:
+        if pair.kind is FsKind.VFAT and part is not None and is_esp(part):
             return pair
     return None
 
