@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from string import Template
 
 from rescue.model.bootnote import menu_name
@@ -11,6 +10,7 @@ from rescue.model.machine import Machine
 from rescue.model.place import number_of
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.printable import as_html, printable
+from rescue.system.template import template
 from rescue.units import human_bytes, to_bytes
 
 TEXT_NAME = "recovery.txt"
@@ -144,6 +144,5 @@ def _row(cells: tuple[str, ...], lines: tuple[str, ...] = ()) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in shown) + "</tr>"
 
 
-def _filled(template: str, words: dict[str, str]) -> str:
-    text = files("rescue").joinpath("templates", template).read_text(encoding="utf-8")
-    return Template(text).substitute(words)
+def _filled(name: str, words: dict[str, str]) -> str:
+    return Template(template(name)).substitute(words)

@@ -1,12 +1,12 @@
 """The page of `rescue status --html`: one file, nothing from elsewhere, readable on a phone."""
 
-from importlib.resources import files
 from string import Template
 
 from rescue.model.history import RunEnd, RunEntry
 from rescue.model.stake import Stake
 from rescue.model.status import Health, MirrorStatus, Status
 from rescue.printable import as_html
+from rescue.system.template import template
 from rescue.ui.facts import (
     Fact,
     disk_fact,
@@ -140,7 +140,8 @@ def _row(fact: Fact) -> str:
     return f"<tr{bad}><th>{as_html(fact.name)}</th> <td>{as_html(fact.said)}</td></tr>"
 
 
-def _filled(template: str, html: dict[str, str], **words: str) -> str:
+def _filled(page: str, html: dict[str, str], **words: str) -> str:
     """Fill a template: `html` as it is, `words` escaped."""
-    text = files("rescue").joinpath("templates", template).read_text(encoding="utf-8")
-    return Template(text).substitute(html | {name: as_html(word) for name, word in words.items()})
+    return Template(template(page)).substitute(
+        html | {name: as_html(word) for name, word in words.items()}
+    )

@@ -7,7 +7,6 @@ them stays: pam_motd reads /run/motd.d (man 8 pam_motd). agetty reads /run/issue
 
 import contextlib
 import time
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
@@ -15,6 +14,7 @@ from rescue import paths
 from rescue.model.record import MirrorRecord, MirrorState
 from rescue.printable import printable
 from rescue.system.files import write_atomic
+from rescue.system.template import template
 
 _SHOWN = {"motd": paths.MOTD, "issue": paths.ISSUE}
 _NEVER = "no complete run"
@@ -26,8 +26,7 @@ def banner(name: str, record: MirrorRecord, *, handed_over: bool = False) -> str
     `handed_over` is the one for a mirror that goes on running after a failback from it, in the
     same session.
     """
-    template = f"{'failback' if handed_over else 'mirror'}.{name}"
-    text = files("rescue").joinpath("templates", template).read_text(encoding="utf-8")
+    text = template(f"{'failback' if handed_over else 'mirror'}.{name}")
     values = {
         "host": record.host,
         "name": record.name,

@@ -1,12 +1,12 @@
 """Files that only a mirror has: the resume device of its initramfs, and the note that it booted."""
 
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from rescue import paths
 from rescue.apply.work import TreeWork
 from rescue.model.role import Role
 from rescue.system.files import copy_times, write_atomic
+from rescue.system.template import template
 
 RESUME = "/etc/initramfs-tools/conf.d/resume"
 _UNIT = "rescue-booted.service"
@@ -26,7 +26,7 @@ def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRRO
         named = f"UUID={resume_uuid}" if resume_uuid else "none"
         _write(work, RESUME, f"RESUME={named}\n".encode())
     if role is Role.MIRROR and _tree(work, paths.UNIT_FOLDER).is_dir():
-        unit = files("rescue").joinpath("templates", _UNIT).read_bytes()
+        unit = template(_UNIT).encode()
         _write(work, f"{paths.UNIT_FOLDER}/{_UNIT}", unit)
         _link(work, f"{_WANTS}/{_UNIT}", f"{paths.UNIT_FOLDER}/{_UNIT}")
 

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 
 import rescue
@@ -32,6 +31,7 @@ from rescue.plan.refuse import machine_refusals, root_refusals
 from rescue.plan.schedule import PATHS, TEMPLATES, installed, plan_removal, plan_schedule
 from rescue.system.ownership import weak_spot, weak_spot_below
 from rescue.system.run import which
+from rescue.system.template import template
 from rescue.ui.schedule import plan_lines, settings_line, state_lines
 from rescue.ui.screen import Screen
 
@@ -127,12 +127,11 @@ def _changed(settings: config.Config, options: InstallOptions) -> config.Config:
 
 
 def _plan(settings: config.Config) -> SchedulePlan | Refused:
-    folder = files("rescue").joinpath("templates")
     return plan_schedule(
         settings.schedule,
         starter=find_starter(),
         command=_own_command(),
-        templates={name: folder.joinpath(name).read_text("utf-8") for name in TEMPLATES},
+        templates={name: template(name) for name in TEMPLATES},
         found=read_files(PATHS),
         metrics=settings.alarm.metrics,
         disks=tuple(

@@ -6,7 +6,6 @@ What is written goes to overlays; nothing here opens the mirror itself.
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from importlib.resources import files
 from pathlib import Path
 
 from rescue import paths
@@ -17,6 +16,7 @@ from rescue.system.loop import Span
 from rescue.system.overlay import Overlay, exported, part_mounted
 from rescue.system.reidentify import filesystem_argvs, table_argvs
 from rescue.system.run import run
+from rescue.system.template import template
 
 UNIT = "rescue-drill.service"
 _UNITS = "etc/systemd/system"
@@ -39,8 +39,8 @@ def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: st
         with _opened(root, image, folder) as at:
             lay(at, f"{paths.DRILL_FOLDER}/plan", settings.encode())
             lay(at, f"{paths.DRILL_FOLDER}/part", f"{Part.NIGHT}\n".encode())
-            lay(at, f"{paths.DRILL_FOLDER}/night.sh", _template(_SCRIPT))
-            lay(at, f"{_UNITS}/{UNIT}", _template(UNIT))
+            lay(at, f"{paths.DRILL_FOLDER}/night.sh", template(_SCRIPT).encode())
+            lay(at, f"{_UNITS}/{UNIT}", template(UNIT).encode())
             lay_patience(at, _PATIENCE)
             lay_silence(at)
             lay_link(at, f"{_UNITS}/multi-user.target.wants/{UNIT}", f"/{_UNITS}/{UNIT}")
@@ -91,7 +91,3 @@ def _lay_marks(root: Path, plan: DrillPlan, content: Callable[[Mark], str]) -> N
             path = lay(root, f"{plan.homes.folder}/{mark.name}", text.encode())
             when = before if text == mark.last_run else plan.died
             os.utime(path, (when, when))
-
-
-def _template(name: str) -> bytes:
-    return files("rescue").joinpath("templates", name).read_bytes()

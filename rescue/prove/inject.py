@@ -11,7 +11,6 @@ cuts what the probe says.
 import errno
 import re
 from contextlib import AbstractContextManager
-from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 from rescue.errors import RescueError
@@ -27,6 +26,7 @@ from rescue.system.loop import Span
 from rescue.system.overlay import part_mounted
 from rescue.system.run import CommandError
 from rescue.system.tables import read_table
+from rescue.system.template import template
 from rescue.system.tree import Tree
 
 SERVICE = "rescue-proof.service"
@@ -120,8 +120,7 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
 
     Raises what `lay` raises.
     """
-    templates = files("rescue").joinpath("templates")
-    probe = lay(root, f"{PROOF_FOLDER}/probe.sh", templates.joinpath("proof-probe.sh").read_bytes())
+    probe = lay(root, f"{PROOF_FOLDER}/probe.sh", template("proof-probe.sh").encode())
     # Before the person's own commands come: they may hold what nobody else should read.
     probe.parent.chmod(0o700)
     limit = settings.time_limit_minutes * _MINUTE
@@ -130,7 +129,7 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
     for number, command in enumerate(settings.checks):
         lay(root, f"{PROOF_FOLDER}/check-{number}", f"{command}\n".encode())
     lay_silence(root)
-    lay(root, f"{_UNITS}/{SERVICE}", templates.joinpath(SERVICE).read_bytes())
+    lay(root, f"{_UNITS}/{SERVICE}", template(SERVICE).encode())
     lay_link(root, f"{_UNITS}/{_WANTED_BY}/{SERVICE}", f"../{SERVICE}")
 
 
