@@ -23,7 +23,7 @@ from rescue.apply.work import TreeWork
 from rescue.apply.workspace import Site, Workspace
 from rescue.errors import BrakeError, FullError
 from rescue.model.content import Doubt, Known, Rewritten, is_written
-from rescue.model.event import Event, Progress, StepDone, StepStarted
+from rescue.model.event import Event, Progress
 from rescue.model.plan import Plan
 from rescue.model.since import Since, since
 from rescue.model.step import SyncTree, TakeContent
@@ -36,6 +36,7 @@ from rescue.system.holes import holes_at
 from rescue.system.rsync import Ending, Listener, SyncJob
 from rescue.system.rsyncsums import Compared, parse_compared
 from rescue.system.sourcetree import HOLLOW, look_over
+from rescue.system.timed_step import timed_step
 
 MOST_DOUBTS = 100_000
 """So many are remembered at most; a mirror that differs in more is not mended file by file."""
@@ -76,25 +77,18 @@ def compare(
     with Workspace.comparing(plan, site=where) as workspace:
         for number, step in enumerate(steps, 1):
             name = title(replace(step, checksum=True)).replace("mirror ", "look at ", 1)
-            emit(StepStarted(number=number, total=len(steps), title=name))
-            one = _Pass(replace(step, checksum=True), workspace, digests, emit, clock(), limits)
-            one.read()
-            found = one.doubts()
+            with timed_step(name, emit, number=number, total=len(steps)) as outcome:
+                one = _Pass(replace(step, checksum=True), workspace, digests, emit, clock(), limits)
+                one.read()
+                found = one.doubts()
+                alone = len(found) + len(one.written)
+                outcome.detail = f"{alone} differ in content alone"
             doubts += found
             written[step.mount_point] = tuple(one.written)
             unfinished += [step.mount_point] if one.unfinished else []
             for figure in ("files_total", "changed", "deletions"):
                 more = getattr(one.listener.tally, figure)
                 setattr(total, figure, getattr(total, figure) + more)
-            emit(
-                StepDone(
-                    number=number,
-                    total=len(steps),
-                    title=name,
-                    seconds=time.monotonic() - one.begun,
-                    detail=f"{len(found) + len(one.written)} differ in content alone",
-                )
-            )
     ahead = Estimate(
         files_total=total.files_total,
         changes=total.changed - len(doubts),
@@ -121,7 +115,7 @@ class _Pass:
         limits: Since,
     ) -> None:
         self.listener = Listener(lambda seen: None)
-        self.begun, self._begun_ns = time.monotonic(), begun_ns
+        self._begun_ns = begun_ns
         self._step = step
         self._seen = replace(look_over(workspace.source(step.mount_point)), encrypted=())
         self._job = job_of(step, workspace, self._seen)

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import assert_never
 
 from rescue.apply import disk
@@ -22,7 +21,7 @@ from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
-from rescue.model.event import Event, StepDone, StepStarted
+from rescue.model.event import Event
 from rescue.model.partial import EARLIER
 from rescue.model.plan import Plan, PlanKind
 from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
@@ -34,7 +33,6 @@ from rescue.model.step import (
     MakeSwap,
     MakeSwapFile,
     PruneTree,
-    Step,
     SyncTree,
     TakeContent,
     TuneFilesystem,
@@ -46,6 +44,7 @@ from rescue.model.title import title
 from rescue.model.transition import begun
 from rescue.state import load_marker
 from rescue.system.files import room_on, sync_filesystem
+from rescue.system.timed_step import timed_step
 
 DiskStep = WipeSignatures | WriteTable | MakeFilesystem | TuneFilesystem | MakeSwap
 TreeStep = (
@@ -94,7 +93,8 @@ def apply_plan(
     if on_disk:
         begin()
     for number, bare in enumerate(on_disk, 1):
-        _told(number, bare, plan, emit, partial(_on_disk, bare, work))
+        with timed_step(title(bare), emit, number=number, total=len(plan.steps)) as outcome:
+            outcome.detail = _on_disk(bare, work)
     if in_tree:
         with Workspace.writable(grant, site=work.site) as workspace:
             work = _open(plan, work, workspace, begin)
@@ -158,7 +158,8 @@ def _open(
 
 def _in_tree(plan: Plan, steps: list[TreeStep], work: TreeWork, *, first_number: int) -> None:
     for number, step in enumerate(steps, first_number):
-        _told(number, step, plan, work.emit, partial(_on_tree, step, work))
+        with timed_step(title(step), work.emit, number=number, total=len(plan.steps)) as outcome:
+            outcome.detail = _on_tree(step, work)
         for pair in work.record.filesystems:
             if isinstance(step, WriteBootFiles | MakeSwapFile | BuildInitramfs):
                 sync_filesystem(work.workspace.mirror(pair.mount_point))
@@ -172,21 +173,6 @@ def _room(work: TreeWork) -> tuple[FreeSpace, ...]:
         size, free = room_on(work.workspace.mirror(pair.mount_point))
         found.append(FreeSpace(mount_point=pair.mount_point, size=size, free=free))
     return tuple(found)
-
-
-def _told(
-    number: int,
-    step: Step,
-    plan: Plan,
-    emit: Callable[[Event], None],
-    action: Callable[[], str],
-) -> None:
-    """Carry out one step between its two events."""
-    total, name, begun = len(plan.steps), title(step), time.monotonic()
-    emit(StepStarted(number=number, total=total, title=name))
-    detail = action()
-    seconds = time.monotonic() - begun
-    emit(StepDone(number=number, total=total, title=name, seconds=seconds, detail=detail))
 
 
 def _on_disk(step: DiskStep, work: Work) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from rescue.confirm import MediumGrant
 from rescue.errors import RescueError
-from rescue.model.event import Event, Progress, StepDone, StepStarted
+from rescue.model.event import Event, Progress
 from rescue.model.identity import DiskId
 from rescue.model.medium import MediumPlan
 from rescue.system import blockdev, rawimage, udev
+from rescue.system.timed_step import timed_step
 from rescue.units import MIB, human_bytes
 
 _STEPS = 2
@@ -35,20 +36,12 @@ def write_medium(
             raise RescueError(f"{plan.target_path} is smaller than when it was planned with")
         # A GPT that the stick had would else show again from its second header.
         blockdev.erase_ends(held, length=MIB)
-        _told(1, "write the medium", emit, lambda: _write(held, plan, emit))
-        _told(2, "read it back and compare", emit, lambda: _compare(plan, emit))
+        with timed_step("write the medium", emit, number=1, total=_STEPS):
+            _write(held, plan, emit)
+        with timed_step("read it back and compare", emit, number=2, total=_STEPS):
+            _compare(plan, emit)
         blockdev.reread(held)
     udev.settle()
-
-
-def _told(
-    number: int, title: str, emit: Callable[[Event], None], action: Callable[[], None]
-) -> None:
-    begun = time.monotonic()
-    emit(StepStarted(number=number, total=_STEPS, title=title))
-    action()
-    seconds = time.monotonic() - begun
-    emit(StepDone(number=number, total=_STEPS, title=title, seconds=seconds))
 
 
 def _write(held: int, plan: MediumPlan, emit: Callable[[Event], None]) -> None:

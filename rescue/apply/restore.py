@@ -11,7 +11,7 @@ from rescue.apply.restorefolders import clear, own_names, replaced_folder, work_
 from rescue.confirm import ReturnGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.comparison import Comparison, absolute, compare, in_tree, merged, settled
-from rescue.model.event import Event, Notice, Progress, StepDone, StepStarted
+from rescue.model.event import Event, Notice, Progress
 from rescue.model.owners import Owners
 from rescue.model.restore import (
     NOT_RESTORED,
@@ -27,6 +27,7 @@ from rescue.system.files import sync_filesystem
 from rescue.system.holes import holes_at
 from rescue.system.rsync import Ending, Listener, ReturnJob
 from rescue.system.rsyncfiles import name_list
+from rescue.system.timed_step import timed_step
 from rescue.system.twintrees import link_on_the_way, twin_at, twins
 from rescue.units import human_bytes
 
@@ -86,7 +87,9 @@ def apply_restore(
     for piece in plan.pieces:
         check_sides(work.dead[piece.mount_point], work.here(piece), piece, grant)
     for number, piece in enumerate(plan.pieces, 1):
-        _told(number, piece, work)
+        title = f"bring back {piece.tree}"
+        with timed_step(title, emit, number=number, total=len(plan.pieces)) as outcome:
+            outcome.detail = _bring(piece, work)
     users = merged(work.users)
     unread = any(told.unreadable for told in users)
     return RestoreReport(
@@ -141,14 +144,6 @@ def compare_now(
 
 def _touched(piece: Piece, limits: Since) -> Callable[[str, Fact], bool]:
     return lambda path, fact: fact.ctime_ns >= limits.of(absolute(piece, path))
-
-
-def _told(number: int, piece: Piece, work: _Work) -> None:
-    total, title, clock = len(work.plan.pieces), f"bring back {piece.tree}", time.monotonic()
-    work.emit(StepStarted(number=number, total=total, title=title))
-    detail = _bring(piece, work)
-    seconds = time.monotonic() - clock
-    work.emit(StepDone(number=number, total=total, title=title, seconds=seconds, detail=detail))
 
 
 def _bring(piece: Piece, work: _Work) -> str:

@@ -1,18 +1,18 @@
 """`rescue salvage`: image a dying disk with GNU ddrescue before anything else is tried on it."""
 
 import os
-import time
 from pathlib import Path
 
 from rescue.confirm import unless_refused
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
-from rescue.model.event import Progress, StepDone, StepStarted
+from rescue.model.event import Progress
 from rescue.plan.salvage import Place, SalvagePlan, plan_salvage
 from rescue.system import ddrescue
 from rescue.system.files import free_on, write_atomic
 from rescue.system.lock import only_one_run
 from rescue.system.run import which
+from rescue.system.timed_step import timed_step
 from rescue.ui.screen import Screen
 from rescue.units import human_bytes
 
@@ -41,19 +41,14 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
 
 
 def _read(plan: SalvagePlan, screen: Screen) -> ddrescue.Rescued:
-    title, clock = f"image {plan.disk}", time.monotonic()
-
     def told(share: float) -> None:
         screen.emit(Progress(bytes_done=int(share * plan.size), share=share))
 
-    screen.emit(StepStarted(number=1, total=1, title=title))
-    try:
-        done = ddrescue.salvage(plan.disk, plan.image, on_share=told)
-    finally:
-        screen.close()
-    seconds = time.monotonic() - clock
-    screen.emit(StepDone(number=1, total=1, title=title, seconds=seconds))
-    return done
+    with timed_step(f"image {plan.disk}", screen.emit):
+        try:
+            return ddrescue.salvage(plan.disk, plan.image, on_share=told)
+        finally:
+            screen.close()
 
 
 def _place(to: str) -> Place:
