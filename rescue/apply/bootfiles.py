@@ -19,7 +19,7 @@ from rescue.model.step import WriteBootFiles
 from rescue.model.unread import Seen
 from rescue.system.files import (
     copy_metadata,
-    copy_times,
+    keep_times,
     same_metadata,
     sync_directory,
     write_atomic,
@@ -184,15 +184,14 @@ def _write(
             return False
         mirror.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(mirror, data, like=source)
-    _keep_times(source, mirror)
+    _settle_folder(source, mirror)
     return True
 
 
-def _keep_times(source: Path, mirror: Path) -> None:
+def _settle_folder(source: Path, mirror: Path) -> None:
     """Give the file's folder the times of the source's again, and make the change durable."""
     sync_directory(mirror.parent)
-    if source.parent.is_dir():
-        copy_times(source.parent, mirror.parent)
+    keep_times(source.parent, mirror.parent)
 
 
 def _has_way(mirror: Path, whole: str, step: WriteBootFiles, work: TreeWork) -> bool:
@@ -212,7 +211,7 @@ def _leave(source: Path, mirror: Path) -> None:
     while not _is_folder(twin) and not any(folder.iterdir()):
         folder.rmdir()
         folder, twin = folder.parent, twin.parent
-    _keep_times(twin / mirror.name, folder / mirror.name)
+    _settle_folder(twin / mirror.name, folder / mirror.name)
 
 
 def _whole(pair: FilesystemPair, path: str) -> str:

@@ -15,7 +15,7 @@ from rescue.apply.work import TreeWork
 from rescue.errors import FullError
 from rescue.model.event import Notice
 from rescue.model.unread import Seen, Unread
-from rescue.system.files import copy_times, sync_filesystem
+from rescue.system.files import keep_times, sync_filesystem
 from rescue.system.holes import copy_with_holes, same_but_content
 from rescue.system.rsync import SyncJob, escape
 from rescue.system.rsyncfilter import matcher
@@ -89,7 +89,7 @@ def _carry(
     else:
         _make_way(target, job, work)
         work.done.bytes_changed += _copy(source, target, job, work)
-    copy_times(source.parent, target.parent)
+    keep_times(source.parent, target.parent)
     return True
 
 

@@ -21,7 +21,7 @@ from rescue.model.event import Notice
 from rescue.model.step import BuildInitramfs
 from rescue.system import initramfs
 from rescue.system.chroot import kernel_view, run_in
-from rescue.system.files import copy_metadata, copy_times, digest, sync_directory
+from rescue.system.files import copy_metadata, digest, keep_times, sync_directory
 from rescue.system.initramfs import InitramfsError
 from rescue.system.run import CommandError
 
@@ -64,7 +64,9 @@ def build_initramfs(step: BuildInitramfs, work: TreeWork) -> str:
             stale.append(version)
     built = [version for version in stale if not _make(tree, version, work)]
     if stale:
-        _keep_times(tree, work)
+        # mkinitramfs works in both folders.
+        for path in ("/boot", "/var/tmp"):
+            keep_times(work.on_source(path), tree / path.lstrip("/"))
     work.record = replace(work.record, initramfs_digests=tuple(sorted(digests.items())))
     return _told(stale, built)
 
@@ -236,12 +238,3 @@ def _image(tree: Path, version: str) -> Path:
 
 def _fresh(tree: Path, version: str, folder: str = BOOT) -> Path:
     return tree / folder / f"{PREFIX}{version}{_FRESH}"
-
-
-def _keep_times(tree: Path, work: TreeWork) -> None:
-    """Give the folders that mkinitramfs works in the times of the source's again."""
-    for path in ("/boot", "/var/tmp"):
-        pair, inside = work.workspace.pair_of(path)
-        twin = work.workspace.source(pair.mount_point) / inside.lstrip("/")
-        if twin.is_dir() and (tree / path.lstrip("/")).is_dir():
-            copy_times(twin, tree / path.lstrip("/"))

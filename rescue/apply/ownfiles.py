@@ -1,11 +1,11 @@
 """Files that only a mirror has: the resume device of its initramfs, and the note that it booted."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from rescue import paths
 from rescue.apply.work import TreeWork
 from rescue.model.role import Role
-from rescue.system.files import copy_times, write_atomic
+from rescue.system.files import write_atomic
 from rescue.system.template import template
 
 RESUME = "/etc/initramfs-tools/conf.d/resume"
@@ -21,11 +21,11 @@ def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRRO
 
     A disk that becomes the first one gets the resume device alone.
     """
-    if _tree(work, "/etc/initramfs-tools").is_dir():
+    if work.on_mirror("/etc/initramfs-tools").is_dir():
         # 'auto' would take the swap of the machine that mkinitramfs runs on.
         named = f"UUID={resume_uuid}" if resume_uuid else "none"
         _write(work, RESUME, f"RESUME={named}\n".encode())
-    if role is Role.MIRROR and _tree(work, paths.UNIT_FOLDER).is_dir():
+    if role is Role.MIRROR and work.on_mirror(paths.UNIT_FOLDER).is_dir():
         unit = template(_UNIT).encode()
         _write(work, f"{paths.UNIT_FOLDER}/{_UNIT}", unit)
         _link(work, f"{_WANTS}/{_UNIT}", f"{paths.UNIT_FOLDER}/{_UNIT}")
@@ -33,41 +33,29 @@ def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRRO
 
 def is_own(work: TreeWork, path: str) -> bool:
     """Whether a path of the whole tree is one of these, so that no other step removes it."""
-    return path in OWN_PATHS and (path != RESUME or _tree(work, "/etc/initramfs-tools").is_dir())
+    return path in OWN_PATHS and (path != RESUME or work.on_mirror("/etc/initramfs-tools").is_dir())
 
 
 def _write(work: TreeWork, path: str, data: bytes) -> None:
-    target = _tree(work, path)
+    target = work.on_mirror(path)
     if target.is_file() and not target.is_symlink() and target.read_bytes() == data:
         return
     _make_folder(work, path)
     write_atomic(target, data, mode=0o644)
-    _keep_times(work, path)
+    work.keep_folder_times(path)
 
 
 def _link(work: TreeWork, path: str, to: str) -> None:
-    link = _tree(work, path)
+    link = work.on_mirror(path)
     if link.is_symlink():
         return
     _make_folder(work, path)
     link.symlink_to(to)
-    _keep_times(work, path)
+    work.keep_folder_times(path)
 
 
 def _make_folder(work: TreeWork, path: str) -> None:
-    folder = _tree(work, path).parent
+    folder = work.on_mirror(path).parent
     if not folder.is_dir():
         folder.mkdir(mode=0o755)
-        _keep_times(work, str(PurePosixPath(path).parent))
-
-
-def _keep_times(work: TreeWork, path: str) -> None:
-    pair, inside = work.workspace.pair_of(path)
-    twin = (work.workspace.source(pair.mount_point) / inside.lstrip("/")).parent
-    if twin.is_dir():
-        copy_times(twin, _tree(work, path).parent)
-
-
-def _tree(work: TreeWork, path: str) -> Path:
-    pair, inside = work.workspace.pair_of(path)
-    return work.workspace.mirror(pair.mount_point) / inside.lstrip("/")
+        work.keep_folder_times(str(PurePosixPath(path).parent))

@@ -7,7 +7,7 @@ from rescue import paths
 from rescue.apply.work import TreeWork
 from rescue.model.filesystem import FsKind
 from rescue.model.step import MakeSwapFile
-from rescue.system.files import copy_times, sync_directory
+from rescue.system.files import sync_directory
 from rescue.system.mkfs import mkswap_file_argv
 from rescue.system.run import run
 
@@ -17,8 +17,8 @@ _PAGE = 4096
 
 def make_swap_file(step: MakeSwapFile, work: TreeWork) -> str:
     """Make the file, unless one of that size is there already. Raises OSError when full."""
-    pair, inside = work.workspace.pair_of(step.path)
-    path = work.workspace.mirror(pair.mount_point) / inside.lstrip("/")
+    pair, _ = work.workspace.pair_of(step.path)
+    path = work.on_mirror(step.path)
     if is_swap_file(path, size=step.size):
         return "as it was"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,9 +41,7 @@ def make_swap_file(step: MakeSwapFile, work: TreeWork) -> str:
         fresh.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
-    twin = work.workspace.source(pair.mount_point) / inside.lstrip("/")
-    if twin.parent.is_dir():
-        copy_times(twin.parent, path.parent)
+    work.keep_folder_times(step.path)
     return "made"
 
 

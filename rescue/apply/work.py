@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rescue.apply.workspace import Site, Workspace
 from rescue.confirm import WriteGrant
 from rescue.model.event import Event, Notice
 from rescue.model.record import FreeSpace, MirrorRecord
 from rescue.model.unread import Seen
+from rescue.system.files import keep_times
 from rescue.system.rsync import Tally
 
 
@@ -61,3 +63,17 @@ class TreeWork(Work):
 
     workspace: Workspace
     judged: dict[str, bytes] = field(default_factory=dict)
+
+    def on_source(self, path: str) -> Path:
+        """Where a path of the whole tree lies on the source."""
+        pair, inside = self.workspace.pair_of(path)
+        return self.workspace.source(pair.mount_point) / inside.lstrip("/")
+
+    def on_mirror(self, path: str) -> Path:
+        """Where a path of the whole tree lies on the mirror."""
+        pair, inside = self.workspace.pair_of(path)
+        return self.workspace.mirror(pair.mount_point) / inside.lstrip("/")
+
+    def keep_folder_times(self, path: str) -> None:
+        """Give the folder that a path lies in the times that it has on the source."""
+        keep_times(self.on_source(path).parent, self.on_mirror(path).parent)

@@ -148,10 +148,15 @@ def same_metadata(source: Path, target: Path, *, owners: bool) -> bool:
     )
 
 
-def copy_times(source: Path, target: Path) -> None:
-    """Give a folder of the mirror the times of its twin after something in it was replaced."""
+def keep_times(source: Path, mirror: Path) -> None:
+    """Give a folder of the mirror the times of its twin after something in it was replaced.
+
+    Nothing is done where either is no folder: what has no twin has no times to keep.
+    """
+    if not source.is_dir() or not mirror.is_dir():
+        return
     seen = source.lstat()
-    os.utime(target, ns=(seen.st_atime_ns, seen.st_mtime_ns), follow_symlinks=False)
+    os.utime(mirror, ns=(seen.st_atime_ns, seen.st_mtime_ns), follow_symlinks=False)
 
 
 def sync_directory(path: Path) -> None:
