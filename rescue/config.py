@@ -1,33 +1,29 @@
 """The configuration, /etc/rescue/rescue.toml: written by `prepare`, read by everything else."""
 
-import math
-import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-from cattrs import Converter, transform_error
-from cattrs.errors import BaseValidationError
+from cattrs import Converter
 
 from rescue import paths
 from rescue.errors import UsageError
 from rescue.model.alarm import AlarmSettings
-from rescue.model.hook import Hook, hook_faults
+from rescue.model.fault import Fault, FaultsError, shown, unmet
+from rescue.model.hook import Hook, repeated_dumps
 from rescue.model.proof import ProofSettings
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.rotation import RotationSettings, interval_hours
 from rescue.model.schedule import ScheduleSettings
-from rescue.system import apprise
+from rescue.plan.rotation import interval_hours
+from rescue.settings_reader import read_settings
 from rescue.system.files import write_atomic
 from rescue.system.ownership import weak_spot
 
 CONFIG_VERSION = 1
-
-_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_ADDRESS = re.compile(r"[A-Za-z0-9._+=-]+(@[A-Za-z0-9.-]+)?")
-_LONGEST_DELAY = 12 * 60
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,15 @@ class MirrorEntry:
     disk: DiskEntry
     interval_hours: float = 0.0
 
+    def faults(self) -> Iterator[Fault]:
+        """Return what cannot be meant."""
+        odd = self.name in ("", ".", "..") or set("/\0") & set(self.name)
+        return unmet(
+            self,
+            ("name", not odd, "what a file can be called"),
+            ("interval_hours", self.interval_hours >= 0, "0 or more"),
+        )
+
 
 @dataclass(frozen=True)
 class RunLimits:
@@ -77,6 +82,18 @@ class RunLimits:
     bandwidth_kib: int = 0
     package_wait_minutes: float = 15.0
 
+    def faults(self) -> Iterator[Fault]:
+        """Return what cannot be meant."""
+        return unmet(
+            self,
+            ("brake_share", 0 < self.brake_share <= 1, "above 0 and at most 1"),
+            ("brake_count", self.brake_count >= 0, "0 or more"),
+            ("overdue_hours", self.overdue_hours > 0, "above 0"),
+            ("time_limit_hours", self.time_limit_hours > 0, "above 0"),
+            ("package_wait_minutes", self.package_wait_minutes >= 0, "0 or more"),
+            ("bandwidth_kib", self.bandwidth_kib >= 0, "0 or more"),
+        )
+
 
 @dataclass(frozen=True)
 class Config:
@@ -91,6 +108,18 @@ class Config:
     hook: tuple[Hook, ...] = ()
     alarm: AlarmSettings = field(default_factory=AlarmSettings)
     prove: ProofSettings = field(default_factory=ProofSettings)
+
+    def faults(self) -> Iterator[Fault]:
+        """Return what its sections cannot mean together; each of them checks itself."""
+        names = [entry.name for entry in self.mirror]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield Fault(
+                    key=f"mirror[{number}].name",
+                    found=f"is {shown(name)}",
+                    allowed="another one than that of the others: two mirrors have the same name",
+                )
+        yield from repeated_dumps(self.hook)
 
     def with_mirror(self, entry: MirrorEntry, *, replaced: str = "") -> "Config":
         """Return the same configuration with this mirror added, or put in its old place.
@@ -126,7 +155,8 @@ class Config:
 def parse(text: str, *, where: str) -> Config:
     """Given the TOML text, return the configuration. `where` names the file in messages.
 
-    Raises UsageError that names the key and says what it should be.
+    Raises FaultsError with every key that cannot be meant and what it should be, UsageError where
+    it is no TOML or of a newer rescue.
     """
     try:
         data = tomllib.loads(text)
@@ -139,12 +169,9 @@ def parse(text: str, *, where: str) -> Config:
             f"{where}: key 'version' is {version!r}, this rescue knows {CONFIG_VERSION}",
             hint="install the newer rescue on this machine, or correct the key",
         )
-    try:
-        config = _converter().structure(data, Config)
-    except BaseValidationError as error:
-        said = "; ".join(_by_key(line) for line in transform_error(error))
-        raise UsageError(f"{where}: {said}", hint="correct the key; see rescue.toml(5)") from error
-    check(config, where=where)
+    config, faults = read_settings(data, Config)
+    if faults or config is None:
+        raise FaultsError(where, faults)
     return config
 
 
@@ -182,10 +209,7 @@ def hooks(path: Path = paths.CONFIG) -> tuple[Hook, ...]:
 def save(config: Config, path: Path = paths.CONFIG) -> None:
     """Write the configuration, atomically, readable by root alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    plain: dict[str, Any] = Converter().unstructure(config)
-    # With 'hook = []' in the file a person could no longer add a [[hook]] at its end.
-    plain = {key: value for key, value in plain.items() if value not in ((), [])}
-    write_atomic(path, tomli_w.dumps(plain).encode(), mode=0o600)
+    write_atomic(path, tomli_w.dumps(_plain(config)).encode(), mode=0o600)
 
 
 def enrol(record: MirrorRecord, path: Path = paths.CONFIG, *, replaced: str = "") -> Config:
@@ -205,80 +229,18 @@ def enrol(record: MirrorRecord, path: Path = paths.CONFIG, *, replaced: str = ""
     return enrolled
 
 
+def _plain(config: Config) -> dict[str, Any]:
+    plain: dict[str, Any] = Converter().unstructure(config)
+    # With 'hook = []' in the file a person could no longer add a [[hook]] at its end.
+    return {key: value for key, value in plain.items() if value not in ((), [])}
+
+
 def _entry(disk: DiskRef) -> DiskEntry:
     return DiskEntry(table_uuid=disk.table_uuid, serial=disk.id.serial, wwn=disk.id.wwn)
 
 
-def _converter() -> Converter:
-    converter = Converter(forbid_extra_keys=True)
-    converter.register_structure_hook_func(lambda kind: kind == tuple[str, ...], _words)
-    converter.register_structure_hook(float, _finite)
-    return converter
-
-
-def _words(value: object, _: type) -> tuple[str, ...]:
-    """Return a list of texts as it is; one text is not taken for a list of its letters."""
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError('expected a list of texts, like ["sync", "--file-system"]')
-    return tuple(value)
-
-
-def _finite(value: object, _: type) -> float:
-    """Return a number as it is; TOML also has 'inf' and 'nan', of which no limit can be made."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError("expected a number that has an end")
-    return float(value)
-
-
-def _by_key(line: str) -> str:
-    """Turn cattrs' 'what @ $.run.brake_share' around: the key first, as people look for it."""
-    what, _, where = line.partition(" @ ")
-    return f"key '{where.removeprefix('$.').removeprefix('$')}': {what}" if where else what
-
-
-def is_time_of_day(text: str) -> bool:
-    """Whether a text is a time as the schedule takes it: '03:15'."""
-    return _TIME_OF_DAY.fullmatch(text) is not None
-
-
-def _is_plain_path(text: str) -> bool:
-    return not text or (text.startswith("/") and text.isprintable())
-
-
 def check(config: Config, *, where: str) -> None:
-    """Raise UsageError that names the first key whose value cannot be meant."""
-    when, alarm = config.schedule, config.alarm
-    delay = when.random_delay_minutes
-    for key, good, wanted in (
-        ("run.brake_share", 0 < config.run.brake_share <= 1, "above 0 and at most 1"),
-        ("run.brake_count", config.run.brake_count >= 0, "0 or more"),
-        ("run.overdue_hours", config.run.overdue_hours > 0, "above 0"),
-        ("run.time_limit_hours", config.run.time_limit_hours > 0, "above 0"),
-        ("run.package_wait_minutes", config.run.package_wait_minutes >= 0, "0 or more"),
-        ("run.bandwidth_kib", config.run.bandwidth_kib >= 0, "0 or more"),
-        ("schedule.at", is_time_of_day(when.at), "a time from 00:00 to 23:59"),
-        ("schedule.random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
-        ("prove.memory_mib", config.prove.memory_mib >= 256, "256 or more"),
-        ("prove.cpus", config.prove.cpus >= 1, "1 or more"),
-        ("prove.time_limit_minutes", config.prove.time_limit_minutes > 0, "above 0"),
-        ("prove.checks", all(map(str.strip, config.prove.checks)), "commands that are not empty"),
-        ("schedule.notify", _ADDRESS.fullmatch(when.notify), "one mail address"),
-        ("alarm.critical_hours", alarm.critical_hours > 0, "above 0"),
-        ("alarm.history_runs", alarm.history_runs > 0, "above 0"),
-        ("alarm.metrics", _is_plain_path(alarm.metrics), "a path from / in letters, or empty"),
-        ("alarm.apprise", all(map(apprise.is_url, alarm.apprise)), "URLs of services"),
-    ):
-        if not good:
-            raise UsageError(f"{where}: key '{key}' must be {wanted}")
-    for entry in config.mirror:
-        if entry.name in ("", ".", "..") or set("/\0") & set(entry.name):
-            raise UsageError(f"{where}: key 'name' of a mirror must be what a file can be called")
-        if entry.interval_hours < 0:
-            raise UsageError(
-                f"{where}: key 'interval_hours' of mirror '{entry.name}' must be 0 or more"
-            )
-    for key, wanted in hook_faults(config.hook):
-        raise UsageError(f"{where}: key '{key}' must be {wanted}")
-    names = [entry.name for entry in config.mirror]
-    if len(set(names)) != len(names):
-        raise UsageError(f"{where}: key 'mirror': two mirrors have the same name")
+    """Raise FaultsError with every key whose value cannot be meant."""
+    _, faults = read_settings(tomllib.loads(tomli_w.dumps(_plain(config))), Config)
+    if faults:
+        raise FaultsError(where, faults)

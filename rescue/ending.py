@@ -14,6 +14,7 @@ import click
 
 from rescue.confirm import GuardRefusedError
 from rescue.errors import RescueError, TerminatedError
+from rescue.model.fault import FaultsError
 from rescue.system import journal
 from rescue.ui.screen import Screen
 
@@ -70,6 +71,8 @@ def tell(caught: BaseException, screen: Screen, *, debug: bool, loud: bool = Fal
     screen.close()
     if isinstance(error, GuardRefusedError):
         screen.refuse(error.refusals)
+    elif isinstance(error, FaultsError):
+        screen.blame(error)
     else:
         screen.fail(error)
     unforeseen = isinstance(error, _UnforeseenError)

@@ -22,7 +22,7 @@ from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
-from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings
+from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings, is_time_of_day
 from rescue.model.wizard import Candidate, Choice, Command, Here, Task
 from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
 from rescue.plan.leaveout import question
@@ -253,4 +253,4 @@ def _schedule() -> Command | None:
 
 
 def _wrong_time(text: str) -> str:
-    return "" if config.is_time_of_day(text) else "a time from 00:00 to 23:59"
+    return "" if is_time_of_day(text) else "a time from 00:00 to 23:59"

@@ -1,6 +1,12 @@
 """When and how a machine raises an alarm: the section [alarm] of the configuration."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rescue.model.fault import SECRET, Fault, unmet
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -18,4 +24,23 @@ class AlarmSettings:
     critical_hours: float = 96.0
     history_runs: int = 400
     metrics: str = ""
-    apprise: tuple[str, ...] = ()
+    apprise: tuple[str, ...] = field(default=(), metadata=SECRET)
+
+    def faults(self) -> Iterator[Fault]:
+        """Return what cannot be meant."""
+        return unmet(
+            self,
+            ("critical_hours", self.critical_hours > 0, "above 0"),
+            ("history_runs", self.history_runs > 0, "above 0"),
+            ("metrics", _is_plain_path(self.metrics), "a path from / in letters, or empty"),
+            ("apprise", all(map(is_url, self.apprise)), "URLs of services"),
+        )
+
+
+def is_url(text: str) -> bool:
+    """Whether a text can name a service: a scheme, and nothing that would end a line."""
+    return _URL.fullmatch(text) is not None
+
+
+def _is_plain_path(text: str) -> bool:
+    return not text or (text.startswith("/") and text.isprintable())

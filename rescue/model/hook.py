@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from rescue import paths
+from rescue.model.fault import SECRET, Fault, unmet
 
 LONGEST = 24 * 3600.0
 """Seconds that a hook may be given at most."""
@@ -59,12 +60,49 @@ class Hook:
     when: HookWhen
     kind: HookKind = HookKind.COMMAND
     name: str = ""
-    command: tuple[str, ...] = ()
+    command: tuple[str, ...] = field(default=(), metadata=SECRET)
     directory: str = paths.DUMPS
     user: str = ""
     timeout_seconds: float = 600.0
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, metadata=SECRET)
     on_failure: OnFailure = OnFailure.ABORT
+
+    def faults(self) -> Iterator[Fault]:
+        """Return what cannot be meant."""
+        yield from self._command_faults() if self.kind is HookKind.COMMAND else self._dump_faults()
+        within = 0 < self.timeout_seconds <= LONGEST
+        texts = (*self.command, self.user, self.directory, *self.environment.values())
+        clean = not any("\0" in text for text in texts)
+        yield from unmet(
+            self,
+            ("timeout_seconds", within, f"above 0 and at most {LONGEST:.0f}"),
+            ("command", clean, "without zero bytes, as everything else of a hook"),
+        )
+        for name in self.environment:
+            good = _VARIABLE.fullmatch(name) and not name.startswith(_OWN_PREFIX)
+            allowed = f"a variable's name, not beginning with {_OWN_PREFIX}"
+            yield from unmet(self, (f"environment.{name}", good, allowed))
+
+    def _command_faults(self) -> Iterator[Fault]:
+        program = self.command[0] if self.command else ""
+        plain = program.startswith("/") or "/" not in program
+        whole = "a list that begins with an absolute path, or a program's name alone"
+        yield from unmet(
+            self,
+            ("command", program, "a list: a program and its arguments"),
+            ("command", plain, whole),
+        )
+
+    def _dump_faults(self) -> Iterator[Fault]:
+        absolute = self.directory.startswith("/")
+        straight = ".." not in PurePosixPath(self.directory).parts
+        before = self.when is HookWhen.BEFORE
+        yield from unmet(
+            self,
+            ("command", not self.command, f"absent for kind '{self.kind}', which has its own"),
+            ("when", before, f"'before' for kind '{self.kind}': the run copies the dump"),
+            ("directory", absolute and straight, "an absolute path"),
+        )
 
     @property
     def label(self) -> str:
@@ -90,36 +128,13 @@ class HookCall:
     on_failure: OnFailure
 
 
-def hook_faults(hooks: tuple[Hook, ...]) -> Iterator[tuple[str, str]]:
-    """Return each key whose value cannot be meant ('hook[0].command'), and what it must be."""
+def repeated_dumps(hooks: tuple[Hook, ...]) -> Iterator[Fault]:
+    """Return the hooks whose dump would take the place of another one's, by their number."""
     dumps: set[tuple[HookKind, str]] = set()
     for number, hook in enumerate(hooks):
-        for key, wanted in _faults(hook):
-            yield f"hook[{number}].{key}", wanted
         dump = (hook.kind, str(PurePosixPath(hook.directory)))
         if hook.kind is not HookKind.COMMAND and dump in dumps:
-            yield f"hook[{number}].directory", "another one than that of the same kind of dump"
+            allowed = "another one than that of the same kind of dump"
+            for fault in unmet(hook, ("directory", False, allowed)):
+                yield fault.below(f"hook[{number}]")
         dumps.add(dump)
-
-
-def _faults(hook: Hook) -> Iterator[tuple[str, str]]:
-    if hook.kind is HookKind.COMMAND:
-        if not hook.command or not hook.command[0]:
-            yield "command", "a list: a program and its arguments"
-        elif "/" in hook.command[0] and not hook.command[0].startswith("/"):
-            yield "command", "a list that begins with an absolute path, or a program's name alone"
-    else:
-        if hook.command:
-            yield "command", f"absent for kind '{hook.kind}', which has its own"
-        if hook.when is not HookWhen.BEFORE:
-            yield "when", f"'before' for kind '{hook.kind}': the run copies the dump"
-        if not hook.directory.startswith("/") or ".." in PurePosixPath(hook.directory).parts:
-            yield "directory", "an absolute path"
-    if not 0 < hook.timeout_seconds <= LONGEST:
-        yield "timeout_seconds", f"above 0 and at most {LONGEST:.0f}"
-    for name in hook.environment:
-        if not _VARIABLE.fullmatch(name) or name.startswith(_OWN_PREFIX):
-            yield f"environment.{name}", f"a variable's name, not beginning with {_OWN_PREFIX}"
-    texts = (*hook.command, hook.user, hook.directory, *hook.environment.values())
-    if any("\0" in text for text in texts):
-        yield "command", "without zero bytes, as everything else of a hook"

@@ -1,9 +1,11 @@
 """A proof: the mirror booted in a virtual machine, what was expected of it, and what was seen."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rescue.model.boot import BootTimes, Firmware
+from rescue.model.fault import SECRET, Fault, unmet
 from rescue.model.finding import Finding, first_broken
 from rescue.model.record import MirrorRecord
 from rescue.model.virtual import Accel, DiskBus, ImageFormat
@@ -31,13 +33,23 @@ class ProofSettings:
     "kvm", "tcg" (emulation, which works everywhere and is slow) or "auto": KVM where it works.
     """
 
-    checks: tuple[str, ...] = ()
+    checks: tuple[str, ...] = field(default=(), metadata=SECRET)
     expected_failures: tuple[str, ...] = ()
     memory_mib: int = 2048
     cpus: int = 2
     time_limit_minutes: float = 15.0
     firmware: Firmwares = Firmwares.OWN
     accel: Accel = Accel.AUTO
+
+    def faults(self) -> Iterator[Fault]:
+        """Return what cannot be meant."""
+        return unmet(
+            self,
+            ("memory_mib", self.memory_mib >= 256, "256 or more"),
+            ("cpus", self.cpus >= 1, "1 or more"),
+            ("time_limit_minutes", self.time_limit_minutes > 0, "above 0"),
+            ("checks", all(map(str.strip, self.checks)), "commands that are not empty"),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,15 @@
 """When the runs are: the settings, the files that make a machine keep to them, and what it says."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
+from rescue.model.fault import Fault, unmet
+
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_ADDRESS = re.compile(r"[A-Za-z0-9._+=-]+(@[A-Za-z0-9.-]+)?")
+_LONGEST_DELAY = 12 * 60
 
 MIRROR_TIMER = "rescue-mirror.timer"
 MIRROR_SERVICE = "rescue-mirror.service"
@@ -52,6 +60,21 @@ class ScheduleSettings:
     notify: str = "root"
     when_plugged: bool = False
     prove: bool = False
+
+    def faults(self) -> Iterator[Fault]:
+        """Return what cannot be meant."""
+        delay = self.random_delay_minutes
+        return unmet(
+            self,
+            ("at", is_time_of_day(self.at), "a time from 00:00 to 23:59"),
+            ("random_delay_minutes", 0 <= delay <= _LONGEST_DELAY, "from 0 to 720"),
+            ("notify", _ADDRESS.fullmatch(self.notify), "one mail address"),
+        )
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether a text is a time as the schedule takes it: '03:15'."""
+    return _TIME_OF_DAY.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, kw_only=True)

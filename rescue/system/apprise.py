@@ -5,7 +5,6 @@ which everybody may read: it is handed over in a file for root alone, gone after
 prints may show parts of it, and is not repeated.
 """
 
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,14 +15,8 @@ from rescue.system.run import CommandError, run, which
 
 INSTALL = "apt install apprise, or pip install 'rescue[apprise]'"
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+")
 # An alarm that waits for a service that does not answer keeps the others waiting.
 _LONGEST = 90.0
-
-
-def is_url(text: str) -> bool:
-    """Whether a text can name a service: a scheme, and nothing that would end a line."""
-    return _URL.fullmatch(text) is not None
 
 
 def service(url: str) -> str:

@@ -10,6 +10,7 @@ from rich.text import Text
 from rescue.errors import RescueError
 from rescue.model.event import Event, Notice, StepDone, StepStarted
 from rescue.model.event import Progress as Advance
+from rescue.model.fault import FaultsError
 from rescue.model.finding import Refusal
 from rescue.model.record import RunSummary
 from rescue.ui import terminal
@@ -72,6 +73,17 @@ class Screen:
         self.err.print(Text(f"rescue: {error.message}", style="bold red"))
         if error.hint:
             self.err.print(Text(f"  hint: {error.hint}"))
+
+    def blame(self, error: FaultsError) -> None:
+        """Print every key that cannot be meant, a line for each where there are several."""
+        if len(error.faults) == 1:
+            self.fail(error)
+            return
+        head = f"rescue: {error.where}: {len(error.faults)} keys cannot be meant"
+        self.err.print(Text(head, style="bold red"))
+        for fault in error.faults:
+            self.err.print(Text(f"  {fault.said}"))
+        self.err.print(Text(f"  hint: {error.hint}"))
 
     def trace(self, lines: Iterable[str]) -> None:
         """Print where an error came from, for who asked for it."""

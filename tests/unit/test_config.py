@@ -146,5 +146,5 @@ def test_what_python_itself_refuses_is_no_toml(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a\\u0000"])
 def test_a_mirror_is_called_as_a_file_can_be(name: str) -> None:
-    with pytest.raises(UsageError, match="'name'"):
+    with pytest.raises(UsageError, match=r"'mirror\[0\].name'"):
         config.parse(GOOD.replace("attic", name), where="a test")
