@@ -18,7 +18,6 @@ from rescue.model.proof import ProofSettings
 from rescue.model.record import DiskRef, MirrorRecord
 from rescue.model.rotation import RotationSettings, interval_hours
 from rescue.model.schedule import ScheduleSettings
-from rescue.plan.rotation import interval_hours
 from rescue.settings_reader import read_settings
 from rescue.system.files import write_atomic
 from rescue.system.ownership import weak_spot

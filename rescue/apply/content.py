@@ -33,7 +33,9 @@ from rescue.system import rsync, rsyncsums
 from rescue.system.digests import Digests
 from rescue.system.files import sync_filesystem, used_on
 from rescue.system.holes import holes_at
-from rescue.system.rsync import Ending, Listener, SyncJob
+from rescue.system.rsync import SyncJob
+from rescue.system.rsyncends import Ending
+from rescue.system.rsyncprogress import Listener, Tally
 from rescue.system.rsyncsums import Compared, parse_compared
 from rescue.system.sourcetree import HOLLOW, look_over
 from rescue.system.timed_step import timed_step
@@ -70,7 +72,7 @@ def compare(
     where = site or Site()
     expect_disk(plan, where)
     steps = [step for step in plan.steps if isinstance(step, SyncTree) and step.paths != ()]
-    total, doubts = rsync.Tally(), list[Doubt]()
+    total, doubts = Tally(), list[Doubt]()
     limits, begun = since(plan.record, now=time.time()), time.time()
     written: dict[str, tuple[str, ...]] = {}
     unfinished: list[str] = []

@@ -13,7 +13,8 @@ from rescue.model.plan import Plan
 from rescue.model.step import SyncTree
 from rescue.model.unread import Seen
 from rescue.system import rsync
-from rescue.system.rsync import Ending, Listener
+from rescue.system.rsyncends import Ending, meaning
+from rescue.system.rsyncprogress import Listener, Tally
 from rescue.system.run import Result
 
 _BTRFS = FsKind.BTRFS
@@ -105,7 +106,7 @@ def _is_counted(step: SyncTree, workspace: Workspace) -> bool:
     return step.deletions and not step.late and workspace.kind_of(step.mount_point) is not _BTRFS
 
 
-def _look(step: SyncTree, workspace: Workspace, needs: Needs, seen: Seen) -> rsync.Tally:
+def _look(step: SyncTree, workspace: Workspace, needs: Needs, seen: Seen) -> Tally:
     listener = Listener(lambda _: None)
     # What is deleted in encrypted folders counts, though it is done in a pass of its own.
     job = job_of(step, workspace, replace(seen, encrypted=()))
@@ -121,7 +122,7 @@ def _look(step: SyncTree, workspace: Workspace, needs: Needs, seen: Seen) -> rsy
 
 def expect_compared(result: Result, what: str) -> Ending:
     """Return how a comparison ended. Raises RescueError where it did not come to its end."""
-    ending, words = rsync.meaning(result.returncode)
+    ending, words = meaning(result.returncode)
     if ending is Ending.FAILED:
         raise RescueError(
             f"rsync could not compare {what} (exit code {result.returncode}): {words}",

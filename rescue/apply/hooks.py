@@ -14,10 +14,11 @@ from typing import BinaryIO
 from rescue.errors import RescueError, UsageError
 from rescue.model.hook import HookCall, HookWhen, OnFailure
 from rescue.system import journal
+from rescue.system.attend import attend
 from rescue.system.files import fresh_file, own_folder
 from rescue.system.mountns import Outside
 from rescue.system.ownership import weak_spot
-from rescue.system.run import CommandError, attend, which
+from rescue.system.run import CommandError, which
 
 
 class HookError(RescueError):

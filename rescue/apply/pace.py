@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from rescue.model.event import Progress
 from rescue.system.files import used_on
-from rescue.system.rsync import Advance, SyncJob
+from rescue.system.rsync import SyncJob
+from rescue.system.rsyncprogress import Advance
 
 _SURE_AFTER_SECONDS = 3.0
 _SURE_AFTER_SHARE = 0.01

@@ -25,8 +25,11 @@ from rescue.model.twin import Decision, Fact, Twin, decide, owned
 from rescue.system import mountns, rsync
 from rescue.system.files import sync_filesystem
 from rescue.system.holes import holes_at
-from rescue.system.rsync import Ending, Listener, ReturnJob
+from rescue.system.rsynccomplaints import is_of_the_way, parse_complaints
+from rescue.system.rsyncends import Ending, meaning
 from rescue.system.rsyncfiles import name_list
+from rescue.system.rsyncprogress import Listener
+from rescue.system.rsyncreturn import ReturnJob, return_argv
 from rescue.system.timed_step import timed_step
 from rescue.system.twintrees import link_on_the_way, twin_at, twins
 from rescue.units import human_bytes
@@ -227,18 +230,18 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
         )
     )
     with Unlocked(here, names):
-        done = rsync.carry_out(rsync.return_argv(job), on_line=listener.line)
-    ending, words = rsync.meaning(done.returncode)
+        done = rsync.carry_out(return_argv(job), on_line=listener.line)
+    ending, words = meaning(done.returncode)
     give_back(dead, here, names)
     if ending is Ending.DONE:
         return True
-    said = rsync.parse_complaints(done.stderr, source=dead, shown_as=piece.mount_point)
+    said = parse_complaints(done.stderr, source=dead, shown_as=piece.mount_point)
     if said.full:
         raise RescueError(
             f"{piece.mount_point} is full: not everything came back",
             hint="make room and run the same command again: it goes on from here",
         )
-    lines = [line for line in said.unwritable if not rsync.is_of_the_way(line)]
+    lines = [line for line in said.unwritable if not is_of_the_way(line)]
     if ending is Ending.FAILED or lines:
         lines += done.stderr.strip().splitlines()
         raise RescueError(

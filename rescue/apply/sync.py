@@ -25,8 +25,11 @@ from rescue.model.step import PruneTree, SyncTree
 from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
-from rescue.system.rsync import Ending, Listener, SyncJob
+from rescue.system.rsync import SyncJob
+from rescue.system.rsynccomplaints import parse_complaints
+from rescue.system.rsyncends import Ending, meaning
 from rescue.system.rsyncfiles import in_parts
+from rescue.system.rsyncprogress import Listener, Tally
 from rescue.system.run import Result
 from rescue.system.sourcetree import LOCKED, is_open, look_over
 from rescue.system.standins import few, standing_for
@@ -199,7 +202,7 @@ def copy_again(paths: tuple[str, ...], work: TreeWork) -> None:
             setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
 
 
-def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> rsync.Tally:
+def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> Tally:
     """Copy with the deletions last, and where that does not fit, with the deletions first."""
     try:
         return _carry_out(job, step.mount_point, work)
@@ -212,7 +215,7 @@ def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> rsync.Tally:
         return _tightly(job, step.mount_point, work)
 
 
-def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
+def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     """Make one file system equal where it cannot hold old and new at once.
 
     It never holds more than the source does. Of the kernels, that which the mirror's present menu
@@ -247,7 +250,7 @@ def _rename(job: SyncJob, mount_point: str, work: TreeWork) -> None:
     judge(result, job, mount_point, work)
 
 
-def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
+def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     """Let old content go before the new comes, and last of all the kernel of the menu."""
     make_way(job, mount_point, work)
     try:
@@ -270,7 +273,7 @@ def _is_hidden(path: str, work: TreeWork) -> bool:
     return work.seen.get(pair.mount_point, NOT_LOOKED).hides(inside)
 
 
-def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
+def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     # Asked again right before writing: a disk that went away leaves an empty folder.
     work.workspace.check_mounted(mount_point)
     listener = Listener(pacer(job, emit=work.emit))
@@ -283,10 +286,10 @@ def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> rsync.Tally:
 
 def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> None:
     """Take rsync's ending: note what vanished, list what was unreadable, or raise RescueError."""
-    ending, words = rsync.meaning(result.returncode)
+    ending, words = meaning(result.returncode)
     if ending is Ending.DONE:
         return
-    said = rsync.parse_complaints(result.stderr, source=job.source, shown_as=mount_point)
+    said = parse_complaints(result.stderr, source=job.source, shown_as=mount_point)
     if said.full:
         raise full(mount_point)
     work.vanished += said.vanished

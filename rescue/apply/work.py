@@ -10,7 +10,7 @@ from rescue.model.event import Event, Notice
 from rescue.model.record import FreeSpace, MirrorRecord
 from rescue.model.unread import Seen
 from rescue.system.files import keep_times
-from rescue.system.rsync import Tally
+from rescue.system.rsyncprogress import Tally
 
 
 @dataclass(kw_only=True)

@@ -30,7 +30,7 @@ from rescue.plan.prepare import could_do_without
 from rescue.plan.refuse import root_refusals
 from rescue.plan.wizard import command_of, page, schedule_command
 from rescue.system import udev
-from rescue.system.run import on_terminal
+from rescue.system.foreground import on_terminal
 from rescue.ui.prompt import Instead, Option, ask_text, at_a_terminal, choose, confirm
 from rescue.ui.screen import Screen
 from rescue.ui.wizard import (

@@ -12,7 +12,8 @@ from rescue.errors import RescueError
 from rescue.medium.recipe import recipe_folder
 from rescue.medium.toolkit import toolkit_files
 from rescue.system import bootimage, livesystem
-from rescue.system.run import reading, run, which
+from rescue.system.filters import reading
+from rescue.system.run import run, which
 
 _TOOLS = (("mmdebstrap", "mmdebstrap"), ("mksquashfs", "squashfs-tools"))
 _SITE = "usr/lib/rescue"

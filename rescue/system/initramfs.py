@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rescue.errors import RescueError
-from rescue.system.run import piped, reading
+from rescue.system.filters import piped, reading
 
 # Of the programs below, xz alone takes as much memory as an archive asks for.
 _XZ_MEMORY = "--memlimit-decompress=512MiB"

@@ -20,8 +20,9 @@ from pathlib import Path
 from rescue.errors import RescueError, UsageError
 from rescue.model.virtual import ImageFormat
 from rescue.system import mountns
+from rescue.system.beside import running
 from rescue.system.loop import Span
-from rescue.system.run import CommandError, run, running, which
+from rescue.system.run import CommandError, run, which
 
 PLACE = Path("/var/tmp")
 """Where what a guest writes is kept meanwhile: on a disk, not in memory (hier(7))."""

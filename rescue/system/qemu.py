@@ -20,8 +20,9 @@ from rescue.errors import UsageError
 from rescue.model.boot import Firmware
 from rescue.model.virtual import DiskBus, VirtualDisk, VirtualMachine
 from rescue.system.accelerator import QEMU, options
+from rescue.system.beside import Child, running
 from rescue.system.qmp import Qmp, QmpError
-from rescue.system.run import Child, running, which
+from rescue.system.run import which
 
 OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")

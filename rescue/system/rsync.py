@@ -1,25 +1,22 @@
-"""The door to rsync: its commands, what it prints, and what its exit codes mean (man 1 rsync)."""
+"""The door to rsync: what makes one file system equal to another, as a command, and its start."""
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
 
 from rescue.model.filesystem import FsKind
-from rescue.model.owners import Numbers, Owners
 from rescue.model.unread import Unread
-from rescue.system.pipes import is_note
 from rescue.system.rsyncfiles import with_rules_in_a_file
 from rescue.system.run import CommandError, Result, run, stream
 
 POLITE = ("nice", "-n", "19", "ionice", "-c", "3")
 # -1: times are compared to the nanosecond; rsync's habit is whole seconds, in which a file can
 # change twice. Both sides are of one kind, so both keep them.
-_ALL_OF_IT = ("-aHAXS", "--numeric-ids", "--modify-window=-1")
+ALL_OF_IT = ("-aHAXS", "--numeric-ids", "--modify-window=-1")
 # No owners, rights, links or attributes on vfat, and times of two seconds.
 _VFAT = ("-rt", "--modify-window=1", "--omit-dir-times")
-_OUT = "%i|%l|%n"
+OUT = "%i|%l|%n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,72 +102,6 @@ def estimate_argv(job: SyncJob) -> list[str]:
     return [*POLITE, "rsync", *how(job), "--dry-run", *deleting(job), *what(job)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReturnJob:
-    """Named files from a dead disk's file system onto its twin that is in use.
-
-    `names` is a file of paths relative to both roots, each ended by a zero byte; `fresh` is the
-    folder in which new content grows before it is renamed, and `aside` the one for what is
-    replaced (None: it goes), both on the target's file system. `owners` is what becomes of user and
-    group numbers.
-    """
-
-    source: Path
-    target: Path
-    names: Path
-    fresh: Path
-    aside: Path | None = None
-    owners: Owners = field(default_factory=Owners)
-
-
-# Other rules for attributes take the place of rsync's own, which leaves out 'system.*'.
-_WITHOUT_RIGHTS = (
-    "--chmod=Fu-s,Fg-s",
-    "--filter=-x system.*",
-    "--filter=-x security.capability",
-)
-
-
-def return_argv(job: ReturnJob) -> list[str]:
-    """Return the command that brings the named files back: no deletions, nothing newer replaced.
-
-    Names on the way to a file are not sent: folders that are here keep what they have. A file
-    that is cut grows under another name in `fresh`, never under its own with a newer time. No
-    program comes back with rights (set-user-ID, set-group-ID, file capabilities): what the system
-    has of them is not among what returns, and a disk or an image may be anybody's.
-    """
-    aside = ["--backup", f"--backup-dir={job.aside}"] if job.aside else []
-    return [
-        "rsync",
-        *_ALL_OF_IT,
-        "--update",
-        # Each was looked at: what has the same size and time has another content.
-        "--ignore-times",
-        "--no-implied-dirs",
-        *_WITHOUT_RIGHTS,
-        f"--files-from={job.names}",
-        "--from0",
-        f"--temp-dir={job.fresh}",
-        *aside,
-        *_mapped("--usermap", job.owners.users),
-        *_mapped("--groupmap", job.owners.groups),
-        "--8-bit-output",
-        "--no-human-readable",
-        "--outbuf=Line",
-        "--info=progress2",
-        "--stats",
-        f"--out-format={_OUT}",
-        f"{job.source}/",
-        f"{job.target}/",
-    ]
-
-
-def _mapped(option: str, numbers: Numbers) -> list[str]:
-    """Return the option that gives files of these numbers to others; ACLs follow it, too."""
-    pairs = ",".join(f"{there}:{here}" for there, here in numbers.given)
-    return [f"{option}={pairs}"] if pairs else []
-
-
 def escape(path: str) -> str:
     """Return a literal path as a pattern of rsync that has wildcards elsewhere."""
     return re.sub(r"([\\*?\[])", r"\\\1", path)
@@ -198,10 +129,10 @@ def deleting(job: SyncJob) -> list[str]:
     return ["--delete-before"] if job.tight else ["--delete-delay"]
 
 
-def how(job: SyncJob, *, out: str = _OUT) -> list[str]:
+def how(job: SyncJob, *, out: str = OUT) -> list[str]:
     """Return the options by which every command compares and copies; `out` is each file's line."""
     return [
-        *(_VFAT if job.kind is FsKind.VFAT else _ALL_OF_IT),
+        *(_VFAT if job.kind is FsKind.VFAT else ALL_OF_IT),
         "--one-file-system",
         "--open-noatime",
         *(["--checksum"] if job.checksum else []),
@@ -234,202 +165,3 @@ def what(job: SyncJob) -> list[str]:
 def _kept(pattern: str) -> list[str]:
     """Return the rules that leave a pattern alone; of '/folder/**' the folders come along."""
     return [*([f"+ {pattern}/"] if pattern.endswith("/**") else []), f"- {pattern}"]
-
-
-class Ending(Enum):
-    """What an exit code of rsync means for the mirror."""
-
-    DONE = "done"
-    VANISHED = "vanished"
-    PARTIAL = "partial"
-    FAILED = "failed"
-
-
-_MEANINGS = {
-    0: (Ending.DONE, "success"),
-    1: (Ending.FAILED, "it does not know an option that rescue uses"),
-    2: (Ending.FAILED, "its two halves are of different versions"),
-    3: (Ending.FAILED, "source or mirror could not be opened"),
-    4: (Ending.FAILED, "it was built without something that is needed (ACLs, attributes)"),
-    5: (Ending.FAILED, "its second process did not start"),
-    10: (Ending.FAILED, "error in a connection"),
-    11: (Ending.FAILED, "a file could not be written: the mirror is full or has errors"),
-    12: (Ending.FAILED, "its processes lost each other"),
-    13: (Ending.FAILED, "its messages could not be read"),
-    14: (Ending.FAILED, "its processes could not talk to each other"),
-    20: (Ending.FAILED, "it was ended by a signal"),
-    21: (Ending.FAILED, "one of its processes was lost"),
-    22: (Ending.FAILED, "not enough memory"),
-    23: (Ending.PARTIAL, "some files were not transferred"),
-    24: (Ending.VANISHED, "some files vanished before they were read"),
-    25: (Ending.FAILED, "it stopped at the limit of deletions"),
-    30: (Ending.FAILED, "nothing moved for too long"),
-    35: (Ending.FAILED, "the connection was not answered"),
-    127: (Ending.FAILED, "rsync is not installed"),
-}
-
-
-def meaning(code: int) -> tuple[Ending, str]:
-    """Given an exit code (negative where a signal ended it), return what it means, in words."""
-    if code < 0:
-        return Ending.FAILED, f"it was ended by signal {-code}"
-    return _MEANINGS.get(code, (Ending.FAILED, f"exit code {code}, which its manual does not list"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Complaints:
-    """What rsync said on standard error, sorted by whose fault it is.
-
-    `unreadable` are paths of the source that could not be read (or changed while they were
-    read, each time); `unwritable` are lines about the mirror; `full` is true where the mirror
-    had no room (errno ENOSPC or EDQUOT). `failing` is true where the kernel could not read the
-    source's disk or found it inconsistent; `kept` are folders of the mirror in whose place the
-    source has something else, and which may not be deleted.
-    """
-
-    vanished: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
-    unwritable: tuple[str, ...] = ()
-    full: bool = False
-    failing: bool = False
-    kept: tuple[str, ...] = ()
-
-
-_VANISHED = re.compile(r'^(?:file|directory) has vanished: "(.*)"')
-_PATH = re.compile(r'"(.*)"')
-_OF_NO_ROOM = re.compile(r"^rsync: .*\((?:28|122)\)$")
-# EIO, ENODATA (a sector that is gone), EBADMSG and EUCLEAN (a checksum of the file system is
-# wrong), EREMOTEIO.
-_OF_THE_DISK = re.compile(r"\((?:5|61|74|117|121)\)$")
-# ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP.
-_OF_THE_WAY = re.compile(r"\((?:2|20|36|40)\)$")
-_KEPT = re.compile(r"could not make way for new [a-z ]+: (.*)")
-
-
-def is_of_the_way(line: str) -> bool:
-    """Whether a line on standard error is about what lies on the way to a name.
-
-    A folder on it was moved, deleted or swapped for a link while rsync worked, or it is too long to
-    be said: no fault of a disk, and of whoever may write there.
-    """
-    return bool(_OF_THE_WAY.search(line))
-
-
-def parse_complaints(stderr: str, *, source: Path, shown_as: str) -> Complaints:
-    """Given rsync's standard error, return what it complains about.
-
-    Paths below `source`, where the run sees it, are named as below `shown_as`, where people do.
-    """
-    vanished, unreadable, unwritable, kept = [], [], [], []
-    full = failing = False
-
-    def named(path: str) -> str:
-        inside = path.removeprefix(str(source)).lstrip("/")
-        return f"{shown_as.rstrip('/')}/{inside}" if path.startswith(str(source)) else path
-
-    # Not splitlines: a name can hold what is the end of a line there, and a complaint behind it.
-    for line in stderr.split("\n"):
-        path = _PATH.search(line)
-        if found := _VANISHED.match(line):
-            vanished.append(named(found[1]))
-        elif _OF_NO_ROOM.search(line):
-            full = True
-            unwritable.append(line)
-        elif line.startswith("rsync: [sender]") or "failed verification" in line:
-            unreadable.append(named(path[1]) if path else line.partition("] ")[2] or line)
-            failing = failing or bool(_OF_THE_DISK.search(line))
-        elif found := _KEPT.fullmatch(line):
-            kept.append(f"{shown_as.rstrip('/')}/{found[1]}")
-        elif line.startswith("rsync: ["):
-            unwritable.append(line)
-        elif is_note(line):
-            unreadable.append(f"more than can be listed ({line})")
-    return Complaints(
-        vanished=tuple(vanished),
-        unreadable=tuple(dict.fromkeys(unreadable)),
-        unwritable=tuple(unwritable),
-        full=full,
-        failing=failing,
-        kept=tuple(kept),
-    )
-
-
-@dataclass(kw_only=True)
-class Tally:
-    """What one rsync did (or would do); `changed` are regular files that were there before.
-
-    `stopped` is true where it deleted nothing any more, after an error of reading.
-    """
-
-    files_total: int = 0
-    created: int = 0
-    changed: int = 0
-    bytes_changed: int = 0
-    deletions: int = 0
-    stopped: bool = False
-
-
-_STOPPED = "IO error encountered -- skipping file deletion"
-_STATS = {
-    "Number of files": "files_total",
-    "Number of created files": "created",
-    "Number of deleted files": "deletions",
-    "Total transferred file size": "bytes_changed",
-}
-_STAT = re.compile(r"^([A-Z][a-z ]+): (\d{1,19})")
-_PROGRESS = re.compile(r"^\s*(\d{1,19})\s+(\d{1,3})%\s+(\S+/s)\s")
-_LISTED = re.compile(r"(?:ir|to)-chk=(\d{1,19})/(\d{1,19})")
-_ITEM = re.compile(r"^>f([.+cstpoguax ]{9})\|\d+\|")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Advance:
-    """Where rsync says it stands (--info=progress2).
-
-    `share` is of the bytes (0 to 1), `rate` is in its own words; `files_listed` are the entries
-    that it has found so far, `files_seen` those of them that it is done with.
-    """
-
-    bytes_done: int
-    share: float
-    rate: str
-    files_seen: int = 0
-    files_listed: int = 0
-
-
-class Listener:
-    """Reads rsync's output line by line: counts, and hands on how far it is."""
-
-    def __init__(self, on_progress: Callable[[Advance], None]) -> None:
-        """Take what is called with where rsync stands."""
-        self.tally = Tally()
-        self._seen = self._listed = 0
-        self._on_progress = on_progress
-
-    def line(self, text: str) -> None:
-        """Take one line of output."""
-        if item := _ITEM.match(text):
-            self.tally.changed += "+" not in item[1]
-        elif far := _PROGRESS.match(text):
-            self._advance(int(far[1]), int(far[2]) / 100, far[3], listed=_LISTED.search(text))
-        elif (stat := _STAT.match(text)) and stat[1] in _STATS:
-            setattr(self.tally, _STATS[stat[1]], int(stat[2]))
-        elif text == _STOPPED:
-            self.tally.stopped = True
-
-    def _advance(
-        self, size: int, share: float, rate: str, *, listed: "re.Match[str] | None"
-    ) -> None:
-        # In the middle of a file rsync leaves the count of files out.
-        if listed:
-            self._listed = int(listed[2])
-            self._seen = self._listed - int(listed[1])
-        self._on_progress(
-            Advance(
-                bytes_done=size,
-                share=share,
-                rate=rate,
-                files_seen=self._seen,
-                files_listed=self._listed,
-            )
-        )

@@ -7,9 +7,10 @@ from rescue.errors import RescueError
 from rescue.prove import signs
 from rescue.system import blockinfo, btrfs, ddrescue, kernellog, smart, systemd, tables
 from rescue.system.nodes import parse_block_drivers
-from rescue.system.rsync import Listener, parse_complaints
+from rescue.system.rsynccomplaints import parse_complaints
 from rescue.system.rsyncfilter import matcher
 from rescue.system.rsynclist import parse_deleted, parse_sent
+from rescue.system.rsyncprogress import Listener
 from rescue.system.rsyncsums import parse_compared
 from rescue.system.run import Result
 from rescue.system.superblock import parse_positions

@@ -152,7 +152,7 @@ def night(disks: Disks, *, end: str = "complete", accept_booted: bool = False) -
         MirrorRequest(accept_booted=accept_booted, partial=".rescue~1"),
         boots=load_boots(disks.root),
     )  # fmt: skip
-    assert isinstance(plan, Plan), [each.reason for each in plan]
+    assert isinstance(plan, Plan), [each.reason for each in plan.findings]
     leave = grant(plan, named=plan.names[0])
     recorder = Recorder(leave, store=disks.store)
     with disks.power.on():

@@ -196,5 +196,5 @@ def test_a_run_leaves_both_records_such_that_the_next_one_finds_it(bench: Bench)
         if marker is not after:
             later = replace(later, state=MirrorState.RUNNING)
         again = plan_mirror(bench.told_apart, later, marker, MirrorRequest())
-        assert isinstance(again, Plan), [each.reason for each in again]
+        assert isinstance(again, Plan), [each.reason for each in again.findings]
         assert again.target_path == bench.mirror

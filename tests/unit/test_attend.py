@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rescue.system.run import CommandError, attend
+from rescue.system.attend import attend
+from rescue.system.run import CommandError
 
 
 def alive(pid: int) -> bool:

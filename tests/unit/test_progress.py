@@ -10,7 +10,8 @@ from rich.console import Console
 from rescue.apply.pace import Whole, standing, whole_of
 from rescue.model.event import Progress, StepDone, StepStarted
 from rescue.model.filesystem import FsKind
-from rescue.system.rsync import Advance, SyncJob
+from rescue.system.rsync import SyncJob
+from rescue.system.rsyncprogress import Advance
 from rescue.ui import terminal
 from rescue.ui.progress import clock, figures_of
 from rescue.ui.screen import Screen

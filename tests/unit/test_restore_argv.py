@@ -9,7 +9,7 @@ from rescue.model.filesystem import FsKind
 from rescue.model.restore import Reading
 from rescue.system.ddrescue import ddrescue_argv, parse_share, parse_status
 from rescue.system.loop import Span, attach_argv
-from rescue.system.rsync import ReturnJob, return_argv
+from rescue.system.rsyncreturn import ReturnJob, return_argv
 from rescue.system.snapshot import create_argv
 from rescue.system.superblock import Backup, parse_positions, repair_argv
 

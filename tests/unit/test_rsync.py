@@ -5,19 +5,16 @@ import pytest
 
 from rescue.model.filesystem import FsKind
 from rescue.system.rsync import (
-    Advance,
-    Ending,
-    Listener,
     SyncJob,
     escape,
     estimate_argv,
-    is_of_the_way,
     leaving_links_to_the_kernel,
-    meaning,
-    parse_complaints,
     sync_argv,
 )
+from rescue.system.rsynccomplaints import is_of_the_way, parse_complaints
+from rescue.system.rsyncends import Ending, meaning
 from rescue.system.rsyncfilter import matcher
+from rescue.system.rsyncprogress import Advance, Listener
 
 JOB = SyncJob(source=Path("/w/source/0"), target=Path("/w/mirror/0"), kind=FsKind.EXT4)
 POLITE = ["nice", "-n", "19", "ionice", "-c", "3", "rsync"]

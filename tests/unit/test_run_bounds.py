@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.system import run as door
+from rescue.system.attend import attend
 from rescue.system.pipes import Kept, Lines, is_note
-from rescue.system.rsync import parse_complaints
-from rescue.system.run import CommandError, attend, run, stream
+from rescue.system.rsynccomplaints import parse_complaints
+from rescue.system.run import CommandError, run, stream
 from tests.unit.test_attend import alive
 
 # Says its number and goes on, as grub-install does for a while.
@@ -23,7 +24,7 @@ LASTING = "echo $$ >{pid}; exec sleep 600"
 STARTS = """
 import sys
 from pathlib import Path
-from rescue.system import run
+from rescue.system import beside, filters, run
 
 script = ["sh", "-c", sys.argv[2]]
 match sys.argv[1]:
@@ -32,11 +33,11 @@ match sys.argv[1]:
     case "stream":
         run.stream(script, on_line=print)
     case "running":
-        with run.running(script, log=Path(sys.argv[3])) as child:
+        with beside.running(script, log=Path(sys.argv[3])) as child:
             child.process.wait()
     case "reading":
         with open("/dev/null", "rb", buffering=0) as nothing:
-            with run.reading(script, source=nothing) as out:
+            with filters.reading(script, source=nothing) as out:
                 out.read()
 """
 
