@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rescue.model.disk import Disk
 from rescue.model.filesystem import FsKind
-from rescue.model.finding import Refused
+from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.model.partition_type import is_esp
 from rescue.model.place import node_of
@@ -25,9 +25,9 @@ from rescue.plan.leaveout import new_notes
 from rescue.plan.obstacles import root_obstacles
 from rescue.plan.recognise import as_seen, names_of
 from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
-from rescue.plan.run import run_steps
+from rescue.plan.run import Run, run_steps
 from rescue.plan.settings import tune_steps
-from rescue.plan.survey import survey
+from rescue.plan.survey import Survey, survey
 
 
 def plan_mirror(
@@ -47,34 +47,19 @@ def plan_mirror(
     mirror, refusals = find_mirror(machine, record)
     refusals += machine_refusals(machine) + direction_refusals(machine, source, record)
     if mirror is not None:
-        refusals += marker_refusals(record, marker, mirror=mirror)
-        if request.plugged:
-            refusals += secret_refusals(record)
-        if not request.accept_booted:
-            refusals += booted_refusals(record, boots)
+        refusals += _mirror_refusals(record, marker, mirror, request, boots=boots)
     refusals += tool_refusals(machine, _MADE)
     if source is None:
         return Refused(in_order([*refusals, *root_obstacles(machine)]))
     found = survey(machine, source, but_not=mirror.path if mirror is not None else "")
     esp = recorded_esp(record, source)
     followed = follow(machine, source, record)
-    record = followed.record
-    refusals += drift_refusals(machine, found, record, mirror, esp=esp)
+    refusals += drift_refusals(machine, found, followed.record, mirror, esp=esp)
     if refusals or mirror is None:
         return Refused(in_order(refusals))
-    known = as_seen(with_secret_of(record, marker), source=source, mirror=mirror)
+    known = as_seen(with_secret_of(followed.record, marker), source=source, mirror=mirror)
     record = replace(known.record, partial=request.partial)
-    absent = left_out(machine, record, esp=esp)
-    run = run_steps(
-        machine,
-        found,
-        record,
-        esp=esp,
-        checksum=request.checksum,
-        paths=request.paths,
-        without=absent,
-        bandwidth_kib=request.bandwidth_kib,
-    )
+    run = _run(machine, found, record, request, esp=esp)
     plan = Plan.on(
         mirror,
         kind=PlanKind.MIRROR,
@@ -87,10 +72,42 @@ def plan_mirror(
             *new_notes(found.elsewhere, record.left_out),
             *followed.notes,
             *size_notes(source, mirror, record),
-            *_notes(machine, record, absent),
+            *_notes(machine, record, left_out(machine, record, esp=esp)),
         ),
     )
     return without_deletions(plan, request.distrust)
+
+
+def _mirror_refusals(
+    record: MirrorRecord,
+    marker: MirrorRecord | None,
+    mirror: Disk,
+    request: MirrorRequest,
+    *,
+    boots: tuple[str, ...],
+) -> list[Refusal]:
+    """Return what the attached mirror itself has against being written to."""
+    refusals = marker_refusals(record, marker, mirror=mirror)
+    if request.plugged:
+        refusals += secret_refusals(record)
+    if not request.accept_booted:
+        refusals += booted_refusals(record, boots)
+    return refusals
+
+
+def _run(
+    machine: Machine, found: Survey, record: MirrorRecord, request: MirrorRequest, *, esp: str
+) -> Run:
+    return run_steps(
+        machine,
+        found,
+        record,
+        esp=esp,
+        checksum=request.checksum,
+        paths=request.paths,
+        without=left_out(machine, record, esp=esp),
+        bandwidth_kib=request.bandwidth_kib,
+    )
 
 
 _MADE: frozenset[FsKind] = frozenset()

@@ -1,8 +1,10 @@
 """A dying disk into an image file: which disk, where to, and every reason against it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rescue.errors import ExitCode
+from rescue.model.disk import Disk
 from rescue.model.finding import Refusal, Refused
 from rescue.model.machine import Machine
 from rescue.plan.refuse import find_target, in_order
@@ -44,60 +46,70 @@ def plan_salvage(machine: Machine, target: str, place: Place) -> SalvagePlan | R
         refusals.append(
             Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try it with sudo")
         )
-    if disk is None:
-        return Refused(in_order(refusals))
-    running = machine.root_disk
-    if running is not None and running.path == disk.path:
-        refusals.append(_no(f"{disk.path} is the disk that this machine runs from", _OTHER))
-    refusals += [
-        _no(f"{disk.path} is in use ({use.kind} {use.where})", f"let go of {use.where} first")
-        for use in disk.all_uses
-    ]
-    holder = _device_of(machine, place.path)
-    if holder in (disk.path, *(part.path for part in disk.partitions)):
-        refusals.append(_no(f"{place.path} lies on {disk.path} itself", "name another place"))
-    if place.path == "/dev" or place.path.startswith("/dev/"):
-        refusals.append(_no(f"{place.path} is no place for a file", "name a file on a disk"))
-    if place.exists and not place.has_map:
-        refusals.append(
-            _no(
-                f"{place.path} exists, and no map of ddrescue ({place.path}.map) lies beside it",
-                "name a new file, or remove that one",
-            )
-        )
-    if place.has_map and not place.exists:
-        refusals.append(
-            _no(
-                f"{place.path}.map exists, and not the image that it is the map of",
-                "what it names as read would be missing: name a new file, or remove the map",
-            )
-        )
-    name = disk.id.name or disk.path
-    if place.has_map and place.begun_from not in ("", name):
-        refusals.append(
-            _no(
-                f"{place.path} was begun from disk {place.begun_from}, and {disk.path} is {name}",
-                "name a new file: two disks in one image are none",
-            )
-        )
-    short = disk.size - place.taken - place.free
-    if short > 0:
-        refusals.append(
-            _no(
-                f"{place.path} has too little room: {disk.path} is {human_bytes(disk.size)}, "
-                f"{human_bytes(place.free)} are free ({human_bytes(short)} short)",
-                "name a place on a larger disk; nothing was written",
-            )
-        )
-    if refusals:
+    if disk is not None:
+        refusals += _disk_refusals(machine, disk)
+        refusals += _place_refusals(machine, disk, place)
+        refusals += _resume_refusals(disk, place)
+        refusals += _room_refusals(disk, place)
+    if refusals or disk is None:
         return Refused(in_order(refusals))
     return SalvagePlan(
         disk=disk.path,
-        name=name,
+        name=_name(disk),
         size=disk.size,
         image=place.path,
         resumes=place.exists and place.has_map,
     )
+
+
+def _disk_refusals(machine: Machine, disk: Disk) -> Iterator[Refusal]:
+    running = machine.root_disk
+    if running is not None and running.path == disk.path:
+        yield _no(f"{disk.path} is the disk that this machine runs from", _OTHER)
+    for use in disk.all_uses:
+        yield _no(f"{disk.path} is in use ({use.kind} {use.where})", f"let go of {use.where} first")
+
+
+def _place_refusals(machine: Machine, disk: Disk, place: Place) -> Iterator[Refusal]:
+    holder = _device_of(machine, place.path)
+    if holder in (disk.path, *(part.path for part in disk.partitions)):
+        yield _no(f"{place.path} lies on {disk.path} itself", "name another place")
+    if place.path == "/dev" or place.path.startswith("/dev/"):
+        yield _no(f"{place.path} is no place for a file", "name a file on a disk")
+
+
+def _resume_refusals(disk: Disk, place: Place) -> Iterator[Refusal]:
+    """Say where what was begun cannot be gone on with: image and map belong together."""
+    if place.exists and not place.has_map:
+        yield _no(
+            f"{place.path} exists, and no map of ddrescue ({place.path}.map) lies beside it",
+            "name a new file, or remove that one",
+        )
+    if place.has_map and not place.exists:
+        yield _no(
+            f"{place.path}.map exists, and not the image that it is the map of",
+            "what it names as read would be missing: name a new file, or remove the map",
+        )
+    name = _name(disk)
+    if place.has_map and place.begun_from not in ("", name):
+        yield _no(
+            f"{place.path} was begun from disk {place.begun_from}, and {disk.path} is {name}",
+            "name a new file: two disks in one image are none",
+        )
+
+
+def _room_refusals(disk: Disk, place: Place) -> Iterator[Refusal]:
+    short = disk.size - place.taken - place.free
+    if short > 0:
+        yield _no(
+            f"{place.path} has too little room: {disk.path} is {human_bytes(disk.size)}, "
+            f"{human_bytes(place.free)} are free ({human_bytes(short)} short)",
+            "name a place on a larger disk; nothing was written",
+        )
+
+
+def _name(disk: Disk) -> str:
+    return disk.id.name or disk.path
 
 
 _OTHER = "name the dead disk; 'rescue disks' lists them"
