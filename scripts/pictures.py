@@ -81,16 +81,13 @@ def status() -> RenderableType:
     )
     times = BootTimes(firmware=2.0, grub=6.1, kernel=11.8, userspace=21.3, total=41.2)
     good = DiskHealth(smart=SmartVerdict(state=SmartState.PASSED))
-    known = Known(
-        health=good, proof=Proven(at=NOW - 4 * HOUR, times=times, generation=7), rehearsed=52 * 60.0
-    )
+    known = Known(proof=Proven(at=NOW - 4 * HOUR, times=times, generation=7), rehearsed=52 * 60.0)
     found = on_source(
-        there.machine,
+        replace(there.machine, health=tuple((disk.path, good) for disk in there.machine.disks)),
         (record,),
         now=NOW,
         overdue_hours=36,
         known={record.name: known},
-        root_health=good,
     )
     return Group(*status_view(found))
 

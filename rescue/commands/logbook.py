@@ -1,6 +1,6 @@
 """What is noted of every run, however it ends: a line in the history of its mirror."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,6 @@ from time import time
 from rescue import config, paths
 from rescue.apply.engine import Outcome
 from rescue.commands.metrics import publish
-from rescue.discover import diskhealth
 from rescue.errors import ExitCode, RescueError, UsageError, in_words
 from rescue.history import (
     LAST_ON_MIRROR,
@@ -22,7 +21,6 @@ from rescue.history import (
 )
 from rescue.model.alarm import AlarmSettings
 from rescue.model.disk import Disk
-from rescue.model.diskhealth import DiskHealth
 from rescue.model.history import (
     DiskNote,
     RunEntry,
@@ -47,14 +45,13 @@ from rescue.ui.screen import Screen
 class Logbook:
     """The line of one run while it grows.
 
-    Whoever carries the run out puts the `outcome` in; `source` is how the disk is that is read.
-    `whole` is the mirror's newest whole generation when it begins.
+    Whoever carries the run out puts the `outcome` in. `whole` is the mirror's newest whole
+    generation when it begins.
     """
 
     entry: RunEntry
     whole: int
     folder: Path
-    source: DiskHealth | None = None
     outcome: Outcome | None = None
 
     @property
@@ -62,11 +59,6 @@ class Logbook:
         """The exit code of the run if nothing else goes wrong."""
         degraded = self.outcome is not None and self.outcome.summary.is_degraded
         return ExitCode.DEGRADED if degraded else ExitCode.DONE
-
-    @property
-    def distrust(self) -> tuple[str, ...]:
-        """Why the disk that is read is failing, in sentences; none where nothing says so."""
-        return self.source.reasons if self.source and self.source.is_failing else ()
 
     def closed(self, code: ExitCode, record: MirrorRecord, *, said: str = "") -> RunEntry:
         """Return the line of the run that ends now, with this record of the mirror.
@@ -103,32 +95,28 @@ def noted(
     kind: PlanKind,
     screen: Screen,
     target: Disk | None = None,
-    look: Callable[[Disk], DiskHealth] = diskhealth.look,
     folder: Path = paths.HISTORY,
 ) -> Iterator[Logbook]:
     """Note the run of the block in the history of this mirror, however it ends.
 
-    Before it begins both disks are asked how they are, and what speaks against one is said.
-    `target` is the disk that is written, where the record does not name what lies on it yet.
+    What speaks against the health of either disk is said before it begins. `target` is the disk
+    that is written, where the record does not name what lies on it yet.
     """
     source = machine.root_disk
     target = target or attached_mirror(machine, record)
-    seen = [(disk, look(disk)) for disk in (source, target) if disk is not None]
-    for disk, health in seen:
-        _warn(disk, health, screen)
-    notes = {disk.path: DiskNote.of(disk.id.name, health) for disk, health in seen}
+    for disk in (source, target):
+        _warn(machine, disk, screen)
     book = Logbook(
         entry=RunEntry(
             kind=kind,
             mirror=record.name,
             started=time(),
             generation=record.generation,
-            source_disk=notes.get(source.path) if source else None,
-            mirror_disk=notes.get(target.path) if target else None,
+            source_disk=_note_of(machine, source),
+            mirror_disk=_note_of(machine, target),
         ),
         whole=record.whole_generation,
         folder=folder,
-        source=next((health for disk, health in seen if disk is source), None),
     )
     _write(book, book.entry, screen)
     try:
@@ -155,8 +143,16 @@ def note_proof(proof: Proven, *, mirror: str, screen: Screen, folder: Path = pat
         save_runs(mirror, proven(_undamaged(mirror, folder, screen), proof), folder)
 
 
-def _warn(disk: Disk, health: DiskHealth, screen: Screen) -> None:
+def _note_of(machine: Machine, disk: Disk | None) -> DiskNote | None:
+    health = machine.health_of(disk)
+    return DiskNote.of(disk.id.name, health) if disk is not None and health is not None else None
+
+
+def _warn(machine: Machine, disk: Disk | None, screen: Screen) -> None:
     """Say what speaks against a disk, here and in the system's log."""
+    health = machine.health_of(disk)
+    if disk is None or health is None:
+        return
     for reason in health.reasons:
         said = f"disk {disk.id.name or disk.path}: {reason}"
         screen.warn(said)

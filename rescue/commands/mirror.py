@@ -23,6 +23,7 @@ from rescue.commands.runs import (
 )
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
+from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
 from rescue.model.machine import Machine
@@ -86,9 +87,12 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
     """
     with _discovered(options, screen) as here:
         record = tried(here.turn.record, now=time())
-        with noted(here.machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
+        machine = here.machine
+        machine = with_health(machine, machine.root_disk, attached_mirror(machine, record))
+        here = replace(here, machine=machine)
+        with noted(machine, record, kind=PlanKind.MIRROR, screen=screen) as book:
             options = _as_scheduled(options, record, here.settings)
-            plan = _plan(here, replace(record, comparison_cut=False), options, book.distrust)
+            plan = _plan(here, replace(record, comparison_cut=False), options)
             for note in (*here.impostors, *_notes(here.turn, options, plan)):
                 screen.show(f"note: {note}")
             plan = _measured(plan, record, options, here.settings, screen)
@@ -172,9 +176,7 @@ def _measured(
         return looked_ahead(plan, settings, screen, trust)
 
 
-def _plan(
-    here: _Here, record: MirrorRecord, options: MirrorOptions, distrust: tuple[str, ...]
-) -> Plan:
+def _plan(here: _Here, record: MirrorRecord, options: MirrorOptions) -> Plan:
     disk = attached_mirror(here.machine, record)
     marker = marker_on(disk, record) if disk is not None else None
     plan = unless_refused(
@@ -186,7 +188,6 @@ def _plan(
                 checksum=options.checksum,
                 accept_booted=options.accept_booted,
                 bandwidth_kib=here.settings.run.bandwidth_kib,
-                distrust=distrust,
                 plugged=options.plugged,
                 partial=partial_folder(str(uuid4())),
             ),

@@ -11,15 +11,10 @@ from rescue.codec import to_json
 from rescue.commands.enrolled import known_records
 from rescue.commands.hooks import between_hooks
 from rescue.commands.logbook import noted
-from rescue.commands.runs import (
-    expect_to_boot,
-    finish,
-    perform,
-    recorder_of,
-    with_warnings,
-)
+from rescue.commands.runs import expect_to_boot, finish, perform, recorder_of, with_warnings
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError, grant, unless_refused
+from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
@@ -79,6 +74,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         named = ask_identity(plan) if options.ask else options.expected
         leave = grant(plan, named=named)
         target = machine.disk_at(plan.target_path)
+        machine = with_health(machine, machine.root_disk, target)
         recorder = recorder_of(leave)
         with (
             noted(machine, plan.record, kind=plan.kind, screen=screen, target=target) as book,

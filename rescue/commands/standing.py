@@ -9,7 +9,7 @@ from time import time
 from rescue import config, paths
 from rescue.commands.enrolled import readable
 from rescue.config import Config
-from rescue.discover.diskhealth import look
+from rescue.discover.diskhealth import with_health
 from rescue.drill.filed import rehearsed_failback
 from rescue.errors import UsageError
 from rescue.history import known_runs, known_runs_on_mirror
@@ -66,6 +66,8 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
     intervals = settings.intervals if settings else {}
     known_here, damage = readable(intervals)
     records = tuple(known_here)
+    mirrors = (attached_mirror(machine, record) for record in records)
+    machine = with_health(machine, machine.root_disk, *mirrors)
     found = on_source(
         machine,
         records,
@@ -73,8 +75,7 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
         overdue_hours=settings.run.overdue_hours if settings else 0.0,
         critical_hours=settings.alarm.critical_hours if settings else float("inf"),
         intervals=intervals,
-        known={record.name: _known(machine, record) for record in records},
-        root_health=look(machine.root_disk) if machine.root_disk else None,
+        known={record.name: _known(record) for record in records},
     )
     found = with_damage(found, damage)
     if settings and settings.rotation.order is Order.ALTERNATE and len(records) > 1:
@@ -82,12 +83,11 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
     return found
 
 
-def _known(machine: Machine, record: MirrorRecord) -> Known:
+def _known(record: MirrorRecord) -> Known:
     """Return what is known of a mirror beside its record."""
-    disk, active = attached_mirror(machine, record), is_held()
+    active = is_held()
     return Known(
         runs=seen(known_runs(record.name), generation=record.whole_generation, active=active),
-        health=look(disk) if disk else None,
         proof=record.last_proof,
         rehearsed=rehearsed_failback(record.name),
         active=active,
@@ -103,13 +103,12 @@ def on_source(
     critical_hours: float = float("inf"),
     intervals: Mapping[str, float] | None = None,
     known: Mapping[str, Known] | None = None,
-    root_health: DiskHealth | None = None,
 ) -> Status:
     """Given the records of the enrolled mirrors, say how a machine on its first disk stands.
 
     `intervals` are hours by name: each mirror has its own, and is overdue however young the others
     are. The machine as a whole is, where its youngest mirror is older than `overdue_hours`, and
-    it is critical after `critical_hours`. `known` is by name; `root_health` is of the running disk.
+    it is critical after `critical_hours`. `known` is by name.
     """
     limits, about = intervals or {}, known or {}
     mirrors = tuple(
@@ -136,7 +135,7 @@ def on_source(
         bad = max(bad, Health.WARNING)
     if age(records, now=now) > critical_hours * HOUR:
         bad = Health.CRITICAL
-    bad = max(bad, of_disk(root_health))
+    bad = max(bad, of_disk(machine.health_of(root)))
     return Status(
         host=machine.host,
         health=max((bad, *(each.health for each in mirrors))),
@@ -149,7 +148,7 @@ def on_source(
         at=now,
         overdue_after=overdue_hours * HOUR,
         critical_after=critical_hours * HOUR if isfinite(critical_hours) else 0.0,
-        disk_health=root_health,
+        disk_health=machine.health_of(root),
         stake=at_stake(records, about, now=now),
     )
 
@@ -185,7 +184,7 @@ def _mirror(
 ) -> MirrorStatus:
     old = max(0.0, now - record.last_complete) if record.last_complete else 0.0
     overdue = age([record], now=now) > overdue_hours * HOUR
-    last = record.last_run
+    last, disk_health = record.last_run, machine.health_of(attached_mirror(machine, record))
     troubles = run_troubles(record)
     whole = last_whole(known.runs)
     same = whole is not None and whole.generation == record.generation
@@ -200,7 +199,7 @@ def _mirror(
     found = MirrorStatus(
         name=record.name,
         disk=record.mirror.id.name,
-        health=max(health, of_disk(known.health)),
+        health=max(health, of_disk(disk_health)),
         state=record.state,
         generation=record.generation,
         last_complete=record.last_complete,
@@ -217,7 +216,7 @@ def _mirror(
         last_checksum=record.last_checksum,
         ill_runs=_ill(known.runs, now=now),
         recent=known.runs[-_RECENT:],
-        disk_health=known.health,
+        disk_health=disk_health,
         proof=known.proof,
     )
     return replace(found, health=Health.CRITICAL) if found.failed_its_proof else found

@@ -17,7 +17,7 @@ from rescue.commands.enrolled import known_records
 from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.schedule import how_it_stands
 from rescue.confirm import GuardRefusedError
-from rescue.discover import diskhealth
+from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
 from rescue.model.machine import Machine
@@ -227,14 +227,14 @@ def _let_settle() -> None:
 
 def _choice(task: Task, machine: Machine) -> Choice:
     records: tuple[MirrorRecord, ...] = known_records()
-    health = {disk.path: diskhealth.look(disk) for disk in machine.disks}
+    machine = with_health(machine, *machine.disks)
     if task is Task.MEDIUM:
-        return stick_choice(machine, records, health=health)
+        return stick_choice(machine, records)
     fresh = fresh_identifiers(machine)
     if task is Task.FAILBACK:
         names = tuple(each.name for each in records)
-        return first_disk_choice(machine, names, fresh=fresh, health=health)
-    return mirror_choice(machine, records, fresh=fresh, health=health)
+        return first_disk_choice(machine, names, fresh=fresh)
+    return mirror_choice(machine, records, fresh=fresh)
 
 
 def _schedule() -> Command | None:

@@ -1,14 +1,22 @@
 """How a disk is: its SMART, and the kernel's read errors; nothing of its content is read."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rescue.errors import RescueError
 from rescue.model.disk import Disk
 from rescue.model.diskhealth import DiskHealth
+from rescue.model.machine import Machine
 from rescue.system import kernellog, smart
 
 # A sector that could not be read last night is still not read tonight; one of last month may be.
 _RECENT = 48 * 3600.0
+
+
+def with_health(machine: Machine, *disks: Disk | None) -> Machine:
+    """Return the machine with how these disks are now, where they are attached."""
+    asked = {disk.path: look(disk) for disk in disks if disk is not None}
+    return replace(machine, health=tuple({**dict(machine.health), **asked}.items()))
 
 
 def look(disk: Disk) -> DiskHealth:

@@ -7,6 +7,7 @@ from rescue.model.boot import BootState
 from rescue.model.bootfiles import LinkedFile
 from rescue.model.device import Device, DeviceKind
 from rescue.model.disk import Disk, Partition
+from rescue.model.diskhealth import DiskHealth
 from rescue.model.graph import Graph, graph_of
 from rescue.model.mount import FstabEntry, Mount, Swap, is_within
 from rescue.model.record import Handover, MirrorRecord
@@ -28,7 +29,8 @@ class Machine:
     opened. `damage` are sentences on what cannot be read of what a mirror carries below /.rescue on
     the running root: where no record could be read, `running_mirror` is None all the same. `rsync`
     is the version of the installed one, (0, 0) where it does not say. `impostors` are the paths of
-    disks that were looked at, and are not the enrolled mirror that they look like.
+    disks that were looked at, and are not the enrolled mirror that they look like. `health` is how
+    the disks are that were asked (`discover.diskhealth`), by their path; others were not.
     """
 
     version: int = MACHINE_VERSION
@@ -50,6 +52,11 @@ class Machine:
     rsync: tuple[int, int] = (0, 0)
     damage: tuple[str, ...] = ()
     impostors: tuple[str, ...] = ()
+    health: tuple[tuple[str, DiskHealth], ...] = ()
+
+    def health_of(self, disk: Disk | None) -> DiskHealth | None:
+        """Return how that disk is, None where it was not asked."""
+        return dict(self.health).get(disk.path) if disk is not None else None
 
     def disk_at(self, path: str) -> Disk | None:
         """Return the disk with that device node."""

@@ -145,7 +145,6 @@ class FailbackRequest:
 class MirrorRequest:
     """What a run was asked for.
 
-    `distrust` are sentences on why the source's disk is failing, none where it is not.
     `accept_booted` lets it overwrite a mirror that was started as the running system;
     `bandwidth_kib` limits the copying (KiB a second, 0: no limit). A `plugged` disk started it by
     itself: nobody has looked whose it is. `partial` is what it calls the folders in which new
@@ -156,6 +155,5 @@ class MirrorRequest:
     accept_booted: bool = False
     bandwidth_kib: int = 0
     paths: tuple[str, ...] | None = None
-    distrust: tuple[str, ...] = ()
     plugged: bool = False
     partial: str = ""

@@ -1,11 +1,9 @@
 """What the wizard leads through, as values: what is offered, which disks, which commands."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rescue.model.disk import Disk
-from rescue.model.diskhealth import DiskHealth
 from rescue.model.finding import Refusal
 from rescue.model.machine import Machine
 from rescue.model.record import MirrorRecord
@@ -109,7 +107,3 @@ class Command:
 
     attended: tuple[str, ...]
     scripted: tuple[str, ...]
-
-
-HealthOf = Mapping[str, DiskHealth]
-"""By the disk's path; a disk that was not asked is not in it."""

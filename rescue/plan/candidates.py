@@ -10,7 +10,7 @@ from rescue.model.machine import Machine
 from rescue.model.medium import MediumRequest
 from rescue.model.plan import FailbackRequest, Plan, PrepareRequest
 from rescue.model.record import MirrorRecord
-from rescue.model.wizard import Candidate, Choice, Command, HealthOf, Task
+from rescue.model.wizard import Candidate, Choice, Command, Task
 from rescue.plan.failback import plan_failback
 from rescue.plan.medium import is_removable, medium_refusals
 from rescue.plan.prepare import could_do_without, plan_prepare
@@ -37,7 +37,6 @@ def mirror_choice(
     records: Sequence[MirrorRecord],
     *,
     fresh: tuple[str, ...],
-    health: HealthOf | None = None,
 ) -> Choice:
     """Return the disks as `rescue prepare` sees them."""
 
@@ -53,7 +52,7 @@ def mirror_choice(
         )
         return _verdict(plan_prepare(machine, request))
 
-    return _choice(Task.PREPARE, machine, judge, records=records, health=health)
+    return _choice(Task.PREPARE, machine, judge, records=records)
 
 
 def first_disk_choice(
@@ -61,7 +60,6 @@ def first_disk_choice(
     enrolled: tuple[str, ...],
     *,
     fresh: tuple[str, ...],
-    health: HealthOf | None = None,
 ) -> Choice:
     """Return the disks as `rescue failback` sees them, on a machine that runs from its mirror."""
 
@@ -71,12 +69,10 @@ def first_disk_choice(
         )
         return _verdict(plan_failback(machine, request))
 
-    return _choice(Task.FAILBACK, machine, judge, health=health)
+    return _choice(Task.FAILBACK, machine, judge)
 
 
-def stick_choice(
-    machine: Machine, records: Sequence[MirrorRecord], *, health: HealthOf | None = None
-) -> Choice:
+def stick_choice(machine: Machine, records: Sequence[MirrorRecord]) -> Choice:
     """Return the disks as `rescue media write` sees them, before an image is built."""
 
     def judge(target: str, give_up: str) -> _Verdict:
@@ -85,7 +81,7 @@ def stick_choice(
         disk, _ = find_target(machine, target)
         return _Verdict(refusals=refusals, loses=what_is_lost(disk) if disk is not None else ())
 
-    return _choice(Task.MEDIUM, machine, judge, health=health)
+    return _choice(Task.MEDIUM, machine, judge)
 
 
 def command_for(task: Task, name: str, *, erase: bool, more: tuple[str, ...] = ()) -> Command:
@@ -111,7 +107,6 @@ def _choice(
     judge: _Judge,
     *,
     records: Sequence[MirrorRecord] = (),
-    health: HealthOf | None = None,
 ) -> Choice:
     unknown = find_target(machine, "")[1]
     common = tuple(each for each in judge("", "").refusals if each not in unknown)
@@ -125,8 +120,8 @@ def _choice(
             Candidate(
                 disk=disk,
                 name=name,
-                speaks_for=_for(disk, machine, task, health or {}),
-                notes=_notes(disk, task, records, health or {}),
+                speaks_for=_for(disk, machine, task),
+                notes=_notes(disk, machine, task, records),
                 against=left,
                 loses=given_up.loses if choosable else (),
                 choosable=choosable,
@@ -136,14 +131,14 @@ def _choice(
         task=task,
         candidates=tuple(candidates),
         against=common,
-        unknown=_unknown(health or {}),
+        unknown=_unknown(machine),
     )
 
 
-def _unknown(health: HealthOf) -> tuple[str, ...]:
+def _unknown(machine: Machine) -> tuple[str, ...]:
     """Say once that no disk could be asked how it is, where the tool for it is missing."""
     missing = [
-        each.smart.said for each in health.values() if each.smart.state is SmartState.NO_TOOL
+        each.smart.said for _, each in machine.health if each.smart.state is SmartState.NO_TOOL
     ]
     return tuple(f"no disk was asked how it is: {said}" for said in dict.fromkeys(sum(missing, ())))
 
@@ -152,7 +147,7 @@ def _only(refusals: tuple[Refusal, ...], common: tuple[Refusal, ...]) -> tuple[R
     return tuple(each for each in refusals if each not in common)
 
 
-def _for(disk: Disk, machine: Machine, task: Task, health: HealthOf) -> tuple[str, ...]:
+def _for(disk: Disk, machine: Machine, task: Task) -> tuple[str, ...]:
     source = machine.root_disk
     words = []
     if task is not Task.MEDIUM and source is not None and disk.path != source.path:
@@ -166,14 +161,14 @@ def _for(disk: Disk, machine: Machine, task: Task, health: HealthOf) -> tuple[st
         words.append("not in use")
     if not what_is_lost(disk):
         words.append("empty")
-    known = health.get(disk.path)
+    known = machine.health_of(disk)
     if known is not None and known.smart.state is SmartState.PASSED and not known.reasons:
         words.append("SMART passed")
     return tuple(words)
 
 
 def _notes(
-    disk: Disk, task: Task, records: Sequence[MirrorRecord], health: HealthOf
+    disk: Disk, machine: Machine, task: Task, records: Sequence[MirrorRecord]
 ) -> tuple[str, ...]:
     notes = [
         f"it is the mirror '{record.name}' already: it would be made anew"
@@ -182,7 +177,7 @@ def _notes(
     ]
     if task is not Task.MEDIUM and is_removable(disk) and not disk.all_uses:
         notes.append("removable: each run needs it attached")
-    known = health.get(disk.path)
+    known = machine.health_of(disk)
     if known is not None and known.is_failing:
         notes.append("it is failing: " + "; ".join(known.reasons))
     elif known is not None:

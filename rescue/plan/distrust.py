@@ -2,8 +2,18 @@
 
 from dataclasses import replace
 
+from rescue.model.machine import Machine
 from rescue.model.plan import Plan
 from rescue.model.step import PruneTree, Step, SyncTree, WriteBootFiles
+
+
+def failing_source(machine: Machine) -> tuple[str, ...]:
+    """Return why the disk that the machine runs from is not trusted; nothing where it is.
+
+    A disk that has merely something to say of itself (`DiskHealth.reasons`) is trusted.
+    """
+    health = machine.health_of(machine.root_disk)
+    return health.reasons if health is not None and health.is_failing else ()
 
 
 def without_deletions(plan: Plan, reasons: tuple[str, ...]) -> Plan:

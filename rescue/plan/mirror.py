@@ -10,7 +10,7 @@ from rescue.model.partition_type import is_esp
 from rescue.model.place import node_of
 from rescue.model.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.record import MirrorRecord
-from rescue.plan.distrust import without_deletions
+from rescue.plan.distrust import failing_source, without_deletions
 from rescue.plan.drift import drift_refusals, left_out
 from rescue.plan.follow import follow, size_notes
 from rescue.plan.guard import (
@@ -75,7 +75,7 @@ def plan_mirror(
             *_notes(machine, record, left_out(machine, record, esp=esp)),
         ),
     )
-    return without_deletions(plan, request.distrust)
+    return without_deletions(plan, failing_source(machine))
 
 
 def _mirror_refusals(

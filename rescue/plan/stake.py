@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rescue.model.diskhealth import DiskHealth
 from rescue.model.history import RunEntry, last_whole
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
@@ -17,13 +16,11 @@ REHEARSAL = "a rehearsal"
 class Known:
     """What is known of a mirror beside its record.
 
-    `runs` are its history, `health` is of its disk (None: not attached), `rehearsed` is how long a
-    failback took when it was rehearsed, in seconds, None where it never was. With `active` a run
-    of rescue is at work now.
+    `runs` are its history, `rehearsed` is how long a failback took when it was rehearsed, in
+    seconds, None where it never was. With `active` a run of rescue is at work now.
     """
 
     runs: tuple[RunEntry, ...] = ()
-    health: DiskHealth | None = None
     proof: Proven | None = None
     rehearsed: float | None = None
     active: bool = False

@@ -1,5 +1,6 @@
 """Which disks can be chosen: what the wizard says of each is what the command itself says."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,10 @@ def test_the_mirror_that_is_there_is_known() -> None:
     assert candidate.notes == ("it is the mirror 'MIR0001' already: it would be made anew",)
 
 
+def asked(health: Mapping[str, DiskHealth]) -> Machine:
+    return replace(server(), health=tuple(health.items()))
+
+
 def smart(state: SmartState, *said: str, errors: tuple[str, ...] = ()) -> DiskHealth:
     return DiskHealth(smart=SmartVerdict(state=state, said=said), read_errors=errors)
 
@@ -128,9 +133,7 @@ def smart(state: SmartState, *said: str, errors: tuple[str, ...] = ()) -> DiskHe
     ],
 )
 def test_a_dying_disk_is_pointed_out(health: DiskHealth, note: str) -> None:
-    candidate = of(
-        mirror_choice(server(), (), fresh=FRESH, health={"/dev/vdb": health}), "/dev/vdb"
-    )
+    candidate = of(mirror_choice(asked({"/dev/vdb": health}), (), fresh=FRESH), "/dev/vdb")
     assert candidate.notes == (note,)
     assert "SMART passed" not in candidate.speaks_for
 
@@ -139,7 +142,7 @@ def test_a_good_verdict_speaks_for_a_disk_and_none_says_nothing() -> None:
     said = []
     for state in (SmartState.PASSED, SmartState.NO_TOOL, SmartState.UNSUPPORTED):
         health = {"/dev/vdb": smart(state, "why there is none")}
-        candidate = of(mirror_choice(server(), (), fresh=FRESH, health=health), "/dev/vdb")
+        candidate = of(mirror_choice(asked(health), (), fresh=FRESH), "/dev/vdb")
         assert candidate.notes == ()
         said.append("SMART passed" in candidate.speaks_for)
     assert said == [True, False, False]
@@ -148,7 +151,7 @@ def test_a_good_verdict_speaks_for_a_disk_and_none_says_nothing() -> None:
 def test_that_no_disk_could_be_asked_is_said_once() -> None:
     missing = smart(SmartState.NO_TOOL, "smartctl is not installed")
     health = {"/dev/vda": missing, "/dev/vdb": missing}
-    choice = mirror_choice(server(), (), fresh=FRESH, health=health)
+    choice = mirror_choice(asked(health), (), fresh=FRESH)
     assert choice.unknown == ("no disk was asked how it is: smartctl is not installed",)
     assert mirrors(server()).unknown == ()
 

@@ -63,9 +63,15 @@ PROVEN = Proven(
 )
 
 
-def stand(known: Known, *, given: MirrorRecord | None = None, **more: float) -> Status:
+def stand(
+    known: Known,
+    *,
+    given: MirrorRecord | None = None,
+    health: tuple[tuple[str, DiskHealth], ...] = (),
+    **more: float,
+) -> Status:
     return on_source(
-        enrolled().machine,
+        replace(enrolled().machine, health=health),
         (given or record(),),
         now=NOW,
         overdue_hours=36,
@@ -168,10 +174,10 @@ def test_what_is_known_of_a_mirror_is_said() -> None:
     refused = run(20, RunEnd.REFUSED, exit_code=13, said="too many changes")
     known = Known(
         runs=(old, cut, refused, run(7.2, RunEnd.COMPLETE, generation=3, seconds=800)),
-        health=health(SmartState.NO_TOOL, "smartctl is not installed"),
         proof=PROVEN,
     )
-    status = stand(known)
+    untold = health(SmartState.NO_TOOL, "smartctl is not installed")
+    status = stand(known, health=(("/dev/vdb", untold),))
     assert status.health is Health.GOOD
     said = text(status).splitlines()
     assert (
@@ -205,15 +211,9 @@ def test_a_disk_that_is_not_attached_is_not_asked() -> None:
     ],
 )
 def test_a_failing_disk_weighs(state: SmartState, expected: Health) -> None:
-    assert stand(Known(health=health(state, "3 media errors"))).health is expected
-    of_source = on_source(
-        enrolled().machine,
-        (record(),),
-        now=NOW,
-        overdue_hours=36,
-        root_health=health(state, "3 media errors"),
-    )
-    assert of_source.health is expected
+    for disk in ("/dev/vda", "/dev/vdb"):
+        asked = ((disk, health(state, "3 media errors")),)
+        assert stand(Known(), health=asked).health is expected
 
 
 def test_the_alarm_grows_with_the_age() -> None:

@@ -23,6 +23,7 @@ from rescue.history import (
 from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry, seen
+from rescue.model.machine import Machine
 from rescue.model.plan import PlanKind
 from rescue.model.record import FreeSpace, MirrorState, RunSummary
 from rescue.model.stake import Proven
@@ -51,17 +52,20 @@ SUMMARY = RunSummary(
 VERDICT = SmartVerdict(state=SmartState.SUSPECT, said=("3 media errors",))
 
 
+def of_health(machine: Machine, health: DiskHealth) -> Machine:
+    return replace(machine, health=tuple((disk.path, health) for disk in machine.disks))
+
+
 def screen() -> Screen:
     return Screen(console=Console(file=io.StringIO()), errors=Console(file=io.StringIO()))
 
 
 def book(folder: Path) -> AbstractContextManager[Logbook]:
     return noted(
-        THERE.machine,
+        of_health(THERE.machine, DiskHealth(smart=VERDICT)),
         THERE.record,
         kind=PlanKind.MIRROR,
         screen=screen(),
-        look=lambda disk: DiskHealth(smart=VERDICT),
         folder=folder,
     )
 
@@ -146,11 +150,7 @@ def test_a_run_that_was_cut_when_its_generation_was_announced_did_not_come_to_it
     cut = RunEntry(kind=PlanKind.MIRROR, mirror=NAME, started=1.0, generation=3)
     save_runs(NAME, (cut,), tmp_path)
     record = replace(THERE.record, state=state, generation=4)
-    look = DiskHealth(smart=VERDICT)
-    with noted(
-        THERE.machine, record, kind=PlanKind.MIRROR, screen=screen(), look=lambda _: look,
-        folder=tmp_path,
-    ):  # fmt: skip
+    with noted(THERE.machine, record, kind=PlanKind.MIRROR, screen=screen(), folder=tmp_path):
         before = load_runs(NAME, tmp_path)[0]
     whole = state is MirrorState.COMPLETE
     assert before.end is (RunEnd.COMPLETE if whole else RunEnd.CUT)
@@ -200,29 +200,6 @@ def test_whether_a_run_is_active_is_seen_without_trying_the_lock(tmp_path: Path)
         fcntl.flock(file, fcntl.LOCK_EX)
         assert is_held(path)
     assert not is_held(path)
-
-
-@pytest.mark.parametrize(
-    ("health", "failing"),
-    [
-        (DiskHealth(smart=VERDICT), False),
-        (DiskHealth(smart=VERDICT, read_errors=("I/O error, dev sda",)), True),
-        (DiskHealth(smart=SmartVerdict(state=SmartState.FAILING, said=("it fails",))), True),
-        (DiskHealth(smart=SmartVerdict(state=SmartState.NO_TOOL, said=("none",))), False),
-    ],
-)
-def test_only_a_failing_source_is_not_trusted(
-    tmp_path: Path, health: DiskHealth, failing: bool
-) -> None:
-    with noted(
-        THERE.machine,
-        THERE.record,
-        kind=PlanKind.MIRROR,
-        screen=screen(),
-        look=lambda disk: health,
-        folder=tmp_path,
-    ) as notes:
-        assert bool(notes.distrust) is failing
 
 
 def test_a_run_from_a_failing_source_is_degraded(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from rescue.errors import ExitCode
 from rescue.model.disk import TableKind, Use, UseKind
+from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
@@ -107,9 +108,33 @@ def test_checksum_and_paths_reach_every_sync_that_they_concern() -> None:
 # --- the direction ---------------------------------------------------------------------------
 
 
+def of_health(there: Enrolled, disk: str, health: DiskHealth) -> Enrolled:
+    return replace(there, machine=replace(there.machine, health=((disk, health),)))
+
+
+SUSPECT = SmartVerdict(state=SmartState.SUSPECT, said=("3 media errors",))
+MISSING = SmartVerdict(state=SmartState.NO_TOOL, said=("none",))
+DYING = SmartVerdict(state=SmartState.FAILING, said=("it fails",))
+
+
+@pytest.mark.parametrize(
+    ("disk", "health", "failing"),
+    [
+        ("/dev/vda", DiskHealth(smart=SUSPECT), False),
+        ("/dev/vda", DiskHealth(smart=SUSPECT, read_errors=("I/O error, dev vda",)), True),
+        ("/dev/vda", DiskHealth(smart=DYING), True),
+        ("/dev/vda", DiskHealth(smart=MISSING), False),
+        ("/dev/vdb", DiskHealth(smart=DYING), False),
+    ],
+)
+def test_only_a_failing_source_is_not_trusted(disk: str, health: DiskHealth, failing: bool) -> None:
+    assert bool(planned(of_health(enrolled(), disk, health)).distrust) is failing
+
+
 def test_from_a_failing_source_a_run_only_adds() -> None:
-    good = planned(enrolled())
-    plan = planned(enrolled(), MirrorRequest(distrust=("SMART says so",)))
+    there, good = enrolled(), planned(enrolled())
+    says = SmartVerdict(state=SmartState.FAILING, said=("SMART says so",))
+    plan = planned(of_health(there, "/dev/vda", DiskHealth(smart=says)))
     assert plan.distrust == ("SMART says so",)
     assert not [step for step in plan.steps if isinstance(step, PruneTree)]
     assert not [s for s in plan.steps if isinstance(s, SyncTree | WriteBootFiles) and s.deletions]

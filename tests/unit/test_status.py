@@ -287,7 +287,7 @@ def test_a_machine_that_cannot_tell_its_mirror_has_a_status_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(paths, "CONFIG", tmp_path / "none")
-    monkeypatch.setattr(standing, "look", lambda _: None)
+    monkeypatch.setattr(standing, "with_health", lambda machine, *_: machine)
     status = standing.standing(replace(on_mirror(), running_mirror=None, damage=(DAMAGE,)))
     assert (status.health, status.runs_from) == (Health.CRITICAL, Role.MIRROR)
     assert DAMAGE in text(status)
