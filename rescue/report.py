@@ -7,6 +7,7 @@ from rescue.model.stake import Stake
 from rescue.model.status import Health, MirrorStatus, Status
 from rescue.printable import as_html
 from rescue.system.template import template
+from rescue.ui.content import trouble_lines
 from rescue.ui.facts import (
     Fact,
     disk_fact,
@@ -16,6 +17,7 @@ from rescue.ui.facts import (
     reasons,
     run_words,
 )
+from rescue.ui.next_steps import step_words
 from rescue.ui.status import headline
 
 UNKNOWN = "unknown"
@@ -28,7 +30,7 @@ def report(status: Status) -> str:
     page = {
         "reasons": _list("ul", reasons(status)),
         "figures": _figures(status, status.stake) if status.stake else "",
-        "steps": _steps(status.next_steps),
+        "steps": _steps(tuple(map(step_words, status.next_steps))),
         "mirrors": "\n".join(_mirror(each, now=status.at) for each in mirrors),
         "first_disk": _first_disk(status) if status.disk_health else "",
     }
@@ -98,7 +100,7 @@ def _mirror(each: MirrorStatus, *, now: float) -> str:
     facts.insert(0, Fact(name="age", said=age, bad=each.overdue_after > 0))
     if each.last_error:
         facts.insert(1, Fact(name="last error", said=each.last_error, bad=True))
-    facts += [Fact(name="last run", said=said, bad=True) for said in each.troubles]
+    facts += [Fact(name="last run", said=said, bad=True) for said in trouble_lines(each.troubles)]
     return _filled(
         "status-mirror.html",
         {

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 
-from rescue.commands.standing import on_source
 from rescue.model.boot import BootTimes
 from rescue.model.disk import TableKind
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.record import FreeSpace, MirrorState, RunSummary
 from rescue.model.stake import Proven
+from rescue.plan.assess import on_source
 from rescue.plan.candidates import mirror_choice
 from rescue.plan.stake import Known
 from rescue.ui.disks import disks_table

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from rescue.model.content import Suspect
 from rescue.model.diskhealth import DiskHealth
 from rescue.model.history import RunEntry, RunFigures
+from rescue.model.next_step import NextStep
 from rescue.model.record import FreeSpace, MirrorState
 from rescue.model.role import Role
 from rescue.model.stake import Proven, Stake
 
-STATUS_VERSION = 1
+STATUS_VERSION = 2
 
 
 class Health(IntEnum):
@@ -25,13 +27,33 @@ class Health(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunTroubles:
+    """What was not as it should be in the last run, though it came to its end.
+
+    `hooks_failed` say which hooks failed and how, `distrust` why the source's disk is failing, and
+    then `kept` are paths that stay as they were on the mirror. `unreadable` are files of the source
+    that could not be read. `suspects` are what the last comparison of every content found.
+    """
+
+    hooks_failed: tuple[str, ...] = ()
+    distrust: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+
+    @property
+    def are_there(self) -> bool:
+        """Whether there is anything that a person has to look at."""
+        return bool(self.hooks_failed or self.distrust or self.unreadable or self.suspects)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MirrorStatus:
     """One enrolled mirror. Times are seconds since the epoch (UTC); `age` is in seconds.
 
     `overdue_after` is the interval in seconds that a mirror has exceeded, 0 where it has not.
-    `vanished` is how many files vanished while the last run copied them; `troubles` are sentences
-    on what else was not as it should be in that run, though it came to its end, `notes` on what was
-    merely not as on other nights.
+    `vanished` is how many files vanished while the last run copied them; `troubles` are what else
+    was not as it should be in that run, `notes` say what was merely not as on other nights.
 
     `took` is how long the last complete run took, in seconds, `figures` what it did, `free` the
     room on the mirror after it. `last_checksum` is when the last one began that compared every
@@ -51,7 +73,7 @@ class MirrorStatus:
     attached: bool
     overdue_after: float = 0.0
     vanished: int = 0
-    troubles: tuple[str, ...] = ()
+    troubles: RunTroubles = RunTroubles()
     notes: tuple[str, ...] = ()
     took: float = 0.0
     figures: RunFigures | None = None
@@ -104,5 +126,5 @@ class Status:
     critical_after: float = 0.0
     disk_health: DiskHealth | None = None
     stake: Stake | None = None
-    next_steps: tuple[str, ...] = ()
+    next_steps: tuple[NextStep, ...] = ()
     damage: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from typing import assert_never
 
 from rescue.model.content import Suspect, Verdict
 from rescue.model.record import RunSummary
+from rescue.model.status import RunTroubles
 
 
 def suspect_line(each: Suspect) -> str:
@@ -60,7 +61,16 @@ def suspect_hints(suspects: Sequence[Suspect]) -> list[str]:
     ]
 
 
-def distrust_lines(run: RunSummary) -> list[str]:
+def trouble_lines(troubles: RunTroubles) -> list[str]:
+    """Return what was not as it should be in a run that came to its end."""
+    lines = [*troubles.hooks_failed, *distrust_lines(troubles)]
+    if troubles.unreadable:
+        first, more = troubles.unreadable[0], len(troubles.unreadable) - 1
+        lines.append(f"the last run could not read {first}" + (f" and {more} more" if more else ""))
+    return [*lines, *suspect_counts(troubles.suspects)]
+
+
+def distrust_lines(run: RunSummary | RunTroubles) -> list[str]:
     """Return that a run was degraded because the source's disk is failing, and why."""
     if not run.distrust:
         return []

@@ -9,6 +9,7 @@ from rescue.model.history import RunEntry
 from rescue.model.record import FreeSpace, MirrorState
 from rescue.model.stake import Stake
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.ui.content import trouble_lines
 from rescue.units import human_bytes
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -112,7 +113,7 @@ def reasons(status: Status) -> tuple[str, ...]:
         if each.overdue_after:
             limit = duration_words(each.overdue_after)
             found.append(f"{name} is overdue: {duration_words(each.age)} old, its limit is {limit}")
-        problems = (each.last_error, *each.troubles)
+        problems = (each.last_error, *trouble_lines(each.troubles))
         found += [f"{name}: {said}" for said in problems if said]
         if each.proof and each.failed_its_proof:
             found.append(f"{name} failed its proof: {each.proof.cause}")

@@ -4,7 +4,9 @@ from rich.text import Text
 
 from rescue.model.role import Role
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.ui.content import trouble_lines
 from rescue.ui.facts import Fact, disk_fact, mirror_facts, moment, stake_sentence
+from rescue.ui.next_steps import step_words
 
 _STYLE = {Health.GOOD: "green", Health.WARNING: "yellow", Health.CRITICAL: "bold red"}
 _HOUR = 3600.0
@@ -26,7 +28,7 @@ def status_lines(status: Status) -> tuple[Text, ...]:
         lines.append(Text(f"  it is the day of mirror '{status.turn}'"))
     if status.next_steps:
         lines.append(Text("next:"))
-        lines += [Text(f"  {step}") for step in status.next_steps]
+        lines += [Text(f"  {step}") for step in map(step_words, status.next_steps)]
     return tuple(lines)
 
 
@@ -35,7 +37,7 @@ def _about(each: MirrorStatus, *, now: float) -> list[Text]:
     lines = [Text(f"  {_mirror(each)}", style=_STYLE[each.health])]
     if each.last_error:
         lines.append(Text(f"    last error: {each.last_error}", style="yellow"))
-    lines += [Text(f"    {said}", style="yellow") for said in each.troubles]
+    lines += [Text(f"    {said}", style="yellow") for said in trouble_lines(each.troubles)]
     if each.vanished:
         lines.append(Text(f"    {each.vanished} files vanished while the last run copied them"))
     return lines + [_fact(fact, indent=4) for fact in mirror_facts(each, now=now)]

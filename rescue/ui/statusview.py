@@ -6,7 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rescue.model.status import Health, MirrorStatus, Status
+from rescue.ui.content import trouble_lines
 from rescue.ui.facts import Fact, disk_fact, duration_words, mirror_facts, stake_sentence
+from rescue.ui.next_steps import step_words
 from rescue.ui.status import headline
 from rescue.ui.terminal import one_line
 
@@ -35,7 +37,7 @@ def status_view(status: Status) -> tuple[RenderableType, ...]:
         parts.append(Text(f"it is the day of mirror '{status.turn}'"))
     if status.next_steps:
         parts.append(Text("next:"))
-        parts += [Text(f"  {step}", style="bold") for step in status.next_steps]
+        parts += [Text(f"  {step}", style="bold") for step in map(step_words, status.next_steps)]
     return tuple(parts)
 
 
@@ -53,7 +55,7 @@ def _frame(each: MirrorStatus, *, now: float) -> Panel:
     ]
     if each.last_error:
         facts.append(Fact(name="last error", said=each.last_error, bad=True))
-    facts += [Fact(name="last run", said=said, bad=True) for said in each.troubles]
+    facts += [Fact(name="last run", said=said, bad=True) for said in trouble_lines(each.troubles)]
     if each.vanished:
         said = f"{each.vanished} files vanished while it copied them"
         facts.append(Fact(name="last run", said=said))

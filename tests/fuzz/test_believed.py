@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rescue.codec import from_json, to_line, to_stored_json
-from rescue.commands.standing import on_mirror, on_source
 from rescue.errors import RescueError, UsageError
 from rescue.metrics import exposition
 from rescue.model.bootnote import boot_note
@@ -18,6 +17,7 @@ from rescue.model.plan import FailbackRequest, MirrorRequest
 from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.restore import RestoreRequest
 from rescue.model.status import Status
+from rescue.plan.assess import on_mirror, on_source
 from rescue.plan.failback import plan_failback
 from rescue.plan.mirror import plan_mirror
 from rescue.plan.restore import begin_restore

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.codec import from_json, to_json
-from rescue.commands.standing import on_source
 from rescue.model.boot import BootTimes
 from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
 from rescue.model.history import RunEnd, RunEntry
@@ -15,8 +14,10 @@ from rescue.model.plan import PlanKind
 from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
 from rescue.model.stake import Proven, Stake
 from rescue.model.status import STATUS_VERSION, Health, Status
+from rescue.plan.assess import on_source
 from rescue.plan.stake import Known, at_stake
 from rescue.ui.facts import duration_words, reasons, stake_sentence
+from rescue.ui.next_steps import step_words
 from rescue.ui.status import status_lines
 from tests.builders import enrolled
 
@@ -124,7 +125,7 @@ def test_a_proof_that_failed_proves_no_time_and_is_critical() -> None:
     assert "proof: FAILED 60 min ago, generation 3: kernel: it panicked" in text(status)
     assert any(
         step.startswith(f"rescue prove {NAME}   # /var/lib/rescue/proofs/{NAME} has ")
-        for step in status.next_steps
+        for step in map(step_words, status.next_steps)
     )
 
 

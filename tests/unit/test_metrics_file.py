@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rescue.commands.metrics import write
-from rescue.commands.standing import on_source
 from rescue.model.record import MirrorState
+from rescue.plan.assess import on_source
 from tests.builders import enrolled
 
 THERE = enrolled()

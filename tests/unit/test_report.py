@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.model.history import RunEnd, RunEntry
+from rescue.model.next_step import Next, NextStep
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorState
 from rescue.model.role import Role
@@ -87,7 +88,7 @@ def test_it_needs_nothing_from_elsewhere_and_is_for_phones() -> None:
     [
         (replace(GIVEN, mirrors=(), stake=None, health=Health.CRITICAL), "no complete mirror"),
         (
-            replace(GIVEN, next_steps=("rescue mirror   # no mirror is younger",)),
+            replace(GIVEN, next_steps=(NextStep(what=Next.MIRROR_ANY, hours=36),)),
             "What to do next rescue mirror # no mirror is younger",
         ),
         (
@@ -113,8 +114,20 @@ EVIL = st.text() | st.sampled_from(
 def test_no_text_becomes_markup(name: str, said: str) -> None:
     ill = run(3, RunEnd.REFUSED, exit_code=13, said=said)
     mirror = replace(MIRROR, name=name, disk=said, last_error=said, recent=(ill,), ill_runs=(ill,))
-    evil = replace(GIVEN, host=name, disk=said, mirrors=(mirror,), next_steps=(said,))
+    evil = replace(
+        GIVEN,
+        host=name,
+        disk=said,
+        mirrors=(mirror,),
+        next_steps=(NextStep(what=Next.FAILBACK, disk=said),),
+    )
     # What was said is empty or not: as many things are wrong with both.
     plain = replace(mirror, name="n", disk="d", last_error="e" if said else "", recent=(RUNS[1],))
-    tame = replace(evil, host="h", disk="d", mirrors=(plain,), next_steps=("s",))
+    tame = replace(
+        evil,
+        host="h",
+        disk="d",
+        mirrors=(plain,),
+        next_steps=(NextStep(what=Next.FAILBACK, disk="s"),),
+    )
     assert Page(report(evil)).tags == Page(report(tame)).tags

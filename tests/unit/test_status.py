@@ -10,16 +10,17 @@ from rich.console import Console
 from rescue import paths
 from rescue.codec import from_json, to_json
 from rescue.commands import standing
-from rescue.commands.standing import on_mirror as status_on_mirror
-from rescue.commands.standing import on_source
 from rescue.model.disk import TableKind
 from rescue.model.event import Notice
 from rescue.model.record import Handover, MirrorRecord, MirrorState, RunSummary
 from rescue.model.role import Role
 from rescue.model.status import STATUS_VERSION, Health, Status
+from rescue.plan.assess import on_mirror as status_on_mirror
+from rescue.plan.assess import on_source, with_damage
 from rescue.plan.stake import Known
 from rescue.report import report
 from rescue.ui.monitor import monitor_line
+from rescue.ui.next_steps import step_words
 from rescue.ui.screen import Screen, summary_lines
 from rescue.ui.status import age_words, status_lines
 from rescue.ui.statusview import status_view
@@ -45,6 +46,10 @@ def in_rescue_mode(**changes: object) -> Status:
     )
 
 
+def steps(status: Status) -> tuple[str, ...]:
+    return tuple(map(step_words, status.next_steps))
+
+
 def text(status: Status) -> str:
     return "\n".join(line.plain for line in status_lines(status))
 
@@ -57,13 +62,13 @@ def test_a_machine_with_a_fresh_mirror_is_good() -> None:
     assert first == "GOOD: server runs from its first disk (SRC0001, /dev/vda)"
     assert rest[0].startswith("  if SRC0001 dies now: 5 h 0 min of changes are lost")
     assert "complete, generation 3, 5 h old, attached" in rest[1]
-    assert status.next_steps == ()
+    assert steps(status) == ()
 
 
 def test_an_overdue_mirror_is_a_warning() -> None:
     status = on_first_disk(record(hours=37))
     assert status.health is Health.WARNING
-    assert status.next_steps == ("rescue mirror MIR0001",)
+    assert steps(status) == ("rescue mirror MIR0001",)
 
 
 def test_a_run_that_was_refused_is_a_warning_and_its_reason_is_said() -> None:
@@ -113,7 +118,7 @@ def test_a_mirror_beyond_its_own_interval_is_a_warning_though_the_other_is_fine(
     assert "'vault' (MIR0001): complete, generation 3, 8 days old (OVERDUE: its limit is" in text(
         status
     )
-    assert status.next_steps == ("rescue mirror vault",)
+    assert steps(status) == ("rescue mirror vault",)
     younger = replace(far, last_complete=NOW - 199 * HOUR)
     status = on_source(machine, (record(), younger), now=NOW, overdue_hours=36, intervals=limits)
     assert status.health is Health.GOOD
@@ -124,7 +129,7 @@ def test_no_mirror_is_young_enough_though_each_is_within_its_interval() -> None:
     old = record(hours=50)
     status = on_source(enrolled().machine, (old,), now=NOW, overdue_hours=36, intervals=limits)
     assert status.health is Health.WARNING
-    assert status.next_steps == ("rescue mirror   # no mirror is younger than 36 h",)
+    assert steps(status) == ("rescue mirror   # no mirror is younger than 36 h",)
 
 
 def test_whose_day_it_is_is_said() -> None:
@@ -153,7 +158,7 @@ def test_an_absent_mirror_is_to_be_attached() -> None:
     machine = server(TableKind.GPT, bare_disk("/dev/vdz", "ELSE001"))
     status = on_source(machine, (record(hours=99),), now=NOW, overdue_hours=36)
     assert not status.mirrors[0].attached
-    assert "attach MIR0001 first" in status.next_steps[0]
+    assert "attach MIR0001 first" in steps(status)[0]
 
 
 def test_in_rescue_mode_it_says_what_to_do_with_the_real_names() -> None:
@@ -170,20 +175,20 @@ def test_in_rescue_mode_it_says_what_to_do_with_the_real_names() -> None:
 
 def test_without_a_bare_disk_one_has_to_be_attached() -> None:
     status = in_rescue_mode(disks=on_mirror().disks[:1])
-    assert any("attach a new or repaired disk" in step for step in status.next_steps)
+    assert any("attach a new or repaired disk" in step for step in steps(status))
     wiped = bare_disk("/dev/vdb", "SRC0001")
     status = in_rescue_mode(disks=(on_mirror().disks[0], wiped))
-    assert not any("failback SRC0001" in step for step in status.next_steps)
+    assert not any("failback SRC0001" in step for step in steps(status))
     small = bare_disk("/dev/vdb", "SMALL01", 1024**2)
     status = in_rescue_mode(disks=(on_mirror().disks[0], small))
-    assert not any("SMALL01" in step for step in status.next_steps)
+    assert not any("SMALL01" in step for step in steps(status))
 
 
 def test_a_disk_that_was_being_written_is_no_place_to_stay() -> None:
     running = on_mirror().running_mirror
     assert running is not None
     status = in_rescue_mode(running_mirror=replace(running, state=MirrorState.RUNNING))
-    assert status.next_steps == (
+    assert steps(status) == (
         "start this machine from SRC0001: this disk was being written and is not whole",
     )
 
@@ -280,7 +285,7 @@ DAMAGE = "/.rescue/mirror.json is not a state file of rescue: its second copy co
 def test_a_damaged_marker_of_the_running_mirror_is_said() -> None:
     status = in_rescue_mode(damage=(DAMAGE,))
     assert f"  {DAMAGE}" in text(status).splitlines()
-    assert any(step.startswith("rescue restore") for step in status.next_steps)
+    assert any(step.startswith("rescue restore") for step in steps(status))
 
 
 def test_a_machine_that_cannot_tell_its_mirror_has_a_status_all_the_same(
@@ -294,7 +299,7 @@ def test_a_machine_that_cannot_tell_its_mirror_has_a_status_all_the_same(
 
 
 def test_a_damaged_record_is_critical_and_the_others_are_told() -> None:
-    status = standing.with_damage(on_first_disk(record()), (DAMAGE,))
+    status = with_damage(on_first_disk(record()), (DAMAGE,))
     assert status.health is Health.CRITICAL
     assert DAMAGE in text(status)
     assert "complete, generation 3" in text(status)

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from rescue.codec import to_json
+from rescue.model.next_step import Next, NextStep
 from rescue.model.status import Health, Status
 from rescue.ui.screen import Screen
 from rescue.ui.statusview import status_view
@@ -47,7 +48,13 @@ def test_what_a_run_said_is_shown_as_it_is(said: str) -> None:
 
 
 def test_json_is_printed_to_the_letter() -> None:
-    text = to_json(replace(STATUS, host="[/] :bug: [bold]", next_steps=("x" * 300,)))
+    text = to_json(
+        replace(
+            STATUS,
+            host="[/] :bug: [bold]",
+            next_steps=(NextStep(what=Next.FAILBACK, disk="x" * 300),),
+        )
+    )
     out = io.StringIO()
     Screen(console=Console(file=out, width=40)).show_plain(text)
     assert json.loads(out.getvalue()) == json.loads(text)
