@@ -8,6 +8,7 @@ from rescue.model.finding import Refusal, Refused
 from rescue.model.identity import DiskId
 from rescue.model.medium import MediumPlan
 from rescue.model.plan import Plan, PlanKind
+from rescue.model.proof import ProofPlan
 from rescue.model.record import MirrorRecord
 from rescue.model.restore import RestorePlan
 
@@ -46,7 +47,7 @@ class DiskGrant:
 
     def __post_init__(self) -> None:
         if self._mint is not _MINT:
-            raise AssertionError("a WriteGrant is made by rescue.confirm alone")
+            raise AssertionError("a grant is made by rescue.confirm alone")
 
     @property
     def is_known_by_content(self) -> bool:
@@ -72,11 +73,33 @@ class WriteGrant(DiskGrant):
     @property
     def is_known_by_content(self) -> bool:
         """Table, file systems and marker are looked for before a run writes to its mirror."""
-        return self.plan.kind in (PlanKind.MIRROR, PlanKind.PROOF)
+        return self.plan.kind is PlanKind.MIRROR
+
+    @property
+    def path(self) -> str:
+        """Where the disk was seen."""
+        return self.plan.target_path
 
     def covers(self, record: MirrorRecord) -> bool:
         """Whether a record is of the disk that may be written to."""
         return record.mirror.table_uuid == self.plan.record.mirror.table_uuid
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkerGrant(DiskGrant):
+    """Leave to note in a mirror's marker what its proof came to, and to write nothing else."""
+
+    plan: ProofPlan
+
+    @property
+    def is_known_by_content(self) -> bool:
+        """The marker is looked for, and must be this mirror's, before it is written."""
+        return True
+
+    @property
+    def path(self) -> str:
+        """Where the disk was seen."""
+        return self.plan.disk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +118,14 @@ def grant(plan: Plan, *, named: str) -> WriteGrant:
     """
     _expect_name(plan, named)
     return WriteGrant(plan=plan, disk=plan.shown, _mint=_MINT)
+
+
+def grant_marker(plan: ProofPlan) -> MarkerGrant:
+    """Given the plan of a proof, which the guard let pass, give leave to note its verdict.
+
+    Nobody is asked: the disk was named when it was made a mirror, and nothing of it is lost.
+    """
+    return MarkerGrant(plan=plan, disk=plan.shown, _mint=_MINT)
 
 
 def grant_medium(plan: MediumPlan, *, named: str) -> MediumGrant:

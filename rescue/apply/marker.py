@@ -8,10 +8,11 @@ from pathlib import Path
 from rescue import paths
 from rescue.apply.banner import banners
 from rescue.apply.workspace import Site, Workspace
-from rescue.confirm import WriteGrant
+from rescue.confirm import MarkerGrant, WriteGrant
 from rescue.errors import RefusedError
 from rescue.model.plan import PlanKind
 from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.stake import Proven
 from rescue.state import (
     forget_past,
     load_marker,
@@ -99,18 +100,14 @@ def store_marker(
         write_marker(root, record, grant, papers=papers)
 
 
-def store_proof(record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None) -> None:
-    """Mount the granted mirror's root, and note in its marker what its proof came to.
+def store_proof(proof: Proven, grant: MarkerGrant, *, site: Site | None = None) -> None:
+    """Mount the proven mirror's root, and note in its marker what its proof came to.
 
     What the boot menu reads says it, too. Nothing else of the marker changes: that the mirror was
-    started meanwhile, or is not complete, is not forgotten.
+    started meanwhile, or is not complete, is not forgotten. Raises RefusedError where another
+    mirror is there, RescueError, OSError.
     """
-    if not grant.covers(record):
-        raise RefusedError(
-            f"the record of {record.mirror.id.name} does not belong on {grant.disk.name}"
-        )
-    only_root = replace(record, filesystems=(record.root,))
-    with Workspace.mirror_only(only_root, grant, site=site) as workspace:
+    with Workspace.marker_only(grant, site=site) as workspace:
         root = workspace.mirror("/")
-        found = expect_marker(root, record)
-        save_marker(root, replace(found, last_proof=record.last_proof))
+        found = expect_marker(root, grant.plan.record)
+        save_marker(root, replace(found, last_proof=proof))

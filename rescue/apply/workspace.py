@@ -10,12 +10,12 @@ read. In the tree of a mirror that is written they do, for the programs that wor
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from rescue import paths
-from rescue.confirm import WriteGrant
+from rescue.confirm import MarkerGrant, WriteGrant
 from rescue.errors import RefusedError, RescueError
 from rescue.model.filesystem import FsKind
 from rescue.model.identity import DiskId
@@ -80,7 +80,7 @@ class Workspace:
         device: str,
         *,
         site: Site | None,
-        grant: WriteGrant | None = None,
+        grant: WriteGrant | MarkerGrant | None = None,
         plan: Plan | None = None,
     ) -> None:
         """Use `writable`, `comparing`, `mirror_only` or `read_only`.
@@ -105,7 +105,13 @@ class Workspace:
         cls, record: MirrorRecord, grant: WriteGrant, *, site: Site | None = None
     ) -> "Workspace":
         """Return a workspace of the record's file systems on the granted disk, no source."""
-        return cls(record, grant.plan.target_path, site=site, grant=grant)
+        return cls(record, grant.path, site=site, grant=grant)
+
+    @classmethod
+    def marker_only(cls, grant: MarkerGrant, *, site: Site | None = None) -> "Workspace":
+        """Return a workspace of the root of the mirror that was proven, where its marker lies."""
+        record = grant.plan.record
+        return cls(replace(record, filesystems=(record.root,)), grant.path, site=site, grant=grant)
 
     @classmethod
     def read_only(

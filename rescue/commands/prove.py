@@ -10,14 +10,13 @@ from rescue.commands.impostors import passing_over
 from rescue.commands.logbook import note_proof
 from rescue.commands.metrics import publish
 from rescue.config import Config
-from rescue.confirm import GuardRefusedError, grant, unless_refused
+from rescue.confirm import GuardRefusedError, grant_marker, unless_refused
 from rescue.discover.homes import homes
 from rescue.discover.machine import discover
 from rescue.discover.marker import Marker
 from rescue.errors import ExitCode, ProofError
 from rescue.model.boot import Firmware
 from rescue.model.machine import Machine
-from rescue.model.plan import Plan, PlanKind
 from rescue.model.proof import Proof, ProofPlan, ProofSettings
 from rescue.model.record import MirrorRecord
 from rescue.model.stake import Proven
@@ -77,7 +76,7 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         blockdev.forget_cached(plan.disk)
         proofs = [_one(plan, firmware, accelerator, screen) for firmware in plan.firmwares]
         proven = summary(proofs)
-        _settle(machine, plan, proven, marker)
+        _settle(plan, proven, marker)
         note_proof(proven, mirror=record.name, screen=screen)
         publish(machine, screen)
         return _tell(record, proofs, proven, screen)
@@ -138,7 +137,7 @@ def summary(proofs: list[Proof]) -> Proven:
     )
 
 
-def _settle(machine: Machine, plan: ProofPlan, proven: Proven, marker: Marker | None) -> None:
+def _settle(plan: ProofPlan, proven: Proven, marker: Marker | None) -> None:
     """Record the verdict here; on the mirror only a failure, or that one is over.
 
     Nothing else has to be written there, and the disk can stay as it is.
@@ -147,10 +146,7 @@ def _settle(machine: Machine, plan: ProofPlan, proven: Proven, marker: Marker | 
     said = marker.record.last_proof if marker else None
     failed_before = said is not None and not said.passed
     if failed_before or not proven.passed:
-        disk = next(disk for disk in machine.disks if disk.path == plan.disk)
-        named = record.mirror.table_uuid
-        note = Plan.on(disk, kind=PlanKind.PROOF, record=record, steps=(), names=(named,))
-        store_proof(record, grant(note, named=named))
+        store_proof(proven, grant_marker(plan))
 
 
 def _tell(record: MirrorRecord, proofs: list[Proof], proven: Proven, screen: Screen) -> ExitCode:

@@ -20,7 +20,6 @@ class PlanKind(StrEnum):
     PREPARE = "prepare"
     MIRROR = "mirror"
     FAILBACK = "failback"
-    PROOF = "proof"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from rescue.model.boot import BootTimes, Firmware
 from rescue.model.fault import SECRET, Fault, unmet
 from rescue.model.finding import Finding, first_broken
+from rescue.model.identity import DiskId
 from rescue.model.record import MirrorRecord
 from rescue.model.virtual import Accel, DiskBus, ImageFormat
 
@@ -56,12 +57,14 @@ class ProofSettings:
 class ProofPlan:
     """What will be booted, and what is expected of it.
 
-    `disk` is the device or image of the mirror, which is read alone. `homes` are folders of users
+    `disk` is the device or image of the mirror, which is read alone; `shown` is what that disk
+    showed as its identity. `homes` are folders of users
     that are on the source now. `generation` is that of the last complete run.
     """
 
     record: MirrorRecord
     disk: str
+    shown: DiskId
     format: ImageFormat = ImageFormat.RAW
     firmwares: tuple[Firmware, ...]
     bus: DiskBus

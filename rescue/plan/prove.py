@@ -51,6 +51,7 @@ def plan_proof(
     return ProofPlan(
         record=record,
         disk=disk.path,
+        shown=disk.id,
         firmwares=firmwares(record, own=machine.boot.firmware, wanted=settings.firmware),
         bus=bus_like(disk),
         homes=homes,

@@ -62,6 +62,7 @@ def what_is_expected(lab: Lab, variant: Variant) -> ProofPlan:
     return ProofPlan(
         record=record,
         disk=str(disk.path),
+        shown=record.mirror.id,
         format=ImageFormat.QCOW2,
         firmwares=(BIOS,),
         bus=BUSES[disk.model],

@@ -15,15 +15,18 @@ from pathlib import Path
 from uuid import uuid4
 
 from rescue.apply.workspace import Site
-from rescue.confirm import WriteGrant, grant
+from rescue.confirm import MarkerGrant, WriteGrant, grant, grant_marker
+from rescue.model.boot import Firmware
 from rescue.model.filesystem import FileSystem, FsKind
 from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.partial import partial_folder
 from rescue.model.place import OnPartition
 from rescue.model.plan import Plan, PlanKind
+from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord
 from rescue.model.step import PruneTree, Step, SyncTree, WriteBootFiles
+from rescue.model.virtual import DiskBus
 from rescue.system.mkfs import mkfs_argv
 
 SIZE = {FsKind.EXT4: 64, FsKind.XFS: 320, FsKind.BTRFS: 160}
@@ -112,6 +115,18 @@ class Twins:
 
     def leave(self, plan: Plan) -> WriteGrant:
         return grant(plan, named=MIRROR.serial)
+
+    def leave_for_marker(self, record: MirrorRecord) -> MarkerGrant:
+        return grant_marker(
+            ProofPlan(
+                record=record,
+                disk=self.plan().target_path,
+                shown=MIRROR,
+                firmwares=(Firmware.BIOS,),
+                bus=DiskBus.VIRTIO,
+                settings=ProofSettings(),
+            )
+        )
 
     @contextmanager
     def mirror_seen(self) -> Iterator[Path]:

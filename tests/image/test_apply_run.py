@@ -283,10 +283,9 @@ def test_a_file_system_that_is_not_copied_need_not_be_mounted(pair: Twins) -> No
 
 def test_what_is_noted_of_a_proof_changes_nothing_else_of_the_marker(pair: Twins) -> None:
     carry_out(pair, pair.plan(first=True))
-    plan = pair.plan()
     proven = Proven(generation=1, at=5.0, times=BootTimes(total=41.0))
-    record = replace(pair.record, state=MirrorState.COMPLETE, generation=1, last_proof=proven)
-    in_child(lambda: store_proof(record, pair.leave(plan), site=pair.site))
+    record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
+    in_child(lambda: store_proof(proven, pair.leave_for_marker(record), site=pair.site))
     with pair.mirror_seen() as mirror:
         marker = load_marker(mirror)
     assert marker is not None

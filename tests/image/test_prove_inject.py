@@ -10,6 +10,7 @@ import pytest
 
 from rescue.model.boot import Firmware
 from rescue.model.filesystem import FsKind
+from rescue.model.identity import DiskId
 from rescue.model.place import OnPartition
 from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import FilesystemPair
@@ -38,6 +39,7 @@ ROOT = FilesystemPair(
 PLAN = ProofPlan(
     record=replace(enrolled().record, filesystems=(ROOT,)),
     disk="/dev/mirror",
+    shown=DiskId(),
     firmwares=(Firmware.BIOS,),
     bus=DiskBus.VIRTIO,
     homes=(),

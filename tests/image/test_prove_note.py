@@ -40,10 +40,10 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
 
 def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: Twins) -> None:
     failed = Proven(generation=1, at=1.0, times=BootTimes(total=9.0), cause="GRUB: no kernel")
-    record = replace(pair.record, state=MirrorState.COMPLETE, generation=1, last_proof=failed)
+    record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
     with pair.mirror_seen() as mirror:
         before = tree_of(mirror, (".rescue",))
-    in_child(lambda: store_proof(record, pair.leave(pair.plan()), site=pair.site))
+    in_child(lambda: store_proof(failed, pair.leave_for_marker(record), site=pair.site))
     with pair.mirror_seen() as mirror:
         marker = load_marker(mirror)
         assert marker is not None
@@ -56,5 +56,6 @@ def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: Twins
 
 def test_another_mirrors_proof_is_not_written(pair: Twins) -> None:
     record = replace(pair.record, name="other")
+    passed = Proven(generation=1, at=1.0, times=BootTimes(total=9.0))
     with pytest.raises(ChildError, match="expected was 'other'"):
-        in_child(lambda: store_proof(record, pair.leave(pair.plan()), site=pair.site))
+        in_child(lambda: store_proof(passed, pair.leave_for_marker(record), site=pair.site))

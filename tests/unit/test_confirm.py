@@ -2,13 +2,23 @@
 
 import pytest
 
-from rescue.confirm import GuardRefusedError, WriteGrant, grant, unless_refused
+from rescue.confirm import (
+    GuardRefusedError,
+    MarkerGrant,
+    WriteGrant,
+    grant,
+    grant_marker,
+    unless_refused,
+)
 from rescue.errors import ExitCode, RefusedError
+from rescue.model.boot import Firmware
 from rescue.model.finding import Refusal, Refused
 from rescue.model.identifiers import IdentifierMap
 from rescue.model.identity import DiskId
 from rescue.model.plan import Plan, PlanKind
+from rescue.model.proof import ProofPlan, ProofSettings
 from rescue.model.record import DiskRef, MirrorRecord
+from rescue.model.virtual import DiskBus
 
 MIRROR = DiskId(serial="MIR0001", by_id=("virtio-MIR0001",))
 
@@ -73,3 +83,27 @@ def test_refusals_are_all_carried_and_the_first_gives_the_exit_code() -> None:
 def test_a_refusal_has_a_reason() -> None:
     with pytest.raises(ValueError, match="needs a reason"):
         Refused(())
+
+
+def proof_plan(disk: DiskId) -> ProofPlan:
+    return ProofPlan(
+        record=plan_for(MIRROR).record,
+        disk="/dev/vdb",
+        shown=disk,
+        firmwares=(Firmware.BIOS,),
+        bus=DiskBus.VIRTIO,
+        settings=ProofSettings(),
+    )
+
+
+def test_leave_for_a_marker_is_for_the_disk_that_was_booted() -> None:
+    leave = grant_marker(proof_plan(MIRROR))
+    leave.check(MIRROR, path=leave.path)
+    assert leave.path == "/dev/vdb"
+    with pytest.raises(RefusedError, match="not the disk that was confirmed"):
+        leave.check(DiskId(serial="OTHER01"), path=leave.path)
+
+
+def test_leave_for_a_marker_cannot_be_forged() -> None:
+    with pytest.raises(AssertionError, match=r"made by rescue\.confirm alone"):
+        MarkerGrant(plan=proof_plan(MIRROR), disk=MIRROR, _mint=object())

@@ -51,6 +51,7 @@ def test_the_enrolled_disk_is_booted_as_the_machine_is() -> None:
     planned = plan()
     assert not isinstance(planned, Refused), planned
     assert planned.disk == "/dev/vdb"  # type: ignore[attr-defined]
+    assert planned.shown.name == "MIR0001"  # type: ignore[attr-defined]
     assert planned.firmwares == (enrolled().machine.boot.firmware,)  # type: ignore[attr-defined]
 
 

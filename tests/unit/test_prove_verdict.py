@@ -32,6 +32,7 @@ RECORD = replace(enrolled().record, state=MirrorState.COMPLETE)
 PLAN = ProofPlan(
     record=RECORD,
     disk="/dev/vdb",
+    shown=RECORD.mirror.id,
     firmwares=(Firmware.BIOS,),
     bus=DiskBus.VIRTIO,
     homes=("/home/anna",),
