@@ -14,7 +14,7 @@ from pathlib import Path
 from rescue.apply.work import TreeWork
 from rescue.errors import FullError
 from rescue.model.event import Notice
-from rescue.model.unread import Seen, Unread
+from rescue.model.unread import Seen
 from rescue.system.files import keep_times, sync_filesystem
 from rescue.system.holes import copy_with_holes, same_but_content
 from rescue.system.rsync import SyncJob, escape
@@ -22,11 +22,6 @@ from rescue.system.rsyncfilter import matcher
 from rescue.system.sourcetree import OF_THE_DISK
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-def hidden(paths: Iterable[str]) -> tuple[Unread, ...]:
-    """Return these files as what rsync neither sends nor deletes."""
-    return tuple(Unread(path=path, why="is carried by itself", is_folder=False) for path in paths)
 
 
 def hollow_of(seen: Seen, job: SyncJob) -> tuple[str, ...]:

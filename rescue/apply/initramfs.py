@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rescue import paths
 from rescue.apply.bootset import gone_from_source, kept_for_the_menu, no_kernel_fits
-from rescue.apply.room import free_for_root
 from rescue.apply.work import TreeWork
 from rescue.errors import FullError, RescueError
+from rescue.measure.needs import free_for_root
 from rescue.model.event import Notice
 from rescue.model.step import BuildInitramfs
 from rescue.system import initramfs

@@ -4,16 +4,10 @@ from pathlib import PurePosixPath
 
 from rescue import paths
 from rescue.apply.work import TreeWork
+from rescue.model.own_files import BOOTED, BOOTED_UNIT, BOOTED_WANTED, OWN_PATHS, RESUME
 from rescue.model.role import Role
 from rescue.system.files import write_atomic
 from rescue.system.template import template
-
-RESUME = "/etc/initramfs-tools/conf.d/resume"
-_UNIT = "rescue-booted.service"
-_WANTS = f"{paths.UNIT_FOLDER}/multi-user.target.wants"
-
-OWN_PATHS = (RESUME, f"{paths.UNIT_FOLDER}/{_UNIT}", f"{_WANTS}/{_UNIT}")
-"""On the whole tree; never sent and never deleted by a sync."""
 
 
 def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRROR) -> None:
@@ -26,9 +20,9 @@ def write_own_files(work: TreeWork, *, resume_uuid: str, role: Role = Role.MIRRO
         named = f"UUID={resume_uuid}" if resume_uuid else "none"
         _write(work, RESUME, f"RESUME={named}\n".encode())
     if role is Role.MIRROR and work.on_mirror(paths.UNIT_FOLDER).is_dir():
-        unit = template(_UNIT).encode()
-        _write(work, f"{paths.UNIT_FOLDER}/{_UNIT}", unit)
-        _link(work, f"{_WANTS}/{_UNIT}", f"{paths.UNIT_FOLDER}/{_UNIT}")
+        unit = template(BOOTED_UNIT).encode()
+        _write(work, BOOTED, unit)
+        _link(work, BOOTED_WANTED, BOOTED)
 
 
 def is_own(work: TreeWork, path: str) -> bool:

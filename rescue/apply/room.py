@@ -6,50 +6,21 @@ fit, the old content of large files goes before the new one comes.
 """
 
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rescue.apply.work import TreeWork
+from rescue.measure.needs import free_for_root, regular, taken
 from rescue.model.event import Notice
 from rescue.system.files import sync_filesystem
 from rescue.system.rsync import SyncJob
-from rescue.system.rsynclist import Outlook, Sent, outlook, parse_deleted, parse_sent
+from rescue.system.rsynclist import Outlook, Sent, outlook
 
 LARGE = 1024 * 1024
 """Bytes. What is smaller is neither looked for under another name, nor gives way."""
 
 _MOST_NAMED = 5
-
-
-class Needs:
-    """Counts what a run would send, and what it frees: deleted files, and old contents.
-
-    In bytes on the disk: holes take nothing, and what files share counts for each of them, as
-    rsync writes it.
-    """
-
-    def __init__(self, source: Path, target: Path) -> None:
-        """Take both roots of what is compared."""
-        self.bytes = self.freed = 0
-        self._source, self._target = source, target
-
-    def line(self, text: str) -> None:
-        """Take one line of rsync's output."""
-        gone = parse_deleted(text)
-        if sent := parse_sent(text):
-            seen = _regular(self._source / sent.path)
-            self.bytes += _taken(seen) if seen else 0
-            gone = sent.path if sent.there else None
-        old = _regular(self._target / gone) if gone else None
-        self.freed += _taken(old) if old else 0
-
-
-def free_for_root(root: Path) -> int:
-    """Return the bytes that are left on the file system at `root`, root's own share included."""
-    info = os.statvfs(root)
-    return info.f_bfree * info.f_frsize
 
 
 def follow_renames(job: SyncJob) -> tuple[str, ...]:
@@ -78,7 +49,7 @@ def make_way(job: SyncJob, mount_point: str, work: TreeWork) -> None:
     Only of files whose new content can be opened on the source.
     """
     ahead = outlook(job)
-    needs = sum(_taken(seen) for each in ahead.sent if (seen := _regular(job.source / each.path)))
+    needs = sum(taken(seen) for each in ahead.sent if (seen := regular(job.source / each.path)))
     free, removed = free_for_root(job.target), list[str]()
     for old in _replaced(job, ahead):
         if free >= needs:
@@ -110,18 +81,18 @@ def _replaced(job: SyncJob, ahead: Outlook) -> list[_Old]:
 
 
 def _old(target: Path, sent: Sent) -> _Old | None:
-    seen = _regular(target / sent.path)
-    if seen is None or _taken(seen) < LARGE:
+    seen = regular(target / sent.path)
+    if seen is None or taken(seen) < LARGE:
         return None
-    return _Old(path=sent.path, size=_taken(seen) if seen.st_nlink == 1 else 0)
+    return _Old(path=sent.path, size=taken(seen) if seen.st_nlink == 1 else 0)
 
 
 def _by_size_and_time(root: Path, paths: Iterable[str]) -> dict[tuple[int, int], str]:
     """Return the large files by size and time, without those of which there are two alike."""
     found: dict[tuple[int, int], list[str]] = {}
     for path in paths:
-        seen = _regular(root / path)
-        if seen and _taken(seen) >= LARGE and seen.st_nlink == 1:
+        seen = regular(root / path)
+        if seen and taken(seen) >= LARGE and seen.st_nlink == 1:
             found.setdefault((seen.st_size, seen.st_mtime_ns), []).append(path)
     return {key: same[0] for key, same in found.items() if len(same) == 1}
 
@@ -134,19 +105,6 @@ def _plain_folder(root: Path, path: str) -> bool:
         if way.is_symlink():
             return False
     return way.is_dir()
-
-
-def _regular(path: Path) -> os.stat_result | None:
-    """Return what the inode of a regular file says; None where it is none, or gone."""
-    try:
-        seen = path.lstat()
-    except OSError:
-        return None
-    return seen if stat.S_ISREG(seen.st_mode) else None
-
-
-def _taken(seen: os.stat_result) -> int:
-    return seen.st_blocks * 512
 
 
 def _opens(path: Path) -> bool:

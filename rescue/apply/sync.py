@@ -9,22 +9,21 @@ from rescue.apply.bootset import (
     no_kernel_fits,
     places_on,
 )
-from rescue.apply.hollow import carry_hollow, full, hidden, hollow_of
+from rescue.apply.hollow import carry_hollow, full, hollow_of
 from rescue.apply.initramfs import drop_old
-from rescue.apply.names import listed
-from rescue.apply.ownfiles import OWN_PATHS
 from rescue.apply.pace import pacer
 from rescue.apply.room import follow_renames, make_way
 from rescue.apply.started import named_kernels
 from rescue.apply.waiting import remove_waiting
 from rescue.apply.work import TreeWork
-from rescue.apply.workspace import Workspace
 from rescue.errors import FullError, RescueError
+from rescue.measure.jobs import NOT_LOOKED, job_of
 from rescue.model.event import Notice
 from rescue.model.step import PruneTree, SyncTree
 from rescue.model.unread import Seen, Unread
 from rescue.system import rsync, rsyncsums
 from rescue.system.files import sync_filesystem
+from rescue.system.name_lists import listed
 from rescue.system.rsync import SyncJob
 from rescue.system.rsynccomplaints import parse_complaints
 from rescue.system.rsyncends import Ending, meaning
@@ -34,31 +33,6 @@ from rescue.system.run import Result
 from rescue.system.sourcetree import LOCKED, is_open, look_over
 from rescue.system.standins import few, standing_for
 from rescue.units import human_bytes
-
-NOT_LOOKED = Seen()
-
-
-def job_of(step: SyncTree, workspace: Workspace, seen: Seen = NOT_LOOKED) -> SyncJob:
-    """Return the job of a step in a workspace; what apply itself puts on the mirror is kept.
-
-    What cannot be seen of the source is left alone, and nothing is deleted in what is encrypted.
-    """
-    return SyncJob(
-        source=workspace.source(step.mount_point),
-        target=workspace.mirror(step.mount_point),
-        kind=workspace.kind_of(step.mount_point),
-        keep=(*_own(step.mount_point, workspace), *step.keep),
-        unread=(*seen.unread, *hidden(seen.hollow)),
-        late=step.late,
-        encrypted=standing_for(seen.encrypted),
-        paths=step.paths,
-        checksum=step.checksum,
-        first=step.first,
-        bandwidth_kib=step.bandwidth_kib,
-        deletions=step.deletions,
-        tight=step.tight,
-        partial=workspace.record.partial,
-    )
 
 
 def sync(step: SyncTree, work: TreeWork) -> str:
@@ -310,11 +284,6 @@ def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> Non
         + (f": {lines[0]}" if lines else ""),
         hint="see 'dmesg' for errors of either disk",
     )
-
-
-def _own(mount_point: str, workspace: Workspace) -> tuple[str, ...]:
-    owned = (workspace.pair_of(path) for path in OWN_PATHS)
-    return tuple(inside for pair, inside in owned if pair.mount_point == mount_point)
 
 
 def _is_plain(root: Path, path: str) -> bool:

@@ -125,8 +125,10 @@ class Workspace:
         """Return a workspace to compare source and mirror; nothing of ours can be written.
 
         The kernel may replay the journal that a power cut left: without that there would be
-        nothing to compare. Only for a disk that the guard has recognised as this mirror.
+        nothing to compare. Only for a disk that the guard has recognised as this mirror: raises
+        RefusedError where another one is at its place now.
         """
+        _expect_disk(plan, site or Site())
         return cls(plan.record, plan.target_path, site=site, plan=plan)
 
     def __enter__(self) -> "Workspace":
@@ -261,3 +263,12 @@ class Workspace:
         mountns.mount(mountns.bind_argv(self.mirror(mount_point), place))
         if self._grant is not None:
             mountns.mount(mountns.take_back_argv(place))
+
+
+def _expect_disk(plan: Plan, site: Site) -> None:
+    """Raise RefusedError unless the disk at the plan's path is the plan's mirror, now."""
+    if not plan.shown.is_unchanged(site.identify(plan.target_path)):
+        raise RefusedError(
+            f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
+            hint="run 'rescue disks' and begin again",
+        )

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from rescue.apply.content import compare
-from rescue.apply.estimate import Estimate, estimate, find_rewritten
+from rescue.apply.workspace import Workspace
 from rescue.config import Config
 from rescue.confirm import GuardRefusedError
 from rescue.errors import BrakeError
+from rescue.measure.compare import compare
+from rescue.measure.estimate import Estimate, estimate, find_rewritten
 from rescue.model.content import Suspect
 from rescue.model.plan import Plan
 from rescue.plan.brake import check_brake
@@ -55,13 +56,14 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> 
 
 def carrying_rewritten(plan: Plan, screen: Screen) -> Plan:
     """Return the plan that also carries what changed under its old size and time."""
-    with screen.busy("looking at what changed"):
-        return with_rewritten(plan, find_rewritten(plan))
+    with screen.busy("looking at what changed"), Workspace.comparing(plan) as sides:
+        found = find_rewritten(plan, sides)
+    return with_rewritten(plan, found)
 
 
 def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
-    with screen.busy("looking at what would change"):
-        ahead = estimate(plan)
+    with screen.busy("looking at what would change"), Workspace.comparing(plan) as sides:
+        ahead = estimate(plan, sides)
     return with_rewritten(plan, ahead.rewritten), ahead
 
 
@@ -70,7 +72,8 @@ def _compared(plan: Plan, screen: Screen, trust: Trust) -> tuple[Plan, Estimate]
         if digests.begun_anew:
             screen.show("note: the digests of last time were damaged, and are recorded anew")
         try:
-            seen = compare(plan, digests=digests, emit=screen.emit)
+            with Workspace.comparing(plan) as sides:
+                seen = compare(plan, sides, digests=digests, emit=screen.emit)
         except BrakeError as error:
             return _not_believed(plan, (), error.message, screen)
         finally:

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from rescue.apply.engine import _open, apply_plan
-from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker, store_proof
 from rescue.apply.work import Work
 from rescue.apply.workspace import Site, Workspace
@@ -32,6 +31,7 @@ from rescue.model.step import MakeSwapFile, SyncTree
 from rescue.paths import WORK
 from rescue.state import load_marker
 from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, tree_of, twins
+from tests.image.measured import estimate
 
 pytestmark = [
     pytest.mark.root,

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.content import compare
 from rescue.apply.engine import apply_plan
-from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.codec import from_json, to_json
 from rescue.model.content import Verdict
@@ -20,6 +18,7 @@ from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.measured import compare, estimate
 from tests.image.test_apply_run import OWN
 from tests.image.test_locked import ANNA, taken_down
 from tests.image.test_rot import HOUR, spoil

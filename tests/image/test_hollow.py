@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.content import compare
 from rescue.apply.engine import apply_plan
-from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.model.record import MirrorState
 from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
 from rescue.system.samecontent import same_content
 from tests.image.loopdisks import Twins, in_child, tree_of, twins
+from tests.image.measured import compare, estimate
 from tests.image.test_apply_run import OWN
 from tests.image.users import as_user, home_of
 

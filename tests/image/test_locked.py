@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from rescue.apply.engine import apply_plan
-from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.model.event import Event, Notice, Progress, StepStarted
 from rescue.model.plan import Plan
@@ -18,6 +17,7 @@ from rescue.model.record import MirrorState
 from rescue.system import standins
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins, unmount
+from tests.image.measured import estimate
 
 pytestmark = [
     pytest.mark.root,

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.content import compare
 from rescue.apply.engine import apply_plan
-from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.codec import from_json, to_json
 from rescue.commands import ahead
@@ -23,6 +21,7 @@ from rescue.system import journal
 from rescue.system.digests import opened
 from rescue.ui.screen import Screen
 from tests.image.loopdisks import Twins, in_child, twins
+from tests.image.measured import compare, estimate
 from tests.image.test_rot import spoil
 from tests.image.users import as_user, home_of
 

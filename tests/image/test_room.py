@@ -11,7 +11,6 @@ from typing import TypeGuard
 import pytest
 
 from rescue.apply.engine import apply_plan
-from rescue.apply.estimate import estimate
 from rescue.apply.marker import store_marker
 from rescue.errors import ExitCode
 from rescue.model.event import Notice
@@ -24,6 +23,7 @@ from rescue.plan.room import check_room, with_room
 from rescue.system.extents import shared_bytes
 from tests.fabricated_mirror import cpio
 from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
+from tests.image.measured import estimate
 from tests.image.test_apply_run import OWN
 
 pytestmark = [

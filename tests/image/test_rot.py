@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.content import compare
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
 from rescue.codec import from_json, to_json
@@ -20,6 +19,7 @@ from rescue.model.record import MirrorState
 from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.measured import compare
 from tests.image.test_apply_run import OWN
 
 pytestmark = [

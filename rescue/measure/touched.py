@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rescue.apply.sync import job_of
-from rescue.apply.workspace import Workspace
+from rescue.measure.jobs import job_of
+from rescue.measure.sides import Sides
 from rescue.model.content import Rewritten
 from rescue.model.filesystem import FsKind
 from rescue.model.record import MirrorRecord
@@ -53,12 +53,12 @@ class Rewriting:
         self._since = since(record, now=self._begun)
         self._looked: dict[str, Touched] = {}
 
-    def look(self, step: SyncTree, workspace: Workspace) -> Touched:
+    def look(self, step: SyncTree, sides: Sides) -> Touched:
         """Look over one file system of the source, and compare what was touched."""
-        looking = _Looking(step, workspace, self._since)
+        looking = _Looking(step, sides, self._since)
         # vfat keeps no ctime; single paths are named by somebody who knows what changed.
-        knows = workspace.kind_of(step.mount_point) is not FsKind.VFAT and step.paths is None
-        source = workspace.source(step.mount_point)
+        knows = sides.kind_of(step.mount_point) is not FsKind.VFAT and step.paths is None
+        source = sides.source(step.mount_point)
         looking.found.seen = look_over(source, looking.file if knows else None)
         self._looked[step.mount_point] = looking.found
         return looking.found
@@ -80,8 +80,8 @@ class Rewriting:
 class _Looking:
     """Compares the files of one file system as they are told."""
 
-    def __init__(self, step: SyncTree, workspace: Workspace, limits: Since) -> None:
-        job = job_of(step, workspace)
+    def __init__(self, step: SyncTree, sides: Sides, limits: Since) -> None:
+        job = job_of(step, sides)
         self.found = Touched()
         self._source, self._target = job.source, job.target
         self._is_kept = matcher(job.keep)

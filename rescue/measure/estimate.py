@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from rescue.apply.room import Needs, free_for_root
-from rescue.apply.sync import job_of
-from rescue.apply.touched import Rewriting
-from rescue.apply.workspace import Site, Workspace
-from rescue.errors import RefusedError, RescueError
+from rescue.errors import RescueError
+from rescue.measure.jobs import job_of
+from rescue.measure.needs import Needs, free_for_root
+from rescue.measure.sides import Sides
+from rescue.measure.touched import Rewriting
 from rescue.model.content import Rewritten
 from rescue.model.filesystem import FsKind
 from rescue.model.plan import Plan
@@ -37,33 +37,30 @@ class Estimate:
     rewritten: Rewritten = field(default_factory=Rewritten)
 
 
-def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
+def estimate(plan: Plan, sides: Sides) -> Estimate:
     """Return what the plan's syncs would do.
 
-    What lies below the late paths is not counted as deleted. Raises RescueError where source or
-    mirror is not what the plan is about.
+    What lies below the late paths is not counted as deleted. Raises RescueError where rsync could
+    not compare them.
     """
-    where = site or Site()
-    expect_disk(plan, where)
     total = changes = deletions = 0
     short: list[str] = []
     lacking: list[tuple[str, int]] = []
     rewriting = Rewriting(plan.record)
-    with Workspace.comparing(plan, site=where) as workspace:
-        for step in plan.steps:
-            if isinstance(step, SyncTree) and step.paths != ():
-                point = step.mount_point
-                needs = Needs(workspace.source(point), workspace.mirror(point))
-                touched = rewriting.look(step, workspace)
-                tally = _look(step, workspace, needs, touched.seen)
-                free = free_for_root(workspace.mirror(point))
-                if needs.bytes > free:
-                    short.append(point)
-                if _is_counted(step, workspace) and needs.bytes > free + needs.freed:
-                    lacking.append((point, needs.bytes - free - needs.freed))
-                total += tally.files_total
-                changes += tally.changed + len(touched.rewritten)
-                deletions += tally.deletions
+    for step in plan.steps:
+        if isinstance(step, SyncTree) and step.paths != ():
+            point = step.mount_point
+            needs = Needs(sides.source(point), sides.mirror(point))
+            touched = rewriting.look(step, sides)
+            tally = _look(step, sides, needs, touched.seen)
+            free = free_for_root(sides.mirror(point))
+            if needs.bytes > free:
+                short.append(point)
+            if _is_counted(step, sides) and needs.bytes > free + needs.freed:
+                lacking.append((point, needs.bytes - free - needs.freed))
+            total += tally.files_total
+            changes += tally.changed + len(touched.rewritten)
+            deletions += tally.deletions
     return Estimate(
         files_total=total,
         changes=changes,
@@ -74,42 +71,27 @@ def estimate(plan: Plan, *, site: Site | None = None) -> Estimate:
     )
 
 
-def find_rewritten(plan: Plan, *, site: Site | None = None) -> Rewritten:
-    """Return what changed under its old size and time, where nothing else is to be told.
-
-    Raises RescueError where source or mirror is not what the plan is about.
-    """
-    where = site or Site()
-    expect_disk(plan, where)
+def find_rewritten(plan: Plan, sides: Sides) -> Rewritten:
+    """Return what changed under its old size and time, where nothing else is to be told."""
     rewriting = Rewriting(plan.record)
-    with Workspace.comparing(plan, site=where) as workspace:
-        for step in plan.steps:
-            if isinstance(step, SyncTree) and step.paths != ():
-                rewriting.look(step, workspace)
+    for step in plan.steps:
+        if isinstance(step, SyncTree) and step.paths != ():
+            rewriting.look(step, sides)
     return rewriting.found
 
 
-def expect_disk(plan: Plan, site: Site) -> None:
-    """Raise RefusedError unless the disk at the plan's path is the plan's mirror, now."""
-    if not plan.shown.is_unchanged(site.identify(plan.target_path)):
-        raise RefusedError(
-            f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
-            hint="run 'rescue disks' and begin again",
-        )
-
-
-def _is_counted(step: SyncTree, workspace: Workspace) -> bool:
+def _is_counted(step: SyncTree, sides: Sides) -> bool:
     """Whether the figures say all: btrfs compresses, and what is late is deleted by another step.
 
     Where nothing is deleted, as much as possible is carried.
     """
-    return step.deletions and not step.late and workspace.kind_of(step.mount_point) is not _BTRFS
+    return step.deletions and not step.late and sides.kind_of(step.mount_point) is not _BTRFS
 
 
-def _look(step: SyncTree, workspace: Workspace, needs: Needs, seen: Seen) -> Tally:
+def _look(step: SyncTree, sides: Sides, needs: Needs, seen: Seen) -> Tally:
     listener = Listener(lambda _: None)
     # What is deleted in encrypted folders counts, though it is done in a pass of its own.
-    job = job_of(step, workspace, replace(seen, encrypted=()))
+    job = job_of(step, sides, replace(seen, encrypted=()))
 
     def line(text: str) -> None:
         listener.line(text)

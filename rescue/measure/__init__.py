@@ -1,0 +1,1 @@
+"""What a run would do, measured on source and mirror, of which neither is written to."""
