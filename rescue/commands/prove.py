@@ -142,7 +142,7 @@ def _settle(plan: ProofPlan, proven: Proven, marker: Marker | None) -> None:
 
     Nothing else has to be written there, and the disk can stay as it is.
     """
-    record = recorder.proven(plan.record, proven)
+    recorder.proven(plan.record, proven)
     said = marker.record.last_proof if marker else None
     failed_before = said is not None and not said.passed
     if failed_before or not proven.passed:
