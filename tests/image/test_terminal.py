@@ -49,7 +49,7 @@ print("answer:", answer)
 
 ATTENDED = """
 import sys
-from rescue.system.run import on_terminal
+from rescue.system.foreground import on_terminal
 
 inner = '''
 import time
