@@ -19,7 +19,7 @@ from rescue.system.chroot import kernel_view, run_in
 from rescue.system.mkfs import wipe_argv
 from rescue.system.rsync import SyncJob, sync_argv
 from rescue.system.run import run, stream
-from tests.image.loopdisks import Twins, in_child, sh, twins
+from tests.image.loopdisks import Twins, in_child, sh
 
 pytestmark = [
     pytest.mark.root,
@@ -35,12 +35,6 @@ def loop_(tmp_path: Path) -> Iterator[str]:
     device = sh("losetup", "--find", "--show", "--partscan", str(image)).strip()
     yield device
     sh("losetup", "--detach", device)
-
-
-@pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
-        yield made
 
 
 def work_of(pair: Twins) -> tuple[TreeWork, list[Event]]:

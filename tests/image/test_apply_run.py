@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,12 +46,6 @@ OWN = (
     "boot/grub/grub.cfg",
     "boot/initrd.img-6.1.0-1",
 )
-
-
-@pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
-        yield made
 
 
 def carry_out(pair: Twins, plan: Plan) -> dict[str, int]:

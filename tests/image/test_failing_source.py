@@ -3,18 +3,14 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rescue.apply.engine import apply_plan
-from rescue.apply.marker import store_marker
 from rescue.model.content import Verdict
-from rescue.model.plan import Plan
-from rescue.model.record import MirrorState
 from rescue.plan.distrust import without_deletions
-from tests.image.loopdisks import Twins, in_child, sh, twins, unmount
+from tests.image.loopdisks import Twins, sh, twins, unmount
+from tests.image.nights import night
 from tests.image.test_rot import SCATTERED, Weeks, break_extents, make_scattered
 
 pytestmark = [
@@ -32,29 +28,8 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
         make_scattered(pair.root / SCATTERED)
         (pair.root / "home/ann/folder").mkdir()
         (pair.root / "home/ann/folder/letter").write_bytes(b"letter")
-        run(pair, pair.plan(first=True))
+        night(pair, pair.plan(first=True))
         yield pair
-
-
-def run(pair: Twins, plan: Plan) -> dict[str, list[str]]:
-    """Apply a plan and complete the mirror; return what the summary says of the source."""
-
-    def action() -> object:
-        outcome = apply_plan(plan, pair.leave(plan), emit=lambda _: None, site=pair.site)
-        complete = replace(outcome.record, state=MirrorState.COMPLETE)
-        store_marker(complete, pair.leave(plan), site=pair.site)
-        said = outcome.summary
-        assert said.is_degraded == bool(said.distrust or said.unreadable or said.kept)
-        return {
-            "unreadable": list(said.unreadable),
-            "distrust": list(said.distrust),
-            "kept": list(said.kept),
-            "deleted": ["x"] * said.deletions,
-        }
-
-    said = in_child(action)
-    assert isinstance(said, dict)
-    return said
 
 
 def break_source(pair: Twins, path: str = SCATTERED) -> None:
@@ -90,27 +65,28 @@ def kept(pair: Twins) -> list[bool]:
 
 def test_from_a_good_source_deletions_are_carried(pair: Twins) -> None:
     lose_files(pair)
-    said = run(pair, pair.plan())
+    said = night(pair, pair.plan())
     assert kept(pair) == [False, False, False]
-    assert said["distrust"] == []
+    assert said.distrust == []
 
 
 def test_from_a_failing_source_nothing_is_deleted_and_changes_are_carried(pair: Twins) -> None:
     lose_files(pair)
-    said = run(pair, without_deletions(pair.plan(), SAID))
+    said = night(pair, without_deletions(pair.plan(), SAID))
     assert kept(pair) == [True, True, True]
-    assert said == {"unreadable": [], "distrust": list(SAID), "kept": [], "deleted": []}
+    assert (said.distrust, said.deletions) == (list(SAID), 0)
+    assert (said.unreadable, said.kept) == ([], [])
 
 
 def test_a_folder_in_whose_place_a_file_came_stays(pair: Twins) -> None:
     (pair.root / "home/ann/folder/letter").unlink()
     (pair.root / "home/ann/folder").rmdir()
     (pair.root / "home/ann/folder").write_bytes(b"now a file")
-    said = run(pair, without_deletions(pair.plan(), SAID))
-    assert said["kept"] == ["/home/ann/folder"]
+    said = night(pair, without_deletions(pair.plan(), SAID))
+    assert said.kept == ["/home/ann/folder"]
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/ann/folder/letter").read_bytes() == b"letter"
-    run(pair, pair.plan())
+    night(pair, pair.plan())
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/ann/folder").read_bytes() == b"now a file"
 
@@ -122,11 +98,11 @@ def test_a_file_that_cannot_be_read_keeps_its_old_copy_and_ends_the_deletions(pa
     # Its time is new, so that rsync looks into it.
     os.utime(pair.root / SCATTERED)
     lose_files(pair)
-    said = run(pair, pair.plan())
+    said = night(pair, pair.plan())
     with pair.mirror_seen() as mirror:
         assert (mirror / SCATTERED).read_bytes() == good
-    assert f"/{SCATTERED}" in said["unreadable"]
-    assert re.search("could not be read", said["distrust"][0])
+    assert f"/{SCATTERED}" in said.unreadable
+    assert re.search("could not be read", said.distrust[0])
     # What came after the error: another file system, boot files, old kernels.
     assert kept(pair)[1:] == [True, True]
 
@@ -146,11 +122,11 @@ def test_a_comparison_meets_what_no_other_run_reads(pair: Twins, tmp_path: Path)
 
 def test_a_boot_file_that_cannot_be_read_keeps_its_old_copy(pair: Twins) -> None:
     make_scattered(pair.root / "etc/default/grub.d/b.cfg")
-    run(pair, pair.plan())
+    night(pair, pair.plan())
     with pair.mirror_seen() as mirror:
         good = (mirror / "etc/default/grub.d/b.cfg").read_bytes()
     break_source(pair, "etc/default/grub.d/b.cfg")
-    said = run(pair, pair.plan())
-    assert "/etc/default/grub.d/b.cfg" in said["unreadable"]
+    said = night(pair, pair.plan())
+    assert "/etc/default/grub.d/b.cfg" in said.unreadable
     with pair.mirror_seen() as mirror:
         assert (mirror / "etc/default/grub.d/b.cfg").read_bytes() == good

@@ -2,19 +2,18 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rescue.apply.estimate import estimate
 
-from rescue.apply.engine import apply_plan
-from rescue.apply.marker import store_marker
-from rescue.model.record import MirrorState
+from rescue.apply.content import compare
 from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
 from rescue.system.samecontent import same_content
 from tests.image.loopdisks import Twins, in_child, tree_of, twins
 from tests.image.measured import compare, estimate
+from tests.image.nights import carried_out
 from tests.image.test_apply_run import OWN
 from tests.image.users import as_user, home_of
 
@@ -46,9 +45,7 @@ def night(pair: Twins, *, first: bool = False, weekly: bool = False) -> dict[str
             plan = with_comparison(with_rewritten(plan, seen.ahead.rewritten), suspects)
         elif not first:
             plan = with_rewritten(plan, estimate(plan, site=pair.site).rewritten)
-        outcome = apply_plan(plan, pair.leave(plan), emit=lambda _: None, site=pair.site)
-        complete = replace(outcome.record, state=MirrorState.COMPLETE)
-        store_marker(complete, pair.leave(plan), site=pair.site)
+        outcome = carried_out(pair, plan)
         return {"unreadable": list(outcome.summary.unreadable)}
 
     told = in_child(action)

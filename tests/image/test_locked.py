@@ -4,20 +4,18 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rescue.apply.estimate import estimate
 
-from rescue.apply.engine import apply_plan
-from rescue.apply.marker import store_marker
-from rescue.model.event import Event, Notice, Progress, StepStarted
+from rescue.model.event import Event, Progress, StepStarted
 from rescue.model.plan import Plan
-from rescue.model.record import MirrorState
 from rescue.system import standins
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins, unmount
 from tests.image.measured import estimate
+from tests.image.nights import Told, night
 
 pytestmark = [
     pytest.mark.root,
@@ -62,7 +60,7 @@ def home_(pair: Twins) -> Lock:
     (anna / "letters/to bert").write_text("dear bert")
     (anna / "thesis").write_text("nowhere else")
     (anna / "link").symlink_to("thesis")
-    assert run(pair, pair.plan(first=True))["unreadable"] == []
+    assert run(pair, pair.plan(first=True)).unreadable == []
     assert on_mirror(pair) == WHOLE
     return lock
 
@@ -76,37 +74,17 @@ def on_mirror(pair: Twins, folder: str = ANNA) -> list[str]:
         return sorted(str(path.relative_to(top)) for path in top.rglob("*"))
 
 
-def run(
-    pair: Twins, plan: Plan, *, meanwhile: Callable[[], None] | None = None
-) -> dict[str, list[str]]:
-    """Apply a plan and complete the mirror; return what was said of the source.
+def run(pair: Twins, plan: Plan, *, meanwhile: Callable[[], None] | None = None) -> Told:
+    """Do a run to its end; `meanwhile` happens once, while rsync is at work."""
+    events: list[Event] = []
 
-    `meanwhile` happens once, while rsync is at work.
-    """
+    def emit(event: Event) -> None:
+        if meanwhile and isinstance(event, Progress) and not events:
+            meanwhile()
+        if not isinstance(event, StepStarted):
+            events.append(event)
 
-    def action() -> object:
-        events: list[Event] = []
-
-        def emit(event: Event) -> None:
-            if meanwhile and isinstance(event, Progress) and not events:
-                meanwhile()
-            if not isinstance(event, StepStarted):
-                events.append(event)
-
-        outcome = apply_plan(plan, pair.leave(plan), emit=emit, site=pair.site)
-        complete = replace(outcome.record, state=MirrorState.COMPLETE)
-        store_marker(complete, pair.leave(plan), site=pair.site)
-        said = outcome.summary
-        assert said.is_degraded == bool(said.unreadable or said.distrust or said.kept)
-        return {
-            "unreadable": list(said.unreadable),
-            "distrust": list(said.distrust),
-            "notes": [event.message for event in events if isinstance(event, Notice)],
-        }
-
-    said = in_child(action)
-    assert isinstance(said, dict)
-    return said
+    return night(pair, plan, emit=emit)
 
 
 def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: Twins, home: Lock) -> None:
@@ -115,8 +93,8 @@ def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: Twins, home: L
     assert "thesis" not in os.listdir(pair.root / ANNA)
     said = run(pair, pair.plan())
     assert on_mirror(pair) == WHOLE
-    assert said["unreadable"] == ["/home/anna"]
-    assert any("/home/anna" in note and "locked" in note for note in said["notes"])
+    assert said.unreadable == ["/home/anna"]
+    assert any("/home/anna" in note and "locked" in note for note in said.notes)
     with pair.mirror_seen() as mirror:
         assert (mirror / ANNA / "thesis").read_text() == "nowhere else"
         # All others go on as ever: what was deleted there is deleted here.
@@ -129,7 +107,7 @@ def test_a_home_that_is_open_again_is_mirrored_again(pair: Twins, home: Lock) ->
     home.unlock()
     (pair.root / ANNA / "letters/to bert").unlink()
     (pair.root / ANNA / "new").write_text("new")
-    assert run(pair, pair.plan())["unreadable"] == []
+    assert run(pair, pair.plan()).unreadable == []
     assert on_mirror(pair) == ["letters", "link", "new", "thesis"]
 
 
@@ -140,7 +118,7 @@ def test_a_home_that_is_locked_when_the_mirror_is_made_is_named_and_not_copied_a
         sh("rm", "-r", str(mirror / ANNA))
     home.lock()
     said = run(pair, pair.plan(first=True))
-    assert said["unreadable"] == ["/home/anna"]
+    assert said.unreadable == ["/home/anna"]
     assert on_mirror(pair) == []
 
 
@@ -160,7 +138,7 @@ def test_a_home_that_is_locked_while_it_is_copied_loses_nothing(pair: Twins, hom
     (pair.root / "home/ann/mail-again").unlink()
     said = run(pair, pair.plan(), meanwhile=home.lock)
     assert on_mirror(pair) == WHOLE
-    assert said["unreadable"] == ["/home/anna"]
+    assert said.unreadable == ["/home/anna"]
     assert "mail-again" not in on_mirror(pair, "home/ann")
     home.unlock()
     run(pair, pair.plan())
@@ -183,8 +161,8 @@ def test_a_folder_that_the_disk_does_not_show_any_more_stays(pair: Twins) -> Non
     (pair.root / "home/ann/mail-again").unlink()
     said = run(pair, pair.plan())
     assert on_mirror(pair, "home/ann/folder") == ["letter"]
-    assert "/home/ann/folder" in said["unreadable"]
-    assert said["distrust"]
+    assert "/home/ann/folder" in said.unreadable
+    assert said.distrust
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/ann/mail-again").exists()
 
@@ -202,8 +180,8 @@ def test_folders_nested_deeper_than_a_path_can_say_spoil_nothing_else(pair: Twin
     said = run(pair, pair.plan(first=True))
     (pair.root / "home/ann/mail-again").unlink()
     said = run(pair, pair.plan())
-    assert said["unreadable"]
-    assert all(path.startswith("/home/ann/deep/") for path in said["unreadable"])
+    assert said.unreadable
+    assert all(path.startswith("/home/ann/deep/") for path in said.unreadable)
     with pair.mirror_seen() as mirror:
         assert not (mirror / "home/ann/mail-again").exists()
     sh("rm", "-r", str(deep))
@@ -221,7 +199,7 @@ def test_names_of_unreadable_folders_may_hold_anything(pair: Twins, home: Lock) 
     (beside / "gone").unlink()
     home.lock()
     said = run(pair, pair.plan())
-    assert set(said["unreadable"]) == {"/home/anna", f"/home/{odd.name}"}
+    assert set(said.unreadable) == {"/home/anna", f"/home/{odd.name}"}
     assert on_mirror(pair, f"home/{odd.name}") == ["kept"]
     assert on_mirror(pair, "home/xodd") == []
     home.unlock()
@@ -243,12 +221,12 @@ def test_more_encrypted_folders_than_a_command_line_holds_end_nobodys_run(pair: 
     (folder / "gone").unlink()
     (folder / "new").write_bytes(b"new")
     (pair.root / "home/ann/mail-again").unlink()
-    assert run(pair, pair.plan())["unreadable"] == []
+    assert run(pair, pair.plan()).unreadable == []
     assert on_mirror(pair, f"home/eve/{folder.name}") == ["new"]
     assert "mail-again" not in on_mirror(pair, "home/ann")
     lock.lock()
     said = run(pair, pair.plan())
-    assert said["unreadable"] == ["/home/eve"]
+    assert said.unreadable == ["/home/eve"]
     assert on_mirror(pair, f"home/eve/{folder.name}") == ["new"]
 
 
@@ -270,7 +248,7 @@ def test_beside_many_encrypted_folders_nothing_is_deleted_and_that_is_said(
     (pair.root / "home/ann/mail-again").unlink()
     (pair.root / ANNA / "thesis").unlink()
     said = run(pair, pair.plan())
-    assert any("nothing is deleted in /home/eve" in note for note in said["notes"])
+    assert any("nothing is deleted in /home/eve" in note for note in said.notes)
     assert on_mirror(pair, "home/eve") == ["0", "1", "1/gone", "2", "2/gone", "plain"]
     assert "thesis" not in on_mirror(pair)
     assert "mail-again" not in on_mirror(pair, "home/ann")

@@ -3,25 +3,22 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
 import pytest
+from rescue.apply.estimate import estimate
 
-from rescue.apply.engine import apply_plan
-from rescue.apply.marker import store_marker
 from rescue.errors import ExitCode
-from rescue.model.event import Notice
 from rescue.model.filesystem import FsKind
 from rescue.model.plan import Plan
-from rescue.model.record import MirrorState
 from rescue.model.step import BuildInitramfs, CarryFlags, Step, SyncTree, WriteBootFiles
 from rescue.plan.distrust import without_deletions
 from rescue.plan.room import check_room, with_room
 from rescue.system.extents import shared_bytes
 from tests.fabricated_mirror import cpio
+from tests.image import nights
 from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
 from tests.image.measured import estimate
 from tests.image.test_apply_run import OWN
@@ -34,31 +31,11 @@ pytestmark = [
 MIB = 1024 * 1024
 
 
-@pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
-        yield made
-
-
 def run(pair: Twins, plan: Plan) -> list[str]:
     """Apply a plan and complete the mirror; return the notices."""
-
-    def action() -> object:
-        said: list[str] = []
-        outcome = apply_plan(
-            plan,
-            pair.leave(plan),
-            emit=lambda event: said.append(event.message) if isinstance(event, Notice) else None,
-            site=pair.site,
-        )
-        complete = replace(outcome.record, state=MirrorState.COMPLETE)
-        store_marker(complete, pair.leave(plan), site=pair.site)
-        (pair.folder / "digests").write_text(json.dumps(outcome.record.initramfs_digests))
-        return said
-
-    said = in_child(action)
-    assert isinstance(said, list)
-    return said
+    told = nights.night(pair, plan)
+    (pair.folder / "digests").write_text(json.dumps(told.digests))
+    return told.notes
 
 
 def first_copy(pair: Twins, **sizes: int) -> None:

@@ -4,22 +4,20 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rescue.apply.engine import apply_plan
-from rescue.apply.marker import store_marker
+from rescue.apply.content import compare
 from rescue.codec import from_json, to_json
 from rescue.model.content import Verdict
 from rescue.model.event import Event, StepDone
 from rescue.model.plan import PLAN_VERSION, Plan
-from rescue.model.record import MirrorState
 from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
 from tests.image.measured import compare
+from tests.image.nights import carried_out
 from tests.image.test_apply_run import OWN
 
 pytestmark = [
@@ -64,11 +62,7 @@ class Weeks:
         plan = self.compare(*accepted)
 
         def action() -> object:
-            outcome = apply_plan(
-                plan, self.pair.leave(plan), emit=lambda _: None, site=self.pair.site
-            )
-            complete = replace(outcome.record, state=MirrorState.COMPLETE)
-            store_marker(complete, self.pair.leave(plan), site=self.pair.site)
+            outcome = carried_out(self.pair, plan)
             assert outcome.summary.checksum
             return {each.path: each.verdict.value for each in outcome.summary.suspects}
 
@@ -121,9 +115,7 @@ def weeks_(tmp_path: Path) -> Iterator[Weeks]:
         first = pair.plan(first=True)
 
         def make() -> object:
-            outcome = apply_plan(first, pair.leave(first), emit=lambda _: None, site=pair.site)
-            complete = replace(outcome.record, state=MirrorState.COMPLETE)
-            store_marker(complete, pair.leave(first), site=pair.site)
+            carried_out(pair, first)
             return None
 
         in_child(make)

@@ -13,18 +13,16 @@ from uuid import uuid4
 
 import pytest
 
-from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
-from rescue.model.event import Notice
 from rescue.model.filesystem import FsKind
 from rescue.model.partial import EARLIER, partial_folder
-from rescue.model.plan import Plan
 from rescue.model.record import MirrorState
 from rescue.model.step import SyncTree
 from rescue.system import mountns
 from tests.image.fuse import fuse_mount
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.nights import night
 from tests.image.rsyncs import VERSIONS, rsync_of
 from tests.image.test_apply_run import OWN
 from tests.image.users import EVE, as_user, dig, exchange, home_of
@@ -35,36 +33,10 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
-        yield made
-
-
 @pytest.fixture(name="rsync", params=VERSIONS)
 def rsync_(request: pytest.FixtureRequest) -> Iterator[str]:
     with rsync_of(request.param):
         yield request.param
-
-
-def night(pair: Twins, plan: Plan) -> dict[str, list[str]]:
-    """Do a run to its end; return what its summary names, and what it said."""
-
-    def action() -> object:
-        said: list[str] = []
-        outcome = apply_plan(
-            plan,
-            pair.leave(plan),
-            emit=lambda event: said.append(event.message) if isinstance(event, Notice) else None,
-            site=pair.site,
-        )
-        complete = replace(outcome.record, state=MirrorState.COMPLETE)
-        store_marker(complete, pair.leave(plan), site=pair.site)
-        return {"unreadable": list(outcome.summary.unreadable), "said": said}
-
-    told = in_child(action)
-    assert isinstance(told, dict)
-    return told
 
 
 def absolute(victim: Path, name: str) -> None:
@@ -108,7 +80,7 @@ def test_a_user_who_knows_our_name_for_new_content_leads_nobody_anywhere(
     as_user(eve, lay)
     for _ in range(2):
         said = night(pair, pair.plan())
-        assert said["unreadable"] == []
+        assert said.unreadable == []
         assert [path.read_bytes() for path in victim.iterdir()] == [b"the live system's"]
         with pair.mirror_seen() as mirror:
             assert (mirror / "etc/passwd").read_bytes() == b"the mirror's"
@@ -135,7 +107,7 @@ def test_a_cut_run_heals_though_its_name_was_laid_as_a_trap(pair: Twins, rsync: 
         (mirror / "home/ann" / left).symlink_to("../../etc")
     as_user(eve, lambda: os.symlink(".", left))
     later = replace(pair.record, partial=partial_folder(str(uuid4())))
-    assert night(pair, replace(pair.plan(), record=later))["unreadable"] == []
+    assert night(pair, replace(pair.plan(), record=later)).unreadable == []
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
         assert (mirror / "etc/fstab").exists()
@@ -213,7 +185,7 @@ def test_a_folder_that_becomes_a_link_while_it_is_read_brings_nobodys_secret(
         assert b"a secret of root's" not in found.values(), found
         assert (mirror / "home/eve/a-large").read_bytes() == (eve / "a-large").read_bytes()
         assert not (mirror / "home/zoe/gone").exists(), "nobody else's deletions are kept by it"
-    assert said["unreadable"] == ["/home/eve/b/letter"]
+    assert said.unreadable == ["/home/eve/b/letter"]
 
 
 def _is_open(name: str) -> bool:
@@ -233,7 +205,7 @@ def test_a_long_path_that_can_be_said_is_mirrored(pair: Twins, rsync: str) -> No
     eve = home_of(pair.root / "home")
     night(pair, pair.plan(first=True))
     as_user(eve, long_file(18))
-    assert night(pair, pair.plan())["unreadable"] == []
+    assert night(pair, pair.plan()).unreadable == []
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
 
@@ -256,7 +228,7 @@ def test_a_mount_that_calls_itself_a_disk_is_none_and_covers_nothing(pair: Twins
     ):
         seen = mountns.mounted_at(eve / "remote")
         assert (seen.uuid, seen.fstype) == ("", "fuse.sshfs")
-        assert night(pair, pair.plan())["unreadable"] == []
+        assert night(pair, pair.plan()).unreadable == []
         assert mountns.mounted_at(pair.root / "boot").fstype == "fuse.ext4", "of this process alone"
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
@@ -290,9 +262,9 @@ def test_what_is_deeper_than_a_path_can_say_is_named_and_stops_nobody(
     as_user(eve, lambda: os.unlink("mine"))
     for _ in range(2):
         said = night(pair, pair.plan())
-        (named,) = said["unreadable"]
+        (named,) = said.unreadable
         assert named.startswith("/home/eve/")
-        assert [line for line in said["said"] if line.startswith(named) and "cannot" in line]
+        assert [line for line in said.notes if line.startswith(named) and "cannot" in line]
         with pair.mirror_seen() as mirror:
             assert (mirror / "home/ann/letter").read_bytes() == b"new"
             assert not (mirror / "home/ann/mail-again").exists()
@@ -316,7 +288,7 @@ def test_a_user_s_subvolume_is_named_and_nobody_else_s_files_wait_for_it(tmp_pat
         (pair.root / "home/anna/mail").write_bytes(b"of today")
         for _ in range(2):
             said = night(pair, pair.plan())
-            named = {path.rpartition("/home/eve/")[2] for path in said["unreadable"]}
+            named = {path.rpartition("/home/eve/")[2] for path in said.unreadable}
             assert named == {"box", "line\nbreak"}
         with pair.mirror_seen() as mirror:
             assert (mirror / "home/anna/mail").read_bytes() == b"of today"

@@ -1,0 +1,15 @@
+"""Fixtures that many image tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.image.loopdisks import Twins, twins
+
+
+@pytest.fixture(name="pair")
+def pair_(tmp_path: Path) -> Iterator[Twins]:
+    """A small machine and its mirror, empty yet; a file of tests may have one of its own."""
+    with twins(tmp_path) as made:
+        yield made
