@@ -56,6 +56,28 @@ systemctl daemon-reload && systemctl enable --quiet --now 'srv-my\x2ddata.mount'
 echo kept > /srv/my-data/file
 """
 
+LAYERS_ABOVE_EACH_OTHER = """
+mdadm --create /dev/md/pool --quiet --run --metadata=1.2 --level=1 --raid-devices=2 \\
+    --assume-clean --size=500M {one} {two}
+mdadm --detail --scan >> /etc/mdadm/mdadm.conf && update-initramfs -u
+mkdir -m 700 /etc/keys && head -c 64 /dev/urandom > /etc/keys/sealed
+cryptsetup -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 luksFormat /dev/md/pool /etc/keys/sealed
+echo "sealed UUID=$(cryptsetup luksUUID /dev/md/pool) /etc/keys/sealed luks" >> /etc/crypttab
+systemctl daemon-reload && systemctl start systemd-cryptsetup@sealed.service
+pvcreate -qy /dev/mapper/sealed && vgcreate -qy vault /dev/mapper/sealed
+for name in data more; do
+    lvcreate -qy -L 100M -n $name vault && mkfs.ext4 -q /dev/vault/$name && mkdir /srv/$name
+done
+echo '/dev/mapper/vault-data /srv/data ext4 defaults 0 2' >> /etc/fstab
+echo "UUID=$(blkid -s UUID -o value /dev/vault/more) /srv/more ext4 nofail 0 2" >> /etc/fstab
+systemctl daemon-reload && mount -a && touch /srv/data/not-mirrored
+"""
+
+THE_LAYERS_ARE_CLOSED = """
+umount /srv/data /srv/more && vgchange -qan vault
+systemctl stop systemd-cryptsetup@sealed.service && mdadm --stop --quiet /dev/md/pool
+"""
+
 
 @pytest.mark.long
 def test_a_server_with_mounts_of_every_kind_has_its_mirror(lab: Lab) -> None:
@@ -109,3 +131,35 @@ def the_esp_is_not_mounted(server: Guest) -> None:
 
 def source_of(machine: Guest, point: str) -> str:
     return machine.run(f"findmnt --noheadings --output SOURCE {point} | tail -n 1").stdout.strip()
+
+
+@pytest.mark.long
+def test_data_below_raid_encryption_and_volumes_ends_no_night_open_closed_or_gone(lab: Lab) -> None:
+    with lab.server(firmware=BIOS) as server:
+        for serial in ("DATA0001", "DATA0002", MIRROR):
+            server.attach_blank_disk(serial)
+        one, two = server.device("DATA0001"), server.device("DATA0002")
+        server.run(LAYERS_ABOVE_EACH_OTHER.format(one=one, two=two))
+
+        said = server.run(PREPARE, check=False).expect(11).stderr
+        assert "LVM volume on encrypted device /dev/mapper/sealed on RAID array" in said
+        assert f"on {one} and {two}" in said
+        assert server.written(MIRROR) == 0
+        server.run(f"{PREPARE} --leave-out /srv/data")
+        server.run("rescue mirror")
+        server.run(THE_LAYERS_ARE_CLOSED)
+        server.run("rescue mirror")
+        for serial in ("DATA0001", "DATA0002"):
+            server.detach(serial)
+        assert "generation 4, audit passed" in server.run("rescue mirror").stdout
+        server.poweroff()
+        mirror = server.disk(MIRROR)
+
+    with lab.machine([mirror], firmware=BIOS) as machine:
+        machine.wait_for_login()
+        machine.wait_for_ssh()
+        assert machine.failed_units() == []
+        assert machine.run("find /srv/data /srv/more -mindepth 1").stdout == ""
+        sealed = machine.run("grep ^sealed /etc/crypttab").stdout.split()
+        assert sealed[2:] == ["/etc/keys/sealed", "luks,nofail"]
+        machine.run("test -s /etc/keys/sealed")
