@@ -52,6 +52,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(BOOKWORM, UEFI, table_zeroed, False, marks=pytest.mark.long),
         pytest.param(BOOKWORM, UEFI, root_destroyed, True, marks=pytest.mark.long),
         pytest.param(TRIXIE_NVME, BIOS, boot_sector_overwritten, True, marks=pytest.mark.long),
+        pytest.param(TRIXIE_NVME, UEFI, table_zeroed, True, marks=pytest.mark.long),
     ],
 )
 def test_the_first_disk_dies_and_no_mail_is_lost(
