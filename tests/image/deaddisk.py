@@ -106,7 +106,7 @@ class Night:
     def planned(self, **asked: object) -> RestorePlan:
         """Plan in a child process."""
         text = in_child(lambda: to_json(_session(self, self.ask(asked), bring=False)[0]))
-        return from_json(str(text), RestorePlan, known_version=1, where="plan")
+        return from_json(str(text), RestorePlan, known_version=RESTORE_VERSION, where="plan")
 
     def restored(self, **asked: object) -> RestoreReport:
         """Restore in a child process."""

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rescue.apply.estimate import estimate
 
-from rescue.apply.content import compare
 from rescue.plan.content import judge, with_comparison, with_rewritten
 from rescue.system.digests import opened
 from rescue.system.samecontent import same_content

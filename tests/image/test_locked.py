@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from rescue.apply.estimate import estimate
 
 from rescue.model.event import Event, Progress, StepStarted
 from rescue.model.plan import Plan

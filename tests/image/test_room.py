@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TypeGuard
 
 import pytest
-from rescue.apply.estimate import estimate
 
 from rescue.errors import ExitCode
 from rescue.model.filesystem import FsKind

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.content import compare
 from rescue.codec import from_json, to_json
 from rescue.model.content import Verdict
 from rescue.model.event import Event, StepDone

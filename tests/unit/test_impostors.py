@@ -10,6 +10,7 @@ from rescue.commands.impostors import tell_apart
 from rescue.discover.marker import Marker
 from rescue.errors import DamagedError, ExitCode
 from rescue.model.disk import Disk, Use, UseKind
+from rescue.model.finding import Refused
 from rescue.model.identity import DiskId
 from rescue.model.machine import Machine
 from rescue.model.plan import MirrorRequest, Plan
@@ -113,9 +114,9 @@ def test_whole_copies_of_the_mirror_are_never_told_apart(
 def refused_as_several(machine: Machine) -> None:
     assert attached_mirror(machine, RECORD) is None
     found = plan_mirror(machine, RECORD, None, MirrorRequest())
-    assert isinstance(found, tuple)
-    assert found[0].code is ExitCode.REFUSED
-    assert "several disks" in found[0].reason
+    assert isinstance(found, Refused)
+    assert found.findings[0].code is ExitCode.REFUSED
+    assert "several disks" in found.findings[0].reason
 
 
 def test_what_somebody_has_open_is_not_asked_and_not_ruled_out(
@@ -136,8 +137,8 @@ def test_a_forged_one_alone_is_left_to_the_guard(bench: Callable[..., Machine]) 
     machine = bench(("/dev/sdb", "MIR0001", knows(FORGED)))
     assert machine.impostors == ()
     found = plan_mirror(machine, RECORD, FORGED, MirrorRequest())
-    assert isinstance(found, tuple)
-    assert "does not know the secret" in found[0].reason
+    assert isinstance(found, Refused)
+    assert "does not know the secret" in found.findings[0].reason
 
 
 def test_a_mirror_of_an_older_rescue_has_nothing_to_be_told_by(

@@ -15,6 +15,7 @@ from rescue.model.machine import Machine
 from rescue.model.place import number_of
 from rescue.model.record import MirrorState
 from rescue.model.restore import (
+    RESTORE_VERSION,
     Free,
     OriginKind,
     Piece,
@@ -278,7 +279,9 @@ def test_the_plan_says_what_would_come_and_survives_a_file() -> None:
     assert plan.users[0].new == ("anna/letter",)
     assert plan.newest == ("/home/anna/letter",)
     assert plan.since == 1e9
-    assert from_json(to_json(plan), RestorePlan, known_version=1, where="plan") == plan
+    assert (
+        from_json(to_json(plan), RestorePlan, known_version=RESTORE_VERSION, where="plan") == plan
+    )
 
 
 def test_subvolumes_on_the_dead_disk_are_said_before_anything_comes_back() -> None:

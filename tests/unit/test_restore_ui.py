@@ -38,10 +38,10 @@ import sys
 from pathlib import Path
 from rescue.codec import from_json
 from rescue.errors import RescueError
-from rescue.model.restore import RestorePlan
+from rescue.model.restore import RESTORE_VERSION, RestorePlan
 from rescue.ui.prompt import ask_restore
 text = Path(sys.argv[1]).read_text()
-plan = from_json(text, RestorePlan, known_version=1, where="the plan")
+plan = from_json(text, RestorePlan, known_version=RESTORE_VERSION, where="the plan")
 try:
     print(ask_restore(plan).name, file=sys.stderr)
 except RescueError as error:

@@ -66,8 +66,8 @@ def test_a_child_does_not_outlive_us(tmp_path: Path, how: str) -> None:
 
 ATTENDS = """
 import sys
-from rescue.system import run
-run.attend(["sh", "-c", sys.argv[1]], timeout=600, on_line=print)
+from rescue.system.attend import attend
+attend(["sh", "-c", sys.argv[1]], timeout=600, on_line=print)
 """
 
 
@@ -168,14 +168,15 @@ def test_an_argument_that_no_program_can_be_given_is_an_error_of_ours(
 
 WAITS = """
 import sys
-from rescue.system import run
+from rescue.system.attend import attend
+from rescue.system.run import run
 
 script = ["sh", "-c", "echo begun >&2; touch $0; sleep 1; echo done", sys.argv[2]]
 match sys.argv[1]:
     case "run":
-        print(run.run(script, timeout=3).stdout)
+        print(run(script, timeout=3).stdout)
     case "attend":
-        run.attend(script, timeout=3, on_line=print)
+        attend(script, timeout=3, on_line=print)
 """
 
 
