@@ -10,6 +10,7 @@ import pytest
 
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
+from rescue.apply.workspace import Workspace
 from rescue.codec import from_json, to_json
 from rescue.commands import ahead
 from rescue.commands.ahead import Trust, looked_ahead
@@ -21,7 +22,6 @@ from rescue.system import journal
 from rescue.system.digests import opened
 from rescue.ui.screen import Screen
 from tests.image.loopdisks import Twins, in_child, twins
-from tests.image.measured import compare, estimate
 from tests.image.test_rot import spoil
 from tests.image.users import as_user, home_of
 
@@ -59,8 +59,8 @@ def weekly(pair: Twins, record: MirrorRecord, *, first: bool = False) -> dict[st
 
     def looked(plan: Plan) -> Plan:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ahead, "compare", partial(compare, site=pair.site))
-            patch.setattr(ahead, "estimate", partial(estimate, site=pair.site))
+            opens = partial(Workspace.comparing, site=pair.site)
+            patch.setattr(Workspace, "comparing", opens)
             patch.setattr(ahead, "opened", partial(opened, pair.folder / "digests.sqlite"))
             patch.setattr(journal, "report_alarm", lambda said, mirror: alarms.append(said))
             # The brake is another matter: on so small a server they are most of all files.
