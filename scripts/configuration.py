@@ -14,7 +14,7 @@ from dataclasses import MISSING, Field, dataclass
 from enum import Enum
 from typing import Any, TypeGuard
 
-from rescue.config import Config
+from rescue.store.config import Config
 
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 

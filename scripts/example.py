@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import tomli_w
 from cattrs import Converter
 
-from rescue.config import CONFIG_VERSION
+from rescue.store.config import CONFIG_VERSION
 from scripts.configuration import Key, Section, in_words, is_choice, sections
 
 WIDTH = 98

@@ -12,19 +12,19 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 
-from rescue.model.boot import BootTimes
-from rescue.model.disk import TableKind
-from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
-from rescue.model.record import FreeSpace, MirrorState, RunSummary
-from rescue.model.stake import Proven
-from rescue.plan.assess import on_source
-from rescue.plan.candidates import mirror_choice
-from rescue.plan.stake import Known
+from rescue.model.boot.firmware import BootTimes
+from rescue.model.mirror.record import FreeSpace, MirrorState, RunSummary
+from rescue.model.run.exposure import Proven
+from rescue.model.storage.disk import TableKind
+from rescue.model.storage.disk_health import DiskHealth, SmartState, SmartVerdict
+from rescue.status.assess import on_source
+from rescue.status.exposure import Known
 from rescue.ui.disks import disks_table
 from rescue.ui.plan import render_plan
-from rescue.ui.statusview import status_view
+from rescue.ui.status.frames import status_view
 from rescue.ui.wizard import render_choice
 from rescue.units import GIB, MIB, Bytes
+from rescue.wizard.candidates import mirror_choice
 from tests.builders import FRESH, bare_disk, enrolled, prepared, server, unplugged
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from rescue.model.boot import BootState, Firmware, GrubPlatform
-from rescue.model.device import Device, DeviceKind
-from rescue.model.disk import (
+from rescue.model.boot.firmware import BootState, Firmware, GrubPlatform
+from rescue.model.finding import Refusal, Refused
+from rescue.model.mirror.plan import Plan, PrepareRequest
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.mirror.step import MakeFilesystem, MakeSwap, WriteTable
+from rescue.model.storage.device import Device, DeviceKind
+from rescue.model.storage.disk import (
     Disk,
     Partition,
     PartitionKind,
@@ -13,17 +17,13 @@ from rescue.model.disk import (
     Use,
     UseKind,
 )
-from rescue.model.filesystem import FileSystem, FsKind, FsOptions, SwapArea
-from rescue.model.finding import Refusal, Refused
-from rescue.model.identity import DiskId
-from rescue.model.layer import Content, Nothing
-from rescue.model.machine import Machine
-from rescue.model.mount import FstabEntry, Mount, Swap
-from rescue.model.place import number_of
-from rescue.model.plan import Plan, PrepareRequest
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
-from rescue.plan.contents import names
+from rescue.model.storage.filesystem import FileSystem, FsKind, FsOptions, SwapArea
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.layer import Content, Nothing
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.mount import FstabEntry, Mount, Swap
+from rescue.model.storage.place import number_of
+from rescue.plan.layout.contents import names
 from rescue.plan.prepare import plan_prepare
 from rescue.units import Bytes, Sectors
 

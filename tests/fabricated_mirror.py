@@ -10,14 +10,14 @@ import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rescue.model.boot import GrubPlatform
-from rescue.model.disk import Disk, Partition, PartitionTable, TableKind
-from rescue.model.filesystem import FileSystem, FsKind, SwapArea
-from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
-from rescue.model.identity import DiskId
-from rescue.model.layer import Content, Nothing
-from rescue.model.place import OnPartition
-from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
+from rescue.model.boot.firmware import GrubPlatform
+from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
+from rescue.model.mirror.record import DiskRef, FilesystemPair, MirrorRecord, SwapPair
+from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind
+from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.layer import Content, Nothing
+from rescue.model.storage.place import OnPartition
 from rescue.units import Bytes, Sectors
 
 DATA = Path(__file__).parent / "data" / "verify"

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from rescue.model.device import Device, DeviceKind, subvolume_key
-from rescue.model.disk import Disk, TableKind, Use, UseKind
-from rescue.model.filesystem import FileSystem, FsKind, SwapArea
-from rescue.model.layer import Container, Content, Foreign, Nothing
-from rescue.model.machine import Machine
-from rescue.model.mount import FstabEntry, Mount
+from rescue.model.storage.device import Device, DeviceKind, subvolume_key
+from rescue.model.storage.disk import Disk, TableKind, Use, UseKind
+from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.storage.layer import Container, Content, Foreign, Nothing
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.mount import FstabEntry, Mount
 from rescue.units import Bytes
 from tests.builders import bare_disk, part, server, uuid, with_disk, with_partition
 

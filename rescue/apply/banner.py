@@ -11,10 +11,10 @@ from pathlib import Path
 from string import Template
 
 from rescue import paths
-from rescue.model.record import MirrorRecord, MirrorState
+from rescue.model.mirror.record import MirrorRecord, MirrorState
 from rescue.printable import printable
-from rescue.system.files import write_atomic
-from rescue.system.template import template
+from rescue.system.files.atomic import write_atomic
+from rescue.template import template
 
 _SHOWN = {"motd": paths.MOTD, "issue": paths.ISSUE}
 _NEVER = "no complete run"

@@ -8,22 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rescue.apply.menus import keep_menu
-from rescue.apply.ownfiles import is_own, write_own_files
-from rescue.apply.started import GRUB_CFG
-from rescue.apply.work import TreeWork
-from rescue.model.filesystem import FsKind
-from rescue.model.fstab import crypttab_with_nofail, with_nofail
-from rescue.model.identifiers import IdentifierMap
-from rescue.model.record import FilesystemPair
-from rescue.model.step import WriteBootFiles
-from rescue.model.unread import Seen
-from rescue.system.files import (
+from rescue.apply.mirror_only_files import is_own, write_own_files
+from rescue.apply.started_kernels import GRUB_CFG
+from rescue.apply.step_context import TreeWork
+from rescue.model.mirror.identifiers import IdentifierMap
+from rescue.model.mirror.record import FilesystemPair
+from rescue.model.mirror.step import WriteBootFiles
+from rescue.model.mirror.unread import Seen
+from rescue.model.storage.filesystem import FsKind
+from rescue.system.files.atomic import (
     copy_metadata,
     keep_times,
     same_metadata,
     sync_directory,
     write_atomic,
 )
+from rescue.text.fstab import crypttab_with_nofail, with_nofail
 
 _FSTAB = "/etc/fstab"
 _CRYPTTAB = "/etc/crypttab"

@@ -2,7 +2,7 @@
 
 import re
 
-from rescue.apply.work import TreeWork
+from rescue.apply.step_context import TreeWork
 
 _GRUB_CFG = "boot/grub/grub.cfg"
 _DEFAULT = re.compile(r"^[ \t]*set[ \t]+default=(.*)$", re.MULTILINE)

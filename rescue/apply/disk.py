@@ -1,13 +1,20 @@
 """Steps on the bare disk: wipe, partition table, file systems, swap. Each checks the disk first."""
 
-from rescue.apply.work import Work
+from rescue.apply.step_context import Work
 from rescue.apply.workspace import locate
 from rescue.errors import RefusedError, RescueError
-from rescue.model.disk import PartitionKind
-from rescue.model.place import number_of
-from rescue.model.step import MakeFilesystem, MakeSwap, TuneFilesystem, WipeSignatures, WriteTable
-from rescue.system import blockdev, blockinfo, mkfs, ptable, udev
-from rescue.system.run import run
+from rescue.model.mirror.step import (
+    MakeFilesystem,
+    MakeSwap,
+    TuneFilesystem,
+    WipeSignatures,
+    WriteTable,
+)
+from rescue.model.storage.disk import PartitionKind
+from rescue.model.storage.place import number_of
+from rescue.system.block import blockdev, blockinfo, mkfs, udev
+from rescue.system.block import write_table as ptable
+from rescue.system.process.run import run
 from rescue.units import MIB
 
 _MKFS_TIMEOUT = 6 * 3600.0  # seconds; all inode tables of a large disk are written

@@ -7,25 +7,25 @@ from typing import assert_never
 
 from rescue.apply import disk
 from rescue.apply.bootfiles import write_boot_files
-from rescue.apply.content import take_content
 from rescue.apply.flags import carry_flags, unlock
 from rescue.apply.grub import install_grub
 from rescue.apply.handover import expect_taken_over
 from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
+from rescue.apply.partial_folders import remove_waiting
+from rescue.apply.rot import take_content
+from rescue.apply.step_context import TreeWork, Work
 from rescue.apply.summary import summary_of
 from rescue.apply.swapfile import make_swap_file
 from rescue.apply.sync import prune, sync
-from rescue.apply.waiting import remove_waiting
-from rescue.apply.work import TreeWork, Work
 from rescue.apply.workspace import Site, Workspace
-from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError, RescueError
+from rescue.grants import WriteGrant
 from rescue.model.event import Event
-from rescue.model.partial import EARLIER
-from rescue.model.plan import Plan, PlanKind
-from rescue.model.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
-from rescue.model.step import (
+from rescue.model.mirror.partial import EARLIER
+from rescue.model.mirror.plan import Plan, PlanKind
+from rescue.model.mirror.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
+from rescue.model.mirror.step import (
     BuildInitramfs,
     CarryFlags,
     InstallGrub,
@@ -40,11 +40,11 @@ from rescue.model.step import (
     WriteBootFiles,
     WriteTable,
 )
-from rescue.model.title import title
-from rescue.model.transition import begun
-from rescue.state import load_marker
-from rescue.system.files import room_on, sync_filesystem
-from rescue.system.timed_step import timed_step
+from rescue.model.mirror.step_title import title
+from rescue.model.mirror.transition import begun
+from rescue.store.records import load_marker
+from rescue.system.files.atomic import room_on, sync_filesystem
+from rescue.system.process.timed_step import timed_step
 
 DiskStep = WipeSignatures | WriteTable | MakeFilesystem | TuneFilesystem | MakeSwap
 TreeStep = (

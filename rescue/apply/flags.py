@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 
 from rescue import paths
-from rescue.apply.work import TreeWork
+from rescue.apply.step_context import TreeWork
 from rescue.model.event import Notice
-from rescue.model.filesystem import FsKind
-from rescue.model.step import CarryFlags
-from rescue.system import inodeflags
-from rescue.system.inodeflags import LOCKING, WHEN_WRITTEN, flags_of, set_flags
+from rescue.model.mirror.step import CarryFlags
+from rescue.model.storage.filesystem import FsKind
+from rescue.system.files import inode_flags
+from rescue.system.files.inode_flags import LOCKING, WHEN_WRITTEN, flags_of, set_flags
 
 _MOST_NAMED = 5
 
@@ -24,9 +24,9 @@ def unlock(root: Path, kind: FsKind, *, source: Path) -> dict[str, int]:
     Folders of a btrfs that are not copied on write, or compressed, are made so before anything is
     in them: a file takes it from its folder, and it is too late when it has content.
     """
-    if not inodeflags.has_flags(kind):
+    if not inode_flags.has_flags(kind):
         return {}
-    found = dict(inodeflags.flagged(root))
+    found = dict(inode_flags.flagged(root))
     for path, flags in found.items():
         # New files take most flags from their folder: it gets its own when all of them are there.
         folder = (root / path).is_dir()
@@ -41,7 +41,7 @@ def carry_flags(step: CarryFlags, work: TreeWork) -> str:
     source = work.workspace.source(step.mount_point)
     mirror = work.workspace.mirror(step.mount_point)
     before = work.flags.get(step.mount_point, {})
-    wanted = dict(inodeflags.flagged(source))
+    wanted = dict(inode_flags.flagged(source))
     for path in before.keys() - wanted.keys():
         # What is left here though the source has it no more, or cannot show it, keeps what it had.
         wanted[path] = before[path] if flags_of(source / path) is None else 0
@@ -88,7 +88,7 @@ class Unlocked:
 
 
 def _prepare_folders(source: Path, root: Path) -> None:
-    for path, flags in inodeflags.flagged(source):
+    for path, flags in inode_flags.flagged(source):
         if flags & WHEN_WRITTEN and (source / path).is_dir() and not _is_own(path):
             made = root / path
             if _reached_by_folders(root, path):
@@ -113,7 +113,7 @@ def _is_own(path: str) -> bool:
 def _not_kept(mount_point: str, refused: list[str], source: Path) -> str:
     more = len(refused) - _MOST_NAMED
     named = ", ".join(
-        f"{mount_point.rstrip('/')}/{path} ({inodeflags.letters(flags_of(source / path) or 0)})"
+        f"{mount_point.rstrip('/')}/{path} ({inode_flags.letters(flags_of(source / path) or 0)})"
         for path in refused[:_MOST_NAMED]
     )
     rest = f" and {more} more" if more > 0 else ""

@@ -4,14 +4,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.apply.work import TreeWork
+from rescue.apply.step_context import TreeWork
 from rescue.errors import RescueError
-from rescue.model.boot import GrubPlatform
-from rescue.model.record import MirrorRecord
-from rescue.model.step import InstallGrub
-from rescue.system import grub
-from rescue.system.files import sync_filesystem
-from rescue.system.run import run
+from rescue.model.boot.firmware import GrubPlatform
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.mirror.step import InstallGrub
+from rescue.system.boot import grub
+from rescue.system.files.atomic import sync_filesystem
+from rescue.system.process.run import run
 
 _TIMEOUT = 900.0  # seconds; 7 s under emulation
 

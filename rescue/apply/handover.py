@@ -3,14 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from rescue import config, paths
+from rescue import paths
 from rescue.apply.banner import banners, show_handed_over
 from rescue.apply.flags import Unlocked
 from rescue.apply.workspace import Site, Workspace
-from rescue.confirm import WriteGrant
 from rescue.errors import RefusedError
-from rescue.model.record import Handover, MirrorRecord
-from rescue.state import (
+from rescue.grants import WriteGrant
+from rescue.model.mirror.record import Handover, MirrorRecord
+from rescue.store import config
+from rescue.store.records import (
     forget_boots,
     forget_marker,
     load_foreign_record,
@@ -18,7 +19,7 @@ from rescue.state import (
     save_marker,  # noqa: TID251
     save_record,  # noqa: TID251
 )
-from rescue.system.files import sync_filesystem
+from rescue.system.files.atomic import sync_filesystem
 
 HERE = Path("/")
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 from rescue import paths
 from rescue.apply.bootset import gone_from_source, kept_for_the_menu, no_kernel_fits
-from rescue.apply.work import TreeWork
+from rescue.apply.step_context import TreeWork
 from rescue.errors import FullError, RescueError
 from rescue.measure.needs import free_for_root
 from rescue.model.event import Notice
-from rescue.model.step import BuildInitramfs
-from rescue.system import initramfs
-from rescue.system.chroot import kernel_view, run_in
-from rescue.system.files import copy_metadata, digest, keep_times, sync_directory
-from rescue.system.initramfs import InitramfsError
-from rescue.system.run import CommandError
+from rescue.model.mirror.step import BuildInitramfs
+from rescue.system.boot import initramfs
+from rescue.system.boot.initramfs import InitramfsError
+from rescue.system.files.atomic import copy_metadata, digest, keep_times, sync_directory
+from rescue.system.process.chroot import kernel_view, run_in
+from rescue.system.process.run import CommandError
 
 PREFIX = "initrd.img-"
 BOOT = "boot"

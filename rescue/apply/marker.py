@@ -8,16 +8,12 @@ from pathlib import Path
 from rescue import paths
 from rescue.apply.banner import banners
 from rescue.apply.workspace import Site, Workspace
-from rescue.confirm import MarkerGrant, WriteGrant
 from rescue.errors import RefusedError
-from rescue.model.plan import PlanKind
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.stake import Proven
-from rescue.state import (
-    forget_past,
-    load_marker,
-    save_marker,  # noqa: TID251
-)
+from rescue.grants import MarkerGrant, WriteGrant
+from rescue.model.mirror.plan import PlanKind
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.run.exposure import Proven
+from rescue.store.records import forget_past, load_marker, save_marker  # noqa: TID251
 
 
 def write_marker(

@@ -7,15 +7,15 @@ and that of the menu. What is missing is taken along; where that does not help, 
 from pathlib import Path
 
 from rescue.apply.initramfs import PREFIX, build_initramfs
-from rescue.apply.started import GRUB_CFG, Started, saved_entry, started_by
+from rescue.apply.started_kernels import GRUB_CFG, Started, saved_entry, started_by
+from rescue.apply.step_context import TreeWork
 from rescue.apply.sync import copy_again
-from rescue.apply.work import TreeWork
-from rescue.model.bootmenu import Menu
+from rescue.model.boot.menu import Menu
 from rescue.model.event import Notice
-from rescue.model.grubcfg import parse_menu
-from rescue.model.step import BuildInitramfs
-from rescue.system.files import digest
-from rescue.system.tree import Tree
+from rescue.model.mirror.step import BuildInitramfs
+from rescue.system.files.atomic import digest
+from rescue.system.files.rooted_tree import Tree
+from rescue.text.grub_cfg import parse_menu
 
 _VFAT_SECONDS = 2.0
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescue.apply.work import TreeWork
+from rescue.apply.step_context import TreeWork
 from rescue.measure.needs import free_for_root, regular, taken
 from rescue.model.event import Notice
-from rescue.system.files import sync_filesystem
-from rescue.system.rsync import SyncJob
-from rescue.system.rsynclist import Outlook, Sent, outlook
+from rescue.system.files.atomic import sync_filesystem
+from rescue.system.rsync.listing import Outlook, Sent, outlook
+from rescue.system.rsync.rsync import SyncJob
 
 LARGE = 1024 * 1024
 """Bytes. What is smaller is neither looked for under another name, nor gives way."""

@@ -1,11 +1,11 @@
 """The summary of a run: from the plan, and from what its steps met, the figures to be recorded."""
 
-from rescue.apply.work import Work
-from rescue.model.content import Verdict
-from rescue.model.plan import Plan
-from rescue.model.record import RunSummary
-from rescue.model.step import SyncTree
-from rescue.system.standins import noted
+from rescue.apply.step_context import Work
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.record import RunSummary
+from rescue.model.mirror.step import SyncTree
+from rescue.model.run.rot import Verdict
+from rescue.system.rsync.stand_ins import noted
 
 
 def summary_of(plan: Plan, work: Work, started: float, seconds: float) -> RunSummary:

@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 from rescue import paths
-from rescue.apply.work import TreeWork
-from rescue.model.filesystem import FsKind
-from rescue.model.step import MakeSwapFile
-from rescue.system.files import sync_directory
-from rescue.system.mkfs import mkswap_file_argv
-from rescue.system.run import run
+from rescue.apply.step_context import TreeWork
+from rescue.model.mirror.step import MakeSwapFile
+from rescue.model.storage.filesystem import FsKind
+from rescue.system.block.mkfs import mkswap_file_argv
+from rescue.system.files.atomic import sync_directory
+from rescue.system.process.run import run
 
 _MAGIC = b"SWAPSPACE2"  # linux/swap.h: at the end of the first page
 _PAGE = 4096

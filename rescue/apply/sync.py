@@ -3,35 +3,30 @@
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.apply.bootset import (
-    gone_from_source,
-    kept_for_the_menu,
-    no_kernel_fits,
-    places_on,
-)
-from rescue.apply.hollow import carry_hollow, full, hollow_of
+from rescue.apply.bootset import gone_from_source, kept_for_the_menu, no_kernel_fits, places_on
+from rescue.apply.copy_progress import pacer
 from rescue.apply.initramfs import drop_old
-from rescue.apply.pace import pacer
+from rescue.apply.partial_folders import remove_waiting
 from rescue.apply.room import follow_renames, make_way
-from rescue.apply.started import named_kernels
-from rescue.apply.waiting import remove_waiting
-from rescue.apply.work import TreeWork
+from rescue.apply.sparse_files import carry_hollow, full, hollow_of
+from rescue.apply.started_kernels import named_kernels
+from rescue.apply.step_context import TreeWork
 from rescue.errors import FullError, RescueError
 from rescue.measure.jobs import NOT_LOOKED, job_of
 from rescue.model.event import Notice
-from rescue.model.step import PruneTree, SyncTree
-from rescue.model.unread import Seen, Unread
-from rescue.system import rsync, rsyncsums
-from rescue.system.files import sync_filesystem
-from rescue.system.name_lists import listed
-from rescue.system.rsync import SyncJob
-from rescue.system.rsynccomplaints import parse_complaints
-from rescue.system.rsyncends import Ending, meaning
-from rescue.system.rsyncfiles import in_parts
-from rescue.system.rsyncprogress import Listener, Tally
-from rescue.system.run import Result
-from rescue.system.sourcetree import LOCKED, is_open, look_over
-from rescue.system.standins import few, standing_for
+from rescue.model.mirror.step import PruneTree, SyncTree
+from rescue.model.mirror.unread import Seen, Unread
+from rescue.system.files.atomic import sync_filesystem
+from rescue.system.files.name_lists import listed
+from rescue.system.files.source_tree import LOCKED, is_open, look_over
+from rescue.system.process.run import Result
+from rescue.system.rsync import rsync, sums
+from rescue.system.rsync.complaints import parse_complaints
+from rescue.system.rsync.exit_codes import Ending, meaning
+from rescue.system.rsync.progress import Listener, Tally
+from rescue.system.rsync.rsync import SyncJob
+from rescue.system.rsync.rule_files import in_parts
+from rescue.system.rsync.stand_ins import few, standing_for
 from rescue.units import human_bytes
 
 
@@ -82,7 +77,7 @@ def _delete_beside(unreadable: list[str], job: SyncJob, mount_point: str, work: 
     """
     work.emit(Notice(message=f"deletions of {mount_point}, but for what could not be read"))
     root = mount_point.rstrip("/")
-    names = [rsyncsums.unescape(path.removeprefix(root)) for path in unreadable]
+    names = [sums.unescape(path.removeprefix(root)) for path in unreadable]
     beside = [
         Unread(path=name, why="was not read", is_folder=False)
         for name in names
@@ -220,7 +215,7 @@ def _rename(job: SyncJob, mount_point: str, work: TreeWork) -> None:
     work.emit(Notice(message=f"{len(renamed)} large files of {mount_point} were renamed"))
     with listed(renamed) as names:
         compared = replace(job, checksum=True)
-        result = rsync.carry_out(rsyncsums.take_argv(compared, names), on_line=lambda _: None)
+        result = rsync.carry_out(sums.take_argv(compared, names), on_line=lambda _: None)
     judge(result, job, mount_point, work)
 
 

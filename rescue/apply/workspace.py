@@ -15,16 +15,17 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 from rescue import paths
-from rescue.confirm import MarkerGrant, WriteGrant
 from rescue.errors import RefusedError, RescueError
-from rescue.model.filesystem import FsKind
-from rescue.model.identity import DiskId
-from rescue.model.place import number_of
-from rescue.model.plan import Plan
-from rescue.model.record import FilesystemPair, MirrorRecord
-from rescue.system import automount, blockdev, mountns, udev
-from rescue.system.run import CommandError
-from rescue.system.twintrees import link_on_the_way
+from rescue.grants import MarkerGrant, WriteGrant
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.record import FilesystemPair, MirrorRecord
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.place import number_of
+from rescue.system.block import blockdev, udev
+from rescue.system.files import automount, mount_namespace
+from rescue.system.files.twin_trees import link_on_the_way
+from rescue.system.process.run import CommandError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +133,10 @@ class Workspace:
         return cls(plan.record, plan.target_path, site=site, plan=plan)
 
     def __enter__(self) -> "Workspace":
-        mountns.enter_private()
+        mount_namespace.enter_private()
         paths.WORK.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Small on purpose: what is written past a mount that is not there soon ends.
-        mountns.mount(mountns.tmpfs_argv(paths.WORK, size="4m", mode="0700"))
+        mount_namespace.mount(mount_namespace.tmpfs_argv(paths.WORK, size="4m", mode="0700"))
         try:
             for index, pair in enumerate(self.record.filesystems):
                 self._mount_mirror(index, pair)
@@ -144,7 +145,7 @@ class Workspace:
             self._make_tree()
         except BaseException:
             with contextlib.suppress(CommandError):
-                mountns.unmount_all(paths.WORK)
+                mount_namespace.unmount_all(paths.WORK)
             raise
         return self
 
@@ -155,7 +156,7 @@ class Workspace:
         trace: TracebackType | None,
     ) -> None:
         try:
-            mountns.unmount_all(paths.WORK)
+            mount_namespace.unmount_all(paths.WORK)
         except CommandError:
             # The namespace ends with us in any case; the error on the way is the one to tell.
             if error is None:
@@ -185,8 +186,8 @@ class Workspace:
     def check_mounted(self, mount_point: str) -> None:
         """Raise RescueError unless both twins are still what was mounted."""
         pair = self.record.filesystems[self._index(mount_point)]
-        mountns.expect(self.mirror(mount_point), uuid=pair.mirror_uuid, below=paths.WORK)
-        mountns.expect(self.source(mount_point), uuid=pair.source_uuid, below=paths.WORK)
+        mount_namespace.expect(self.mirror(mount_point), uuid=pair.mirror_uuid, below=paths.WORK)
+        mount_namespace.expect(self.source(mount_point), uuid=pair.source_uuid, below=paths.WORK)
 
     def pair_of(self, path: str) -> tuple[FilesystemPair, str]:
         """Given a path on the whole tree, return its file system and the path within ('/...')."""
@@ -203,14 +204,14 @@ class Workspace:
     def _place(self, pair: FilesystemPair) -> Path:
         """Return where the source's file system is mounted for everybody."""
         place = self._site.source_root / pair.mount_point.lstrip("/")
-        mountns.uncover(place)
+        mount_namespace.uncover(place)
         # What is mounted on demand may have been unmounted since it was planned.
         automount.open_path(place)
         return place
 
     def _mount_source(self, index: int, pair: FilesystemPair) -> None:
         place = self._place(pair)
-        seen = mountns.mounted_at(place)
+        seen = mount_namespace.mounted_at(place)
         if seen.uuid.lower() != pair.source_uuid.lower():
             raise RefusedError(
                 f"{place} is {seen.device} (UUID {seen.uuid or '?'}), and the mirror was made "
@@ -219,8 +220,8 @@ class Workspace:
             )
         target = paths.WORK / "source" / str(index)
         target.mkdir(parents=True)
-        mountns.bind_safely(place, target)
-        mountns.expect(target, uuid=pair.source_uuid, below=paths.WORK)
+        mount_namespace.bind_safely(place, target)
+        mount_namespace.expect(target, uuid=pair.source_uuid, below=paths.WORK)
 
     def _mount_mirror(self, index: int, pair: FilesystemPair) -> None:
         target = paths.WORK / "mirror" / str(index)
@@ -228,15 +229,19 @@ class Workspace:
         device = (self._site.locate or locate)(pair, self._device)
         if self._grant is not None:
             self._grant.check(self._site.identify(self._device), path=self._device)
-        access = mountns.Access.READ_WRITE
+        access = mount_namespace.Access.READ_WRITE
         if self._grant is None:
-            access = mountns.Access.READ if self._with_source else mountns.Access.LOOK
+            access = (
+                mount_namespace.Access.READ if self._with_source else mount_namespace.Access.LOOK
+            )
         compression = ""
-        if access is mountns.Access.READ_WRITE and pair.mount_point in self._copied:
-            compression = mountns.compression_at(self._place(pair))
-        argv = mountns.mount_argv(device, target, pair.kind, access, compression=compression)
-        mountns.mount(argv)
-        mountns.expect(target, uuid=pair.mirror_uuid, below=paths.WORK)
+        if access is mount_namespace.Access.READ_WRITE and pair.mount_point in self._copied:
+            compression = mount_namespace.compression_at(self._place(pair))
+        argv = mount_namespace.mount_argv(
+            device, target, pair.kind, access, compression=compression
+        )
+        mount_namespace.mount(argv)
+        mount_namespace.expect(target, uuid=pair.mirror_uuid, below=paths.WORK)
 
     def _make_tree(self) -> None:
         """Bind the mirror's file systems together; a mount point that is missing is left out.
@@ -260,9 +265,9 @@ class Workspace:
                 self._bind_into_tree(pair.mount_point, place)
 
     def _bind_into_tree(self, mount_point: str, place: Path) -> None:
-        mountns.mount(mountns.bind_argv(self.mirror(mount_point), place))
+        mount_namespace.mount(mount_namespace.bind_argv(self.mirror(mount_point), place))
         if self._grant is not None:
-            mountns.mount(mountns.take_back_argv(place))
+            mount_namespace.mount(mount_namespace.take_back_argv(place))
 
 
 def _expect_disk(plan: Plan, site: Site) -> None:

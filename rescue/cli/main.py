@@ -40,7 +40,7 @@ def main() -> None:
         try:
             cli()
         except Exception as error:  # beside a command: in its import, in one of its options
-            from rescue import ending
+            from rescue.cli import outcome
             from rescue.ui.screen import Screen
 
-            sys.exit(ending.tell(error, Screen(), debug="--debug" in sys.argv[1:]))
+            sys.exit(outcome.tell(error, Screen(), debug="--debug" in sys.argv[1:]))

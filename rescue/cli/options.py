@@ -7,7 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from rescue import ending
+from rescue.cli import outcome
 from rescue.model.virtual import Accel
 from rescue.ui import outlet
 from rescue.ui.screen import Screen
@@ -23,7 +23,7 @@ def carry_out(
     A command that only `shows` something ends as its output does (see `outlet.outlets`). Any other
     one is finished, and its exit code says what it did, though nobody reads what it prints.
     """
-    code = ending.carry_out(command, loud=loud)
+    code = outcome.carry_out(command, loud=loud)
     if not shows:
         outlet.excuse()
     sys.exit(code)

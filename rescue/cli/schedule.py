@@ -4,7 +4,7 @@ import click
 
 from rescue.cli.options import carry_out
 from rescue.commands import schedule as schedule_command
-from rescue.model.schedule import ChecksumDay
+from rescue.model.run.schedule import ChecksumDay
 
 
 @click.group()

@@ -1,14 +1,14 @@
 """`rescue audit`: follow the mirror's boot chain in files, without booting it."""
 
-from rescue import config
-from rescue.commands.enrolled import choose, known_records
-from rescue.commands.impostors import passing_over
-from rescue.commands.runs import look
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
+from rescue.mirrors.impostors import passing_over
+from rescue.mirrors.select import choose, known_records
 from rescue.model.finding import Severity
-from rescue.plan.recognise import attached_mirror
-from rescue.system.lock import only_one_run
+from rescue.plan.checks.recognise import attached_mirror
+from rescue.run.execute import look
+from rescue.store import config
+from rescue.system.process.lock import only_one_run
 from rescue.ui.findings import finding_lines
 from rescue.ui.screen import Screen
 

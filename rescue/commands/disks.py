@@ -2,11 +2,11 @@
 
 import contextlib
 
-from rescue.codec import to_json
-from rescue.commands.enrolled import known_records
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, UsageError
-from rescue.model.record import MirrorRecord
+from rescue.mirrors.select import known_records
+from rescue.model.mirror.record import MirrorRecord
+from rescue.store.codec import to_json
 from rescue.ui.disks import disks_table
 from rescue.ui.screen import Screen
 

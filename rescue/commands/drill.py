@@ -10,32 +10,34 @@ from time import time
 
 from rich.text import Text
 
-from rescue import config, paths
-from rescue.codec import to_json
-from rescue.commands.enrolled import choose, known_records, marker_on
-from rescue.commands.impostors import tell_apart
-from rescue.confirm import GuardRefusedError, unless_refused
+from rescue import paths
 from rescue.discover.machine import discover
-from rescue.drill.filed import file_result, filed
-from rescue.drill.play import Audience, Theatre, play
 from rescue.errors import ExitCode, ProofError, UsageError
+from rescue.grants import GuardRefusedError, unless_refused
 from rescue.medium.build import Contents, build_image
-from rescue.model.drill import Boot, DrillPlan, DrillResult, Line, Part
-from rescue.model.machine import Machine
+from rescue.mirrors.impostors import tell_apart
+from rescue.mirrors.select import choose, known_records, marker_on
+from rescue.model.rehearsal import Boot, DrillPlan, DrillResult, Line, Part
+from rescue.model.storage.machine import Machine
 from rescue.model.virtual import Accel, bus_like
-from rescue.plan.drill import DrillRequest, plan_drill
-from rescue.plan.recognise import attached_mirror
-from rescue.plan.refuse import machine_refusals
+from rescue.plan.checks.recognise import attached_mirror
+from rescue.plan.checks.target_checks import machine_refusals
 from rescue.printable import printable
-from rescue.system import journal, mountns
-from rescue.system.accelerator import Accelerator
-from rescue.system.files import free_on, used_on
-from rescue.system.lock import only_one_run
-from rescue.system.memory import available_mib
-from rescue.system.qemu import expect_installed
-from rescue.ui.drill import plan_lines, progress_line, result_lines
+from rescue.rehearsal.plan import DrillRequest, plan_drill
+from rescue.rehearsal.play import Audience, Theatre, play
+from rescue.rehearsal.store import file_result, filed
+from rescue.rehearsal.verdict import failed_units, judge, measured
+from rescue.store import config
+from rescue.store.codec import to_json
+from rescue.system.files import mount_namespace
+from rescue.system.files.atomic import free_on, used_on
+from rescue.system.notify import journal
+from rescue.system.process.lock import only_one_run
+from rescue.system.process.memory import available_mib
+from rescue.system.vm.accelerator import Accelerator
+from rescue.system.vm.qemu import expect_installed
+from rescue.ui.rehearsal import plan_lines, progress_line, result_lines
 from rescue.ui.screen import Screen
-from rescue.verify.drill import failed_units, judge, measured
 
 ROOMY = Path("/var/tmp")
 """Where the throw-away disks lie if nothing else is said: /tmp may be small and in memory."""
@@ -186,7 +188,7 @@ def _emulation(accelerator: Accelerator) -> tuple[str, ...]:
 @contextmanager
 def _medium(machine: Machine) -> Iterator[Path]:
     """Build the rescue medium as 'rescue media' does, in memory that goes with us."""
-    with mountns.vanishing_folder(paths.MEDIUM, size="128m") as folder:
+    with mount_namespace.vanishing_folder(paths.MEDIUM, size="128m") as folder:
         stick = folder / "stick.img"
         build_image(stick, Contents(host=machine.host))
         yield stick

@@ -3,34 +3,29 @@
 from dataclasses import dataclass, replace
 from time import time
 
-from rescue import config, paths
+from rescue import paths
 from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
-from rescue.codec import to_json
-from rescue.commands.ahead import carrying_rewritten
-from rescue.commands.hooks import between_hooks
 from rescue.commands.prepare import fresh_identifiers
-from rescue.commands.runs import (
-    expect_to_boot,
-    perform,
-    recorder_of,
-    tell_end,
-    with_warnings,
-)
-from rescue.confirm import WriteGrant, grant, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode, RescueError
-from rescue.model.machine import Machine
-from rescue.model.plan import FailbackRequest, Plan
-from rescue.model.record import Handover, MirrorRecord
-from rescue.model.secret import Secret
-from rescue.model.step import WriteTable
-from rescue.model.transition import completed
+from rescue.grants import WriteGrant, grant, unless_refused
+from rescue.model.mirror.plan import FailbackRequest, Plan
+from rescue.model.mirror.record import Handover, MirrorRecord
+from rescue.model.mirror.secret import Secret
+from rescue.model.mirror.step import WriteTable
+from rescue.model.mirror.transition import completed
+from rescue.model.storage.machine import Machine
 from rescue.plan.failback import plan_failback
-from rescue.plan.hooks import hook_notes
-from rescue.system.lock import only_one_run
-from rescue.system.mountns import Outside
+from rescue.plan.steps.hooks import hook_notes
+from rescue.run.execute import expect_to_boot, perform, recorder_of, tell_end, with_warnings
+from rescue.run.hooked_run import between_hooks
+from rescue.run.preflight import carrying_rewritten
+from rescue.store import config
+from rescue.store.codec import to_json
+from rescue.system.files.mount_namespace import Outside
+from rescue.system.process.lock import only_one_run
 from rescue.ui.plan import render_plan
 from rescue.ui.prompt import ask_identity
 from rescue.ui.screen import Screen

@@ -7,26 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rescue import paths
-from rescue.apply.medium import write_medium
-from rescue.codec import to_json
-from rescue.commands.enrolled import known_records
-from rescue.confirm import GuardRefusedError, grant_medium, unless_refused
 from rescue.discover.machine import discover
 from rescue.discover.marker import read_marker
 from rescue.errors import DamagedError, ExitCode, RescueError, UsageError
+from rescue.grants import GuardRefusedError, grant_medium, unless_refused
 from rescue.medium.build import Contents, build_image, seal
 from rescue.medium.live import build_live
 from rescue.medium.loaders import loaders
-from rescue.model.machine import Machine
+from rescue.medium.plan import medium_refusals, plan_medium
+from rescue.medium.write import write_medium
+from rescue.mirrors.select import known_records
 from rescue.model.medium import MEDIUM_TABLE, MediumImage, MediumPlan, MediumRequest
-from rescue.model.record import MirrorRecord
-from rescue.plan.medium import medium_refusals, plan_medium
-from rescue.plan.refuse import find_target
-from rescue.recovery import recovery_page
-from rescue.system.lock import only_one_run
-from rescue.system.tables import read_table
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.machine import Machine
+from rescue.plan.checks.target_checks import find_target
+from rescue.store.codec import to_json
+from rescue.system.block.read_table import read_table
+from rescue.system.process.lock import only_one_run
 from rescue.ui.plan import render_medium
 from rescue.ui.prompt import ask_identity
+from rescue.ui.recovery_page import recovery_page
 from rescue.ui.screen import Screen
 from rescue.units import human_bytes
 

@@ -7,39 +7,33 @@ from datetime import date
 from time import time
 from uuid import uuid4
 
-from rescue import config
-from rescue.commands.ahead import Trust, looked_ahead
-from rescue.commands.enrolled import choose_for_run, known_records, marker_on
-from rescue.commands.hooks import between_hooks
-from rescue.commands.impostors import tell_apart
-from rescue.commands.logbook import noted
-from rescue.commands.packages import wait_for_packages
-from rescue.commands.runs import (
-    expect_to_boot,
-    finish,
-    perform,
-    recorder_of,
-    with_warnings,
-)
-from rescue.config import Config
-from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
-from rescue.model.machine import Machine
-from rescue.model.partial import partial_folder
-from rescue.model.plan import MirrorRequest, Plan, PlanKind
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.schedule import ChecksumDay
+from rescue.grants import GuardRefusedError, grant, unless_refused
+from rescue.mirrors.impostors import tell_apart
+from rescue.mirrors.rotation import Turn
+from rescue.mirrors.select import choose_for_run, known_records, marker_on
+from rescue.model.mirror.partial import partial_folder
+from rescue.model.mirror.plan import MirrorRequest, Plan, PlanKind
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.run.schedule import ChecksumDay
+from rescue.model.storage.machine import Machine
+from rescue.plan.checks.recognise import attached_mirror
+from rescue.plan.checks.target_checks import machine_refusals
 from rescue.plan.mirror import plan_mirror
-from rescue.plan.recognise import attached_mirror
-from rescue.plan.refuse import machine_refusals
-from rescue.plan.rotation import Turn
-from rescue.plan.schedule import checksum_due
+from rescue.run.execute import expect_to_boot, finish, perform, recorder_of, with_warnings
+from rescue.run.hooked_run import between_hooks
+from rescue.run.preflight import Trust, looked_ahead
 from rescue.run.recorder import comparison_noted, tried
-from rescue.system.deadline import deadline
-from rescue.system.lock import only_one_run
-from rescue.system.mountns import Outside
+from rescue.run.run_history import noted
+from rescue.run.wait_for_apt import wait_for_packages
+from rescue.schedule.plan import checksum_due
+from rescue.store import config
+from rescue.store.config import Config
+from rescue.system.files.mount_namespace import Outside
+from rescue.system.process.deadline import deadline
+from rescue.system.process.lock import only_one_run
 from rescue.ui.screen import Screen
 
 # No run takes longer, unless 'run.time_limit_hours' is set to more than a day.

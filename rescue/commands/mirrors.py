@@ -1,13 +1,13 @@
 """`rescue mirrors forget`: a mirror that is no more, out of configuration and records."""
 
-from rescue import config
-from rescue.confirm import GuardRefusedError
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, UsageError
-from rescue.history import forget_runs
-from rescue.plan.refuse import machine_refusals
-from rescue.state import forget_record
-from rescue.system.lock import only_one_run
+from rescue.grants import GuardRefusedError
+from rescue.plan.checks.target_checks import machine_refusals
+from rescue.store import config
+from rescue.store.history import forget_runs
+from rescue.store.records import forget_record
+from rescue.system.process.lock import only_one_run
 from rescue.ui.screen import Screen
 
 

@@ -4,13 +4,14 @@ import os
 from dataclasses import dataclass
 from time import time
 
-from rescue import config, paths
+from rescue import paths
 from rescue.errors import ExitCode, RescueError, UsageError
-from rescue.model.alarm import AlarmSettings
-from rescue.model.schedule import ScheduleSettings
-from rescue.plan.alarm import alarm_mail, alarm_subject, alarm_text, is_due, told_with
-from rescue.system import apprise, journal, notify
-from rescue.system.run import CommandError
+from rescue.model.run.alarm import AlarmSettings
+from rescue.model.run.schedule import ScheduleSettings
+from rescue.status.alarm import alarm_mail, alarm_subject, alarm_text, is_due, told_with
+from rescue.store import config
+from rescue.system.notify import apprise, journal, people
+from rescue.system.process.run import CommandError
 from rescue.ui.screen import Screen
 
 _LINES = 40
@@ -34,7 +35,7 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
     """
     if "/" in unit:
         raise UsageError(f"'{unit}' is not the name of a unit")
-    told = max(notify.told_at(each) for each in told_with(unit))
+    told = max(people.told_at(each) for each in told_with(unit))
     if not is_due(unit, now=time(), told=told):
         screen.show(f"{unit} failed, as it was told before")
         return ExitCode.DONE
@@ -50,10 +51,10 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
     mailed = _by_mail(alarm_mail(host, unit, (*lines, *services.failures), to=to), to)
     if not mailed.ways:
         # No more than that: the journal may name files that are not everybody's to know.
-        notify.wall(f"{subject}; 'journalctl --unit {unit}' says why")
+        people.wall(f"{subject}; 'journalctl --unit {unit}' says why")
     if mailed.failures and not services.ways:
         raise RescueError(f"{mailed.failures[0]} that {unit} failed")
-    notify.note_told(unit)
+    people.note_told(unit)
     ways = (*services.ways, *mailed.ways, *mailed.failures)
     how = ", ".join(ways) or "shown on the terminals: no mail system here"
     screen.show(f"{unit} failed: {how}")
@@ -75,10 +76,10 @@ def by_services(urls: tuple[str, ...], *, subject: str, text: str) -> Told:
 
 
 def _by_mail(message: str, to: str) -> Told:
-    if not notify.can_mail():
+    if not people.can_mail():
         return Told()
     try:
-        notify.mail(message)
+        people.mail(message)
     except CommandError as error:
         return Told(failures=(f"{to} got no mail ({error.message})",))
     return Told(ways=(f"mailed to {to}",))

@@ -3,13 +3,13 @@
 import contextlib
 import os
 
-from rescue import config
 from rescue.commands.mirror import MirrorOptions, mirror
 from rescue.errors import ExitCode, RescueError, SkippedError, in_words
-from rescue.model.schedule import ScheduleSettings
-from rescue.plan.alarm import plugged_mail, plugged_news
-from rescue.system import journal, notify
-from rescue.system.run import CommandError
+from rescue.model.run.schedule import ScheduleSettings
+from rescue.status.alarm import plugged_mail, plugged_news
+from rescue.store import config
+from rescue.system.notify import journal, people
+from rescue.system.process.run import CommandError
 from rescue.ui.screen import Screen
 
 
@@ -42,10 +42,10 @@ def _tell(name: str, code: ExitCode, screen: Screen, *, said: str = "") -> None:
     else:
         journal.report_alarm(news.text, mirror=name)
     with contextlib.suppress(CommandError):
-        notify.wall(news.public)
-    if notify.can_mail():
+        people.wall(news.public)
+    if people.can_mail():
         with contextlib.suppress(CommandError):
-            notify.mail(plugged_mail(os.uname().nodename, news, to=_settings().notify))
+            people.mail(plugged_mail(os.uname().nodename, news, to=_settings().notify))
 
 
 def _settings() -> ScheduleSettings:

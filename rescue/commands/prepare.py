@@ -5,27 +5,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from rescue import config
 from rescue.apply.engine import Outcome
-from rescue.codec import to_json
-from rescue.commands.enrolled import known_records
-from rescue.commands.hooks import between_hooks
-from rescue.commands.logbook import noted
-from rescue.commands.runs import expect_to_boot, finish, perform, recorder_of, with_warnings
-from rescue.config import Config
-from rescue.confirm import GuardRefusedError, grant, unless_refused
 from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
-from rescue.model.machine import Machine
-from rescue.model.plan import Plan, PrepareRequest
-from rescue.model.secret import Secret
-from rescue.plan.hooks import hook_notes
-from rescue.plan.leaveout import question
+from rescue.grants import GuardRefusedError, grant, unless_refused
+from rescue.mirrors.select import known_records
+from rescue.model.mirror.plan import Plan, PrepareRequest
+from rescue.model.mirror.secret import Secret
+from rescue.model.storage.machine import Machine
+from rescue.plan.layout.leave_out import question
 from rescue.plan.prepare import left_to_ask, plan_prepare
-from rescue.system.lock import only_one_run
-from rescue.system.mountns import Outside
+from rescue.plan.steps.hooks import hook_notes
+from rescue.run.execute import expect_to_boot, finish, perform, recorder_of, with_warnings
+from rescue.run.hooked_run import between_hooks
+from rescue.run.run_history import noted
+from rescue.store import config
+from rescue.store.codec import to_json
+from rescue.store.config import Config
+from rescue.system.files.mount_namespace import Outside
+from rescue.system.process.lock import only_one_run
 from rescue.ui.plan import as_it_is, render_plan
 from rescue.ui.prompt import ask_identity, at_a_terminal, confirm
 from rescue.ui.screen import Screen

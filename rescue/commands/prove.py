@@ -3,37 +3,39 @@
 from dataclasses import dataclass
 from time import time
 
-from rescue import config, paths
+from rescue import paths
 from rescue.apply.marker import store_proof
-from rescue.commands.enrolled import choose, known_records, marker_on
-from rescue.commands.impostors import passing_over
-from rescue.commands.logbook import note_proof
-from rescue.commands.metrics import publish
-from rescue.config import Config
-from rescue.confirm import GuardRefusedError, grant_marker, unless_refused
 from rescue.discover.homes import homes
 from rescue.discover.machine import discover
 from rescue.discover.marker import Marker
 from rescue.errors import ExitCode, ProofError
-from rescue.model.boot import Firmware
-from rescue.model.machine import Machine
+from rescue.grants import GuardRefusedError, grant_marker, unless_refused
+from rescue.mirrors.impostors import passing_over
+from rescue.mirrors.select import choose, known_records, marker_on
+from rescue.model.boot.firmware import Firmware
+from rescue.model.mirror.record import MirrorRecord
 from rescue.model.proof import Proof, ProofPlan, ProofSettings
-from rescue.model.record import MirrorRecord
-from rescue.model.stake import Proven
+from rescue.model.run.exposure import Proven
+from rescue.model.storage.machine import Machine
 from rescue.model.virtual import Accel
-from rescue.plan.prove import is_due, plan_proof
-from rescue.plan.recognise import attached_mirror, is_attached
-from rescue.plan.refuse import machine_refusals
-from rescue.prove import store
-from rescue.prove.proof import prove as boot
+from rescue.plan.checks.recognise import attached_mirror, is_attached
+from rescue.plan.checks.target_checks import machine_refusals
+from rescue.proof import store
+from rescue.proof.plan import is_due, plan_proof
+from rescue.proof.proof import prove as boot
 from rescue.run import recorder
-from rescue.system import blockdev, journal
-from rescue.system.accelerator import Accelerator
-from rescue.system.files import free_on
-from rescue.system.lock import only_one_run
-from rescue.system.memory import available_mib
-from rescue.system.overlay import PLACE
-from rescue.system.qemu import expect_installed
+from rescue.run.run_history import note_proof
+from rescue.status.metrics_file import publish
+from rescue.store import config
+from rescue.store.config import Config
+from rescue.system.block import blockdev
+from rescue.system.block.overlay import PLACE
+from rescue.system.files.atomic import free_on
+from rescue.system.notify import journal
+from rescue.system.process.lock import only_one_run
+from rescue.system.process.memory import available_mib
+from rescue.system.vm.accelerator import Accelerator
+from rescue.system.vm.qemu import expect_installed
 from rescue.ui.proof import proof_lines
 from rescue.ui.screen import Screen
 from rescue.units import MIB

@@ -8,27 +8,28 @@ from datetime import datetime
 from pathlib import Path
 from time import time
 
-from rescue.apply.restore import apply_restore, compare_now
-from rescue.apply.running import seen_apart
-from rescue.codec import to_json
-from rescue.commands.deadhomes import People, people_of
-from rescue.confirm import GuardRefusedError, grant_return, unless_refused
-from rescue.discover.deaddisk import DeadDisk, opened
-from rescue.discover.deadtable import table_behind
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RefusedError, UsageError
-from rescue.model.comparison import Comparison
-from rescue.model.disk import Disk
+from rescue.grants import GuardRefusedError, grant_return, unless_refused
 from rescue.model.finding import Refused
-from rescue.model.machine import Machine
-from rescue.model.restore import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
-from rescue.plan.restore import Start, begin_restore, mount_refusals, plan_restore
+from rescue.model.restore.comparison import Comparison
+from rescue.model.restore.way_back import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.machine import Machine
 from rescue.printable import printable
-from rescue.state import NO_TIME, load_boots
-from rescue.system import journal, loop
-from rescue.system.files import free_on, write_atomic
-from rescue.system.lock import only_one_run
-from rescue.system.twintrees import link_on_the_way
+from rescue.restore.copy import apply_restore, compare_now
+from rescue.restore.dead_disk import DeadDisk, opened
+from rescue.restore.dead_homes import People, people_of
+from rescue.restore.dead_table import table_behind
+from rescue.restore.plan import Start, begin_restore, mount_refusals, plan_restore
+from rescue.restore.running_system import seen_apart
+from rescue.store.codec import to_json
+from rescue.store.records import NO_TIME, load_boots
+from rescue.system.block import loop
+from rescue.system.files.atomic import free_on, write_atomic
+from rescue.system.files.twin_trees import link_on_the_way
+from rescue.system.notify import journal
+from rescue.system.process.lock import only_one_run
 from rescue.ui.prompt import RestoreChoice, ask_restore
 from rescue.ui.restore import (
     diagnosis_lines,

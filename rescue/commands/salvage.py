@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from rescue.confirm import unless_refused
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
+from rescue.grants import unless_refused
 from rescue.model.event import Progress
 from rescue.plan.salvage import Place, SalvagePlan, plan_salvage
-from rescue.system import ddrescue
-from rescue.system.files import free_on, write_atomic
-from rescue.system.lock import only_one_run
-from rescue.system.run import which
-from rescue.system.timed_step import timed_step
+from rescue.system.block import ddrescue
+from rescue.system.files.atomic import free_on, write_atomic
+from rescue.system.process.lock import only_one_run
+from rescue.system.process.run import which
+from rescue.system.process.timed_step import timed_step
 from rescue.ui.screen import Screen
 from rescue.units import human_bytes
 

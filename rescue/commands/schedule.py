@@ -5,21 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import rescue
-from rescue import config
-from rescue.apply.schedule import install_schedule, remove_schedule
-from rescue.commands.enrolled import known_records
-from rescue.confirm import GuardRefusedError, unless_refused
 from rescue.discover.machine import discover
-from rescue.discover.schedule import (
-    find_starter,
-    idle_timers,
-    read_files,
-    read_services,
-    read_timers,
-)
 from rescue.errors import ExitCode, RescueError
+from rescue.grants import GuardRefusedError, unless_refused
+from rescue.mirrors.select import known_records
 from rescue.model.finding import Refusal, Refused
-from rescue.model.schedule import (
+from rescue.model.run.schedule import (
     ChecksumDay,
     Installed,
     PluggedDisk,
@@ -27,11 +18,20 @@ from rescue.model.schedule import (
     ScheduleState,
     Starter,
 )
-from rescue.plan.refuse import machine_refusals, root_refusals
-from rescue.plan.schedule import PATHS, TEMPLATES, installed, plan_removal, plan_schedule
-from rescue.system.ownership import weak_spot, weak_spot_below
-from rescue.system.run import which
-from rescue.system.template import template
+from rescue.plan.checks.target_checks import machine_refusals, root_refusals
+from rescue.schedule.apply import install_schedule, remove_schedule
+from rescue.schedule.discover import (
+    find_starter,
+    idle_timers,
+    read_files,
+    read_services,
+    read_timers,
+)
+from rescue.schedule.plan import PATHS, TEMPLATES, installed, plan_removal, plan_schedule
+from rescue.store import config
+from rescue.system.files.ownership import weak_spot, weak_spot_below
+from rescue.system.process.run import which
+from rescue.template import template
 from rescue.ui.schedule import plan_lines, settings_line, state_lines
 from rescue.ui.screen import Screen
 

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescue.codec import to_json
-from rescue.commands.metrics import publish
-from rescue.commands.standing import standing
 from rescue.discover.machine import discover
 from rescue.errors import in_words
-from rescue.model.status import Health, Status
-from rescue.report import report
-from rescue.system import journal
-from rescue.system.files import write_atomic
-from rescue.ui.monitor import monitor_line, unknown_line
+from rescue.model.run.status import Health, Status
+from rescue.status.metrics_file import publish
+from rescue.status.standing import standing
+from rescue.store.codec import to_json
+from rescue.system.files.atomic import write_atomic
+from rescue.system.notify import journal
 from rescue.ui.screen import Screen
-from rescue.ui.status import status_lines
-from rescue.ui.statusview import status_view
+from rescue.ui.status.frames import status_view
+from rescue.ui.status.lines import status_lines
+from rescue.ui.status.monitor import monitor_line, unknown_line
+from rescue.ui.status.page import report
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,25 +12,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rescue import config, paths
-from rescue.commands.enrolled import known_records
+from rescue import paths
 from rescue.commands.prepare import fresh_identifiers
 from rescue.commands.schedule import how_it_stands
-from rescue.confirm import GuardRefusedError
 from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RescueError, UsageError
-from rescue.model.machine import Machine
-from rescue.model.record import MirrorRecord
-from rescue.model.schedule import ChecksumDay, Installed, ScheduleSettings, is_time_of_day
+from rescue.grants import GuardRefusedError
+from rescue.mirrors.select import known_records
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.run.schedule import ChecksumDay, Installed, ScheduleSettings, is_time_of_day
+from rescue.model.storage.machine import Machine
 from rescue.model.wizard import Candidate, Choice, Command, Here, Task
-from rescue.plan.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
-from rescue.plan.leaveout import question
+from rescue.plan.checks.target_checks import root_refusals
+from rescue.plan.layout.leave_out import question
 from rescue.plan.prepare import could_do_without
-from rescue.plan.refuse import root_refusals
-from rescue.plan.wizard import command_of, page, schedule_command
-from rescue.system import udev
-from rescue.system.foreground import on_terminal
+from rescue.store import config
+from rescue.system.block import udev
+from rescue.system.process.foreground import on_terminal
 from rescue.ui.prompt import Instead, Option, ask_text, at_a_terminal, choose, confirm
 from rescue.ui.screen import Screen
 from rescue.ui.wizard import (
@@ -47,6 +46,8 @@ from rescue.ui.wizard import (
     render_news,
     render_page,
 )
+from rescue.wizard.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
+from rescue.wizard.flow import command_of, page, schedule_command
 
 _BACK = "back"
 _SETTLE_SECONDS = 10

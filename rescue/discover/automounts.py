@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rescue.discover.names import Names
-from rescue.model.mount import Mount
-from rescue.system import automount, blockinfo
-from rescue.system.nodes import DiskNode
+from rescue.model.storage.mount import Mount
+from rescue.system.block import blockinfo
+from rescue.system.block.block_tree import DiskNode
+from rescue.system.files import automount
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rescue.model.boot import BootState, Firmware, GrubPlatform
+from rescue.model.boot.firmware import BootState, Firmware, GrubPlatform
 
 _FALLBACK_DISTRIBUTOR = "debian"
 _EFI = "sys/firmware/efi"

@@ -1,9 +1,9 @@
 """What a device holds: a signature made into the model's content."""
 
 from rescue.discover.filesystems import read_options
-from rescue.model.filesystem import FileSystem, FsKind, SwapArea
-from rescue.model.layer import CONTAINER_KINDS, Container, Content, Foreign, Nothing
-from rescue.system.blockinfo import Signature, probe
+from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.storage.layer import CONTAINER_KINDS, Container, Content, Foreign, Nothing
+from rescue.system.block.blockinfo import Signature, probe
 
 PATH = "mpath_member"
 """Foreign.kind of a disk that is a path of a multipath device, by libblkid's word for it.

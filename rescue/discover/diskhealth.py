@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rescue.errors import RescueError
-from rescue.model.disk import Disk
-from rescue.model.diskhealth import DiskHealth
-from rescue.model.machine import Machine
-from rescue.system import kernellog, smart
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.disk_health import DiskHealth
+from rescue.model.storage.machine import Machine
+from rescue.system.block import kernel_log, smart
 
 # A sector that could not be read last night is still not read tonight; one of last month may be.
 _RECENT = 48 * 3600.0
@@ -26,6 +26,6 @@ def look(disk: Disk) -> DiskHealth:
     }
     verdict = smart.ask(disk.path)
     try:
-        return DiskHealth(smart=verdict, read_errors=kernellog.read_errors(names, within=_RECENT))
+        return DiskHealth(smart=verdict, read_errors=kernel_log.read_errors(names, within=_RECENT))
     except RescueError as error:
         return DiskHealth(smart=verdict, unseen=f"the kernel's log: {error.message}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rescue.discover.contents import PATH, UNREADABLE, read_content
 from rescue.errors import RescueError
-from rescue.model.disk import (
+from rescue.model.storage.disk import (
     Disk,
     Partition,
     PartitionKind,
@@ -14,11 +14,11 @@ from rescue.model.disk import (
     Use,
     UseKind,
 )
-from rescue.model.layer import Content, Foreign, Nothing
-from rescue.model.mount import Mount, Swap
-from rescue.system.blockinfo import Signature, probe
-from rescue.system.nodes import DiskNode, LayerNode, PartitionNode
-from rescue.system.tables import flags_of, mbr_kind, read_table
+from rescue.model.storage.layer import Content, Foreign, Nothing
+from rescue.model.storage.mount import Mount, Swap
+from rescue.system.block.block_tree import DiskNode, LayerNode, PartitionNode
+from rescue.system.block.blockinfo import Signature, probe
+from rescue.system.block.read_table import flags_of, mbr_kind, read_table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ Each kind's own tool reads the superblock; it works on mounted file systems and 
 import re
 from collections.abc import Mapping, Sequence
 
-from rescue.model.filesystem import ExtSettings, FsKind, FsOptions
-from rescue.system.run import CommandError, run
+from rescue.model.storage.filesystem import ExtSettings, FsKind, FsOptions
+from rescue.system.process.run import CommandError, run
 from rescue.units import whole_number
 
 _EXT_STATE = frozenset(

@@ -7,13 +7,13 @@ from pathlib import PurePosixPath
 from rescue.discover.contents import from_signature, read_content
 from rescue.discover.disks import Usage
 from rescue.errors import RescueError
-from rescue.model.device import Device, DeviceKind, subvolume_key
-from rescue.model.disk import Disk, Use, UseKind
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.layer import Content, Nothing
-from rescue.model.mount import Mount
-from rescue.system import btrfs
-from rescue.system.nodes import DiskNode, OtherNode
+from rescue.model.storage.device import Device, DeviceKind, subvolume_key
+from rescue.model.storage.disk import Disk, Use, UseKind
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.layer import Content, Nothing
+from rescue.model.storage.mount import Mount
+from rescue.system.block import btrfs
+from rescue.system.block.block_tree import DiskNode, OtherNode
 
 _NOT_PROBED = frozenset(
     {

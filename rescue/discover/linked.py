@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from rescue.model.bootfiles import LinkedFile, whole_tree_patterns
-from rescue.system.tree import Tree
+from rescue.model.boot.files import LinkedFile, whole_tree_patterns
+from rescue.system.files.rooted_tree import Tree
 
 
 def linked_files(root: Path = Path("/")) -> tuple[LinkedFile, ...]:

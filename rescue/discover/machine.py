@@ -14,14 +14,15 @@ from rescue.discover.marker import read_running
 from rescue.discover.names import Names
 from rescue.discover.tools import missing_tools
 from rescue.errors import RescueError
-from rescue.model.device import DeviceKind
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.graph import Graph, graph_of
-from rescue.model.machine import Machine
-from rescue.model.mount import Mount
-from rescue.system import blockinfo, btrfs, rsync, udev
-from rescue.system.nodes import DiskNode, OtherNode
-from rescue.system.run import which
+from rescue.model.storage.device import DeviceKind
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.graph import Graph, graph_of
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.mount import Mount
+from rescue.system.block import blockinfo, btrfs, udev
+from rescue.system.block.block_tree import DiskNode, OtherNode
+from rescue.system.process.run import which
+from rescue.system.rsync import rsync
 
 
 def discover() -> Machine:

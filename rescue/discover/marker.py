@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rescue import paths
 from rescue.errors import DamagedError, RescueError
-from rescue.model.disk import Disk, Partition
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.record import Handover, MirrorRecord
-from rescue.state import find_marker, load_boots, load_handover
-from rescue.system import mountns
-from rescue.system.lockedloop import locked
-from rescue.system.mountns import Access
-from rescue.system.run import CommandError
+from rescue.model.mirror.record import Handover, MirrorRecord
+from rescue.model.storage.disk import Disk, Partition
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.store.records import find_marker, load_boots, load_handover
+from rescue.system.block.locked_loop import locked
+from rescue.system.files import mount_namespace
+from rescue.system.files.mount_namespace import Access
+from rescue.system.process.run import CommandError
 
 _PATIENCE = 180.0
 """Seconds for a whole disk: one that sleeps wakes up in less; one that hangs is left, and whatever
@@ -39,11 +39,11 @@ def read_marker(disk: Disk) -> Marker | None:
     Every file system is looked at in a private mount namespace, through a device that the kernel
     cannot write to: no journal is replayed, and no error noted on a disk that nobody named. One
     that is in use is left alone. The process stays in that namespace.
-    What lies on the disk may be anybody's: see system/foreign.py. Raises UsageError for a marker
-    that was written by a newer rescue, DamagedError where both copies of it are damaged,
+    What lies on the disk may be anybody's: see `system.files.foreign`. Raises UsageError for a
+    marker that was written by a newer rescue, DamagedError where both copies of it are damaged,
     RescueError without root, or without a loop device.
     """
-    mountns.enter_private()
+    mount_namespace.enter_private()
     paths.LOOK.mkdir(mode=0o700, parents=True, exist_ok=True)
     until = time.monotonic() + _PATIENCE
     damaged: DamagedError | None = None
@@ -95,8 +95,8 @@ def read_running(root: Path) -> Running:
 def _read(part: Partition, kind: FsKind, *, patience: float) -> Marker | None:
     try:
         with locked(part.path) as node:
-            argv = mountns.mount_argv(node, paths.LOOK, kind, Access.LOOK)
-            mountns.mount(argv, timeout=patience)
+            argv = mount_namespace.mount_argv(node, paths.LOOK, kind, Access.LOOK)
+            mount_namespace.mount(argv, timeout=patience)
     except (OSError, CommandError):
         return None  # a damaged file system carries no marker that could be trusted
     try:
@@ -106,4 +106,4 @@ def _read(part: Partition, kind: FsKind, *, patience: float) -> Marker | None:
         return Marker(record=found.record, boots=load_boots(paths.LOOK), damage=found.damage)
     finally:
         with contextlib.suppress(RescueError):
-            mountns.unmount_all(paths.LOOK)
+            mount_namespace.unmount_all(paths.LOOK)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rescue.model.mount import Mount
+from rescue.model.storage.mount import Mount
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.model.filesystem import FsKind
-from rescue.model.machine import Machine
-from rescue.system.extents import shared_bytes
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.machine import Machine
+from rescue.system.files.extents import shared_bytes
 
 _SHARING = (FsKind.XFS, FsKind.BTRFS)
 

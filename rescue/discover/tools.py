@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from rescue.model.filesystem import FsKind
+from rescue.model.storage.filesystem import FsKind
 
 _ALWAYS = (
     ("rsync", "rsync"),

@@ -18,22 +18,22 @@ from rescue.measure.estimate import Estimate, expect_compared
 from rescue.measure.jobs import job_of
 from rescue.measure.sides import Sides
 from rescue.measure.touched import MOST_REWRITTEN
-from rescue.model.content import Doubt, Known, Rewritten, is_written
 from rescue.model.event import Event, Progress
-from rescue.model.plan import Plan
-from rescue.model.since import Since, since
-from rescue.model.step import SyncTree
-from rescue.model.title import title
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.since import Since, since
+from rescue.model.mirror.step import SyncTree
+from rescue.model.mirror.step_title import title
+from rescue.model.run.rot import Doubt, Known, Rewritten, is_written
 from rescue.paths import WORK
-from rescue.system import rsync, rsyncsums
-from rescue.system.digests import Digests
-from rescue.system.files import used_on
-from rescue.system.name_lists import listed
-from rescue.system.rsyncends import Ending
-from rescue.system.rsyncprogress import Listener, Tally
-from rescue.system.rsyncsums import Compared, parse_compared
-from rescue.system.sourcetree import look_over
-from rescue.system.timed_step import timed_step
+from rescue.system.files.atomic import used_on
+from rescue.system.files.digests import Digests
+from rescue.system.files.name_lists import listed
+from rescue.system.files.source_tree import look_over
+from rescue.system.process.timed_step import timed_step
+from rescue.system.rsync import rsync, sums
+from rescue.system.rsync.exit_codes import Ending
+from rescue.system.rsync.progress import Listener, Tally
+from rescue.system.rsync.sums import Compared, parse_compared
 
 MOST_DOUBTS = 100_000
 """So many are remembered at most; a mirror that differs in more is not mended file by file."""
@@ -123,7 +123,7 @@ class _Pass:
 
     def read(self) -> None:
         """Read both sides, record the source's digests, and note what differs in content alone."""
-        result = rsync.carry_out(rsyncsums.compare_argv(self._job), on_line=self._line)
+        result = rsync.carry_out(sums.compare_argv(self._job), on_line=self._line)
         ending = expect_compared(result, self._step.mount_point)
         # What could not be listed is not gone.
         whole = ending is not Ending.PARTIAL and not self._seen.unread
@@ -224,7 +224,7 @@ def _digests_of(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
     empty = WORK / "empty"
     empty.mkdir(exist_ok=True)
     with listed(paths) as names:
-        result = rsync.carry_out(rsyncsums.digests_argv(root, names, empty=empty), on_line=line)
+        result = rsync.carry_out(sums.digests_argv(root, names, empty=empty), on_line=line)
     expect_compared(result, str(root))
     return found
 

@@ -7,15 +7,15 @@ from rescue.measure.jobs import job_of
 from rescue.measure.needs import Needs, free_for_root
 from rescue.measure.sides import Sides
 from rescue.measure.touched import Rewriting
-from rescue.model.content import Rewritten
-from rescue.model.filesystem import FsKind
-from rescue.model.plan import Plan
-from rescue.model.step import SyncTree
-from rescue.model.unread import Seen
-from rescue.system import rsync
-from rescue.system.rsyncends import Ending, meaning
-from rescue.system.rsyncprogress import Listener, Tally
-from rescue.system.run import Result
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.step import SyncTree
+from rescue.model.mirror.unread import Seen
+from rescue.model.run.rot import Rewritten
+from rescue.model.storage.filesystem import FsKind
+from rescue.system.process.run import Result
+from rescue.system.rsync import rsync
+from rescue.system.rsync.exit_codes import Ending, meaning
+from rescue.system.rsync.progress import Listener, Tally
 
 _BTRFS = FsKind.BTRFS
 

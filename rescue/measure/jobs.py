@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from rescue.measure.sides import Sides
-from rescue.model.own_files import OWN_PATHS
-from rescue.model.step import SyncTree
-from rescue.model.unread import Seen, Unread
-from rescue.system.rsync import SyncJob
-from rescue.system.standins import standing_for
+from rescue.model.mirror.own_files import OWN_PATHS
+from rescue.model.mirror.step import SyncTree
+from rescue.model.mirror.unread import Seen, Unread
+from rescue.system.rsync.rsync import SyncJob
+from rescue.system.rsync.stand_ins import standing_for
 
 NOT_LOOKED = Seen()
 

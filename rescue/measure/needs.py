@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from rescue.system.rsynclist import parse_deleted, parse_sent
+from rescue.system.rsync.listing import parse_deleted, parse_sent
 
 
 class Needs:

@@ -6,8 +6,8 @@ Whoever measures is given them, and opens nothing: no grant gets here.
 from pathlib import Path
 from typing import Protocol
 
-from rescue.model.filesystem import FsKind
-from rescue.model.record import FilesystemPair, MirrorRecord
+from rescue.model.mirror.record import FilesystemPair, MirrorRecord
+from rescue.model.storage.filesystem import FsKind
 
 
 class Sides(Protocol):

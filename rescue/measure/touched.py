@@ -13,15 +13,15 @@ from pathlib import Path
 
 from rescue.measure.jobs import job_of
 from rescue.measure.sides import Sides
-from rescue.model.content import Rewritten
-from rescue.model.filesystem import FsKind
-from rescue.model.record import MirrorRecord
-from rescue.model.since import Since, since
-from rescue.model.step import SyncTree
-from rescue.model.unread import Seen
-from rescue.system.rsyncfilter import matcher
-from rescue.system.samecontent import same_content
-from rescue.system.sourcetree import look_over
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.mirror.since import Since, since
+from rescue.model.mirror.step import SyncTree
+from rescue.model.mirror.unread import Seen
+from rescue.model.run.rot import Rewritten
+from rescue.model.storage.filesystem import FsKind
+from rescue.system.files.same_content import same_content
+from rescue.system.files.source_tree import look_over
+from rescue.system.rsync.filters import matcher
 
 MOST_REWRITTEN = 100_000
 """Of one file system in one run; the others follow in the next ones."""

@@ -9,10 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import rescue
 from rescue import paths
-from rescue.codec import to_json
 from rescue.errors import RescueError
 from rescue.medium.loaders import EFI_LOADER, EFI_MODULES, PC_MODULES, Loaders, loaders, packages
-from rescue.model.boot import GrubPlatform
+from rescue.model.boot.firmware import GrubPlatform
 from rescue.model.medium import (
     BOOT_PART,
     LIVE_FOLDER,
@@ -25,8 +24,9 @@ from rescue.model.medium import (
     medium_note,
     table_script,
 )
-from rescue.system import bootimage
-from rescue.system.run import run, which
+from rescue.store.codec import to_json
+from rescue.system.boot import boot_image
+from rescue.system.process.run import run, which
 
 _TOOLS = (
     ("grub-mkimage", "grub-common"),
@@ -94,9 +94,9 @@ def _build(image: Path, work: Path, found: Loaders, contents: Contents) -> None:
     parts = _parts(live, medium=_digest(found, contents, live))
     image.touch(mode=0o600)
     os.truncate(image, image_size(parts))
-    run(bootimage.table_argv(image), stdin=table_script(parts))
+    run(boot_image.table_argv(image), stdin=table_script(parts))
     _write_boot_code(image, work, found)
-    time = bootimage.fixed_time(found.newest)
+    time = boot_image.fixed_time(found.newest)
     _fill(parts[0], image, _boot_files(work, found, contents, parts), time)
     if live:
         _fill(parts[1], image, live, time)
@@ -129,10 +129,10 @@ def _boot_files(
     files = dict(found.files)
     if found.own_efi:
         files[EFI_LOADER] = work / "bootx64.efi"
-        argv = bootimage.core_argv(
+        argv = boot_image.core_argv(
             GrubPlatform.X86_64_EFI, EFI_MODULES, files[EFI_LOADER], prefix="/boot/grub"
         )
-        run(argv, extra_env=bootimage.fixed_time(found.newest))
+        run(argv, extra_env=boot_image.fixed_time(found.newest))
     note = MediumNote(
         host=contents.host,
         rescue=rescue.__version__,
@@ -158,7 +158,7 @@ def _write_boot_code(image: Path, work: Path, found: Loaders) -> None:
     image where the rest of it lies: directly behind (GRUB manual, 'Images').
     """
     core = work / "core.img"
-    argv = bootimage.core_argv(
+    argv = boot_image.core_argv(
         GrubPlatform.I386_PC, PC_MODULES, core, prefix=f"(,msdos{BOOT_PART.number})/boot/grub"
     )
     run(argv)
@@ -173,21 +173,21 @@ def _write_boot_code(image: Path, work: Path, found: Loaders) -> None:
 
 def _fill(part: MediumPart, image: Path, files: dict[str, Path], time: Mapping[str, str]) -> None:
     """Make the partition's file system and copy the files, in an order of their own."""
-    run(bootimage.vfat_argv(part, image), extra_env=time)
+    run(boot_image.vfat_argv(part, image), extra_env=time)
     folders = {parent for place in files for parent in PurePosixPath(place).parents}
     names = sorted(str(folder) for folder in folders - {PurePosixPath()})
     if names:
-        run(bootimage.folders_argv(part, image, names), extra_env=time)
+        run(boot_image.folders_argv(part, image, names), extra_env=time)
     by_folder: dict[str, list[Path]] = {}
     for place, source in files.items():
         where = PurePosixPath(place)
         if source.name == where.name:
             by_folder.setdefault(str(where.parent), []).append(source)
         else:
-            run(bootimage.copy_argv(part, image, [source], place), extra_env=time)
+            run(boot_image.copy_argv(part, image, [source], place), extra_env=time)
     for folder, sources in by_folder.items():
         target = "" if folder == "." else f"{folder}/"
-        argv = bootimage.copy_argv(part, image, sources, target)
+        argv = boot_image.copy_argv(part, image, sources, target)
         run(argv, extra_env=time, timeout=3600)
 
 
@@ -201,7 +201,7 @@ def _versions() -> tuple[tuple[str, str], ...]:
     """Return the installed ones of the packages that the boot loaders come from."""
     found = []
     for package in packages():
-        shown = run(bootimage.package_version_argv(package), ok=(0, 1)).stdout
+        shown = run(boot_image.package_version_argv(package), ok=(0, 1)).stdout
         status, _, version = shown.partition(" ")
         if status == "installed":
             found.append((package, version))

@@ -11,9 +11,9 @@ from rescue import paths
 from rescue.errors import RescueError
 from rescue.medium.recipe import recipe_folder
 from rescue.medium.toolkit import toolkit_files
-from rescue.system import bootimage, livesystem
-from rescue.system.filters import reading
-from rescue.system.run import run, which
+from rescue.system.boot import boot_image, live_system
+from rescue.system.process.filters import reading
+from rescue.system.process.run import run, which
 
 _TOOLS = (("mmdebstrap", "mmdebstrap"), ("mksquashfs", "squashfs-tools"))
 _SITE = "usr/lib/rescue"
@@ -33,7 +33,7 @@ def build_live(folder: Path, *, time: int, tell: Callable[[str], None]) -> None:
         # mmdebstrap may work as another user.
         Path(work).chmod(0o755)
         overlay.write_bytes(_overlay(time))
-        argv = livesystem.tree_argv(
+        argv = live_system.tree_argv(
             suite=freedesktop_os_release()["VERSION_CODENAME"],
             packages=_packages(),
             overlay=overlay,
@@ -41,9 +41,9 @@ def build_live(folder: Path, *, time: int, tell: Callable[[str], None]) -> None:
             tree=tree,
         )
         tell("installing the rescue system's packages")
-        run(argv, timeout=_HOUR, extra_env=bootimage.fixed_time(time))
+        run(argv, timeout=_HOUR, extra_env=boot_image.fixed_time(time))
         tell("packing the rescue system")
-        squash = livesystem.squash_argv(folder / "filesystem.squashfs", time=time)
+        squash = live_system.squash_argv(folder / "filesystem.squashfs", time=time)
         with tree.open("rb", buffering=0) as source, reading(squash, source=source):
             pass
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rescue.errors import RescueError
 from rescue.medium.recipe import recipe_folder
-from rescue.model.boot import GrubPlatform
-from rescue.system.grub import MODULES, SHIM
+from rescue.model.boot.firmware import GrubPlatform
+from rescue.system.boot.grub import MODULES, SHIM
 
 EFI_LOADER = "EFI/BOOT/BOOTX64.EFI"
 """What UEFI starts from a removable medium (UEFI 2.10 section 3.5.1.1)."""

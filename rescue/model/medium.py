@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
-from rescue.model.bootnote import environment_block
-from rescue.model.identity import DiskId, spelled
-from rescue.model.role import Role
+from rescue.model.mirror.role import Role
+from rescue.model.storage.identity import DiskId, spelled
+from rescue.text.grub_env import environment_block
 from rescue.units import MIB, Bytes
 
 MEDIUM_VERSION = 1

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rescue.model.boot import BootTimes, Firmware
+from rescue.model.boot.firmware import BootTimes, Firmware
 from rescue.model.fault import SECRET, Fault, unmet
 from rescue.model.finding import Finding, first_broken
-from rescue.model.identity import DiskId
-from rescue.model.record import MirrorRecord
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.identity import DiskId
 from rescue.model.virtual import Accel, DiskBus, ImageFormat
 
 PROOF_VERSION = 1

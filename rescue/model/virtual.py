@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rescue.model.boot import Firmware
-from rescue.model.disk import Disk
+from rescue.model.boot.firmware import Firmware
+from rescue.model.storage.disk import Disk
 
 REPORT = "/dev/ttyS1"
 """COM2 as a guest calls it: what it writes there is its report."""

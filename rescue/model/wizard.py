@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rescue.model.disk import Disk
 from rescue.model.finding import Refusal
-from rescue.model.machine import Machine
-from rescue.model.record import MirrorRecord
-from rescue.model.schedule import Installed, ScheduleSettings
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.run.schedule import Installed, ScheduleSettings
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.machine import Machine
 
 
 class Task(StrEnum):

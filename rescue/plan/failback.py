@@ -8,25 +8,21 @@ from dataclasses import replace
 
 from rescue import paths
 from rescue.errors import ExitCode
-from rescue.model.disk import Disk
-from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal, Refused
-from rescue.model.identity import spelled
-from rescue.model.machine import Machine
-from rescue.model.partial import partial_folder
-from rescue.model.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.role import Role
-from rescue.plan.contents import names
-from rescue.plan.drift import again, drift_refusals, left_out
-from rescue.plan.grub import choose_platforms
-from rescue.plan.guard import direction_refusals, find_mirror
-from rescue.plan.leaveout import missing, new_notes
-from rescue.plan.mirror import recorded_esp
-from rescue.plan.obstacles import root_obstacles
-from rescue.plan.prepare import whole_copy
-from rescue.plan.recognise import is_disk, names_of
-from rescue.plan.refuse import (
+from rescue.model.mirror.partial import partial_folder
+from rescue.model.mirror.plan import FailbackRequest, Plan, PlanKind, PrepareRequest
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.mirror.role import Role
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.identity import spelled
+from rescue.model.storage.machine import Machine
+from rescue.plan.checks.drift import again, drift_refusals, left_out
+from rescue.plan.checks.mirror_checks import direction_refusals, find_mirror
+from rescue.plan.checks.obstacles import root_obstacles
+from rescue.plan.checks.recognise import is_disk, names_of
+from rescue.plan.checks.room import sharing_refusals
+from rescue.plan.checks.target_checks import (
     find_target,
     in_order,
     nameless_refusal,
@@ -35,10 +31,14 @@ from rescue.plan.refuse import (
     tool_refusals,
     what_is_lost,
 )
-from rescue.plan.room import sharing_refusals
-from rescue.plan.run import run_steps
-from rescue.plan.settings import tune_steps
-from rescue.plan.survey import survey
+from rescue.plan.layout.contents import names
+from rescue.plan.layout.leave_out import missing, new_notes
+from rescue.plan.layout.settings import tune_steps
+from rescue.plan.layout.survey import survey
+from rescue.plan.mirror import recorded_esp
+from rescue.plan.prepare import whole_copy
+from rescue.plan.steps.grub import choose_platforms
+from rescue.plan.steps.run import run_steps
 
 _BRING_BACK = "bring it back first: 'rescue restore'"
 _GOES_ON = (

@@ -2,18 +2,17 @@
 
 from dataclasses import replace
 
-from rescue.model.disk import Disk
-from rescue.model.filesystem import FsKind
 from rescue.model.finding import Refusal, Refused
-from rescue.model.machine import Machine
-from rescue.model.partition_type import is_esp
-from rescue.model.place import node_of
-from rescue.model.plan import MirrorRequest, Plan, PlanKind
-from rescue.model.record import MirrorRecord
-from rescue.plan.distrust import failing_source, without_deletions
-from rescue.plan.drift import drift_refusals, left_out
-from rescue.plan.follow import follow, size_notes
-from rescue.plan.guard import (
+from rescue.model.mirror.plan import MirrorRequest, Plan, PlanKind
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.partition_type import is_esp
+from rescue.model.storage.place import node_of
+from rescue.plan.checks.drift import drift_refusals, left_out
+from rescue.plan.checks.failing_source import failing_source, without_deletions
+from rescue.plan.checks.mirror_checks import (
     booted_refusals,
     direction_refusals,
     find_mirror,
@@ -21,13 +20,14 @@ from rescue.plan.guard import (
     secret_refusals,
     with_secret_of,
 )
-from rescue.plan.leaveout import new_notes
-from rescue.plan.obstacles import root_obstacles
-from rescue.plan.recognise import as_seen, names_of
-from rescue.plan.refuse import in_order, machine_refusals, tool_refusals
-from rescue.plan.run import Run, run_steps
-from rescue.plan.settings import tune_steps
-from rescue.plan.survey import Survey, survey
+from rescue.plan.checks.obstacles import root_obstacles
+from rescue.plan.checks.recognise import as_seen, names_of
+from rescue.plan.checks.target_checks import in_order, machine_refusals, tool_refusals
+from rescue.plan.layout.leave_out import new_notes
+from rescue.plan.layout.settings import tune_steps
+from rescue.plan.layout.survey import Survey, survey
+from rescue.plan.steps.run import Run, run_steps
+from rescue.plan.steps.small_drift import follow, size_notes
 
 
 def plan_mirror(

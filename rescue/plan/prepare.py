@@ -4,26 +4,21 @@ import re
 from dataclasses import replace
 
 from rescue.errors import ExitCode
-from rescue.model.disk import Disk, PartitionTable
-from rescue.model.elsewhere import Elsewhere
-from rescue.model.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.finding import Refusal, Refused
-from rescue.model.machine import Machine
-from rescue.model.place import place_of
-from rescue.model.plan import Plan, PlanKind, PrepareRequest
-from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState, SwapPair
-from rescue.model.role import Role
-from rescue.model.step import WipeSignatures, WriteTable
-from rescue.plan.filesystems import Twin, make_steps, twins
-from rescue.plan.follow import fstab_lines
-from rescue.plan.fresh import Fresh, taken_ids, taken_labels
-from rescue.plan.grub import GrubChoice, choose_platforms
-from rescue.plan.identifiers import identifier_map
-from rescue.plan.leaveout import all_notes, missing, missing_refusals
-from rescue.plan.loader import loader_refusals
-from rescue.plan.obstacles import root_obstacles, subvolume_refusals
-from rescue.plan.recognise import is_disk, names_of
-from rescue.plan.refuse import (
+from rescue.model.mirror.elsewhere import Elsewhere
+from rescue.model.mirror.plan import Plan, PlanKind, PrepareRequest
+from rescue.model.mirror.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState, SwapPair
+from rescue.model.mirror.role import Role
+from rescue.model.mirror.step import WipeSignatures, WriteTable
+from rescue.model.storage.disk import Disk, PartitionTable
+from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.place import place_of
+from rescue.plan.checks.loader import loader_refusals
+from rescue.plan.checks.obstacles import root_obstacles, subvolume_refusals
+from rescue.plan.checks.recognise import is_disk, names_of
+from rescue.plan.checks.room import sharing_notes, sharing_refusals
+from rescue.plan.checks.target_checks import (
     find_target,
     in_order,
     machine_refusals,
@@ -31,11 +26,16 @@ from rescue.plan.refuse import (
     tool_refusals,
     what_is_lost,
 )
-from rescue.plan.room import sharing_notes, sharing_refusals
-from rescue.plan.run import run_steps
-from rescue.plan.settings import quota_notes
-from rescue.plan.survey import Survey, survey
-from rescue.plan.table import mirror_table
+from rescue.plan.layout.filesystems import Twin, make_steps, twins
+from rescue.plan.layout.identifiers import identifier_map
+from rescue.plan.layout.leave_out import all_notes, missing, missing_refusals
+from rescue.plan.layout.new_ids import Fresh, taken_ids, taken_labels
+from rescue.plan.layout.settings import quota_notes
+from rescue.plan.layout.survey import Survey, survey
+from rescue.plan.layout.table import mirror_table
+from rescue.plan.steps.grub import GrubChoice, choose_platforms
+from rescue.plan.steps.run import run_steps
+from rescue.plan.steps.small_drift import fstab_lines
 
 _SAFE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 

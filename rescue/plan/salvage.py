@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rescue.errors import ExitCode
-from rescue.model.disk import Disk
 from rescue.model.finding import Refusal, Refused
-from rescue.model.machine import Machine
-from rescue.plan.refuse import find_target, in_order
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.machine import Machine
+from rescue.plan.checks.target_checks import find_target, in_order
 from rescue.units import human_bytes
 
 

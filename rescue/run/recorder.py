@@ -1,6 +1,7 @@
 """The recorder: it writes down what becomes of a mirror in a run, on both disks, in one order.
 
-What may follow what is in `model/transition.py`. The writes, each one whole (`run/store.py`):
+What may follow what is in `model.mirror.transition`. The writes, each one whole
+(`run.state_store`):
 
     begin       the marker says RUNNING (the engine writes it, before the first file is touched),
                 then the source's record; where a disk is made anew it has no marker yet, and the
@@ -25,13 +26,20 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from rescue.confirm import GuardRefusedError, WriteGrant
 from rescue.errors import RescueError
-from rescue.model.plan import Plan, PlanKind
-from rescue.model.record import MirrorRecord
-from rescue.model.stake import Proven
-from rescue.model.transition import announced, audit_failed, begun, failed, overwritten, written
-from rescue.run.store import Store
+from rescue.grants import GuardRefusedError, WriteGrant
+from rescue.model.mirror.plan import Plan, PlanKind
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.mirror.transition import (
+    announced,
+    audit_failed,
+    begun,
+    failed,
+    overwritten,
+    written,
+)
+from rescue.model.run.exposure import Proven
+from rescue.run.state_store import Store
 
 
 class Recorder:

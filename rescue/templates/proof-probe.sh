@@ -2,7 +2,7 @@
 # the second serial port what it sees, and switches off. Plain sh and what every Debian has; each
 # answer is one line, 'rescue-proof NAME BASE64 SHA256' (of 'NAME BASE64'), so that nothing printed
 # can be taken for another, and what was cut on its way not for an answer. Each is given also where
-# it is empty (rescue/prove/report.py knows them all): one that is not heard was lost.
+# it is empty (rescue/proof/report.py knows them all): one that is not heard was lost.
 cd / || exit
 port=/dev/ttyS1
 kept=/run/rescue-proof

@@ -7,13 +7,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rescue.model.device import DeviceKind
-from rescue.model.disk import Disk, Partition, PartitionKind, UseKind
-from rescue.model.graph import Graph
-from rescue.model.machine import Machine
 from rescue.model.medium import MEDIUM_TABLE
-from rescue.model.record import DiskRef, MirrorRecord
-from rescue.model.role import Role
+from rescue.model.mirror.record import DiskRef, MirrorRecord
+from rescue.model.mirror.role import Role
+from rescue.model.storage.device import DeviceKind
+from rescue.model.storage.disk import Disk, Partition, PartitionKind, UseKind
+from rescue.model.storage.graph import Graph
+from rescue.model.storage.machine import Machine
 from rescue.ui.layers import describe, layer_lines, loose_lines, mounted_on
 from rescue.units import human_bytes, to_bytes
 

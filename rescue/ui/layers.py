@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from rescue.model.device import Device, DeviceKind
-from rescue.model.disk import Use, UseKind
-from rescue.model.filesystem import FileSystem, SwapArea
-from rescue.model.graph import Graph
-from rescue.model.layer import Container, Content, Foreign
+from rescue.model.storage.device import Device, DeviceKind
+from rescue.model.storage.disk import Use, UseKind
+from rescue.model.storage.filesystem import FileSystem, SwapArea
+from rescue.model.storage.graph import Graph
+from rescue.model.storage.layer import Container, Content, Foreign
 from rescue.units import human_bytes
 
 _INDENT = "  "

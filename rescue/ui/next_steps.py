@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from rescue import paths
-from rescue.model.next_step import Next, NextStep
+from rescue.model.run.next_step import Next, NextStep
 
 
 def step_words(step: NextStep) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from rescue.model.disk import Disk, Partition, PartitionKind, UseKind
-from rescue.model.graph import Graph
+from rescue.model.storage.disk import Disk, Partition, PartitionKind, UseKind
+from rescue.model.storage.graph import Graph
 from rescue.ui.layers import describe, whole_content
 from rescue.units import Sectors, human_bytes, to_bytes
 

@@ -4,13 +4,13 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from rescue.model.disk import Partition, PartitionTable
-from rescue.model.machine import Machine
 from rescue.model.medium import MediumPlan
-from rescue.model.place import place_of
-from rescue.model.plan import Plan
-from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
-from rescue.model.title import title
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.step import MakeFilesystem, MakeSwap, WriteTable
+from rescue.model.mirror.step_title import title
+from rescue.model.storage.disk import Partition, PartitionTable
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.place import place_of
 from rescue.ui.disks import layered_disks, system_disks
 from rescue.units import human_bytes
 

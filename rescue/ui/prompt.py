@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from rescue.errors import TerminatedError, UsageError
 from rescue.model.medium import MediumPlan
-from rescue.model.plan import Plan
-from rescue.model.restore import RestorePlan
+from rescue.model.mirror.plan import Plan
+from rescue.model.restore.way_back import RestorePlan
 from rescue.printable import printable
 
 _WHEN_READY = "run the same command again when you are ready"

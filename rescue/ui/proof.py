@@ -4,7 +4,7 @@ from rich.text import Text
 
 from rescue.model.finding import Severity
 from rescue.model.proof import Proof
-from rescue.ui.facts import times_words
+from rescue.ui.status.facts import times_words
 
 _STYLE = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.ERROR: "bold red"}
 

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rescue.model.finding import Finding, Severity
-from rescue.model.restore import HOMES, RestorePlan, RestoreReport, Told
+from rescue.model.restore.way_back import HOMES, RestorePlan, RestoreReport, Told
 from rescue.units import human_bytes
 
 MOST_PATHS = 20

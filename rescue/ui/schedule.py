@@ -2,7 +2,7 @@
 
 import time
 
-from rescue.model.schedule import (
+from rescue.model.run.schedule import (
     ChecksumDay,
     Installed,
     SchedulePlan,

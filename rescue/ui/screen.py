@@ -12,10 +12,10 @@ from rescue.model.event import Event, Notice, StepDone, StepStarted
 from rescue.model.event import Progress as Advance
 from rescue.model.fault import FaultsError
 from rescue.model.finding import Refusal
-from rescue.model.record import RunSummary
+from rescue.model.mirror.record import RunSummary
 from rescue.ui import terminal
-from rescue.ui.content import distrust_lines, suspect_hints, suspect_line
 from rescue.ui.progress import StepProgress
+from rescue.ui.rot import distrust_lines, suspect_hints, suspect_line
 from rescue.units import human_bytes
 
 MOST_PATHS = 20

@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from rescue.errors import ending_in_words
-from rescue.model.disk import Disk
 from rescue.model.finding import Refusal
-from rescue.model.machine import Machine
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.machine import Machine
 from rescue.model.wizard import Candidate, Choice, Command, Offer, Page, Task
 from rescue.ui.disks import carries_system
 from rescue.ui.picture import Picture

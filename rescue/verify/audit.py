@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rescue.errors import RescueError
-from rescue.model.boot import GrubPlatform
-from rescue.model.disk import Disk
+from rescue.model.boot.firmware import GrubPlatform
 from rescue.model.finding import Finding
-from rescue.model.record import MirrorRecord
-from rescue.system.tree import Tree
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.disk import Disk
+from rescue.system.files.rooted_tree import Tree
 from rescue.verify.bios import check_bios
 from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.essentials import check_essentials

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rescue.model.disk import PartitionKind
 from rescue.model.finding import Finding
-from rescue.model.partition_type import is_bios_boot
+from rescue.model.storage.disk import PartitionKind
+from rescue.model.storage.partition_type import is_bios_boot
 from rescue.verify import grubimage
 from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.grubimage import SECTOR

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rescue.model.disk import Disk, TableKind
 from rescue.model.finding import Finding, Severity
-from rescue.model.place import OnPartition
-from rescue.model.record import FilesystemPair, MirrorRecord
-from rescue.system.tree import Tree
+from rescue.model.mirror.record import FilesystemPair, MirrorRecord
+from rescue.model.storage.disk import Disk, TableKind
+from rescue.model.storage.place import OnPartition
+from rescue.system.files.rooted_tree import Tree
 from rescue.verify.owndisk import OwnDisk
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from rescue.model.disk import Partition
-from rescue.model.filesystem import SwapArea
 from rescue.model.finding import Finding, Severity
-from rescue.model.fstab import parse_fstab
-from rescue.model.mount import FstabEntry
-from rescue.model.place import in_words, place_of
-from rescue.model.record import FilesystemPair
+from rescue.model.mirror.record import FilesystemPair
+from rescue.model.storage.disk import Partition
+from rescue.model.storage.filesystem import SwapArea
+from rescue.model.storage.mount import FstabEntry
+from rescue.model.storage.place import in_words, place_of
+from rescue.text.fstab import parse_fstab
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 from rescue.verify.mountunits import check_without_line
 from rescue.verify.owndisk import is_kernel_name

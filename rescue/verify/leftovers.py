@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from rescue.model.bootfiles import whole_tree_patterns
+from rescue.model.boot.files import whole_tree_patterns
 from rescue.model.finding import Finding
-from rescue.system.tree import without_comments
+from rescue.system.files.rooted_tree import without_comments
 from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.uefi import find_esp
 

@@ -6,12 +6,12 @@ The default entry and the system's own kernels must boot; what else the menu nam
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from rescue.model.boot import GrubPlatform
-from rescue.model.bootmenu import Concern, Image, Menu, Search
-from rescue.model.bootnote import parse_environment
+from rescue.model.boot.firmware import GrubPlatform
+from rescue.model.boot.menu import Concern, Image, Menu, Search
 from rescue.model.finding import Finding, Severity
-from rescue.model.grubcfg import parse_menu
-from rescue.model.place import place_of
+from rescue.model.storage.place import place_of
+from rescue.text.grub_cfg import parse_menu
+from rescue.text.grub_env import parse_environment
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 from rescue.verify.kernel import check_kernel
 from rescue.verify.owndisk import is_kernel_name

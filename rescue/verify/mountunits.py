@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from rescue.model import partition_type
-from rescue.model.bootfiles import UNIT_FOLDERS
-from rescue.model.disk import Partition
+from rescue.model.boot.files import UNIT_FOLDERS
 from rescue.model.finding import Finding
-from rescue.model.lexicon import unit_name
-from rescue.model.place import in_words, node_of, place_of
-from rescue.model.record import FilesystemPair
+from rescue.model.mirror.record import FilesystemPair
+from rescue.model.storage import partition_type
+from rescue.model.storage.disk import Partition
+from rescue.model.storage.place import in_words, node_of, place_of
+from rescue.text.identifier_scanner import unit_name
 from rescue.verify.chain import Link, Mirror, broken
 from rescue.verify.owndisk import is_kernel_name
 

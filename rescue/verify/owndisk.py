@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from rescue.model.disk import Disk, Partition
-from rescue.model.layer import Nothing
+from rescue.model.storage.disk import Disk, Partition
+from rescue.model.storage.layer import Nothing
 
 _TAG_OF_FOLDER = {
     "by-uuid": "UUID",

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rescue.errors import RescueError
-from rescue.model.filesystem import SwapArea
 from rescue.model.finding import Finding
-from rescue.system.initramfs import Member, members
-from rescue.system.tree import without_comments
+from rescue.model.storage.filesystem import SwapArea
+from rescue.system.boot.initramfs import Member, members
+from rescue.system.files.rooted_tree import without_comments
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 
 _MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)/")

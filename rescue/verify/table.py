@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from rescue.model.disk import Disk, Partition
-from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Finding, Severity
-from rescue.model.place import in_words, node_of
-from rescue.model.record import MirrorRecord
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.disk import Disk, Partition
+from rescue.model.storage.filesystem import FileSystem, SwapArea
+from rescue.model.storage.place import in_words, node_of
 from rescue.verify.chain import Link, broken, ok
 from rescue.verify.owndisk import content_uuid
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rescue.model.filesystem import FsKind
 from rescue.model.finding import Finding
-from rescue.model.grubscript import commands
-from rescue.model.partition_type import is_esp
-from rescue.model.place import node_of
-from rescue.model.record import FilesystemPair
-from rescue.system.tree import read_at_most
+from rescue.model.mirror.record import FilesystemPair
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.partition_type import is_esp
+from rescue.model.storage.place import node_of
+from rescue.system.files.rooted_tree import read_at_most
+from rescue.text.grub_script import commands
 from rescue.verify import grubimage
 from rescue.verify.bios import check_embedded
 from rescue.verify.chain import Link, Mirror, broken, ok

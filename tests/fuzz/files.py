@@ -1,18 +1,18 @@
 """The parsers of files that people, packages and GRUB write: a line for each."""
 
-from rescue import config
 from rescue.apply.bootset import started_kernels
 from rescue.discover import boot
 from rescue.errors import UsageError
-from rescue.model.account import parse_accounts
-from rescue.model.bootnote import parse_environment
-from rescue.model.fstab import crypttab_with_nofail, parse_fstab, with_nofail
-from rescue.model.grubcfg import parse_menu
-from rescue.prove import inject
-from rescue.system.tree import without_comments
+from rescue.model.restore.account import parse_accounts
+from rescue.proof import inject
+from rescue.store import config
+from rescue.system.files.rooted_tree import without_comments
+from rescue.text.fstab import crypttab_with_nofail, parse_fstab, with_nofail
+from rescue.text.grub_cfg import parse_menu
+from rescue.text.grub_env import parse_environment
 from rescue.verify.leftovers import grub_questions
 from tests.fuzz.target import Target, recorded
-from tests.unit.test_identifiers import IDS
+from tests.unit.model.test_identifiers import IDS
 
 MENU = recorded("verify/grub.cfg")
 FSTAB = recorded("verify/fstab")

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from rescue.model.boot import GrubPlatform
-from rescue.system.bootimage import core_argv
+from rescue.model.boot.firmware import GrubPlatform
+from rescue.system.boot.boot_image import core_argv
 from tests.fabricated_mirror import core_image, cpio, efi_image, initramfs_files, module_info_64
 
 VERSION = "6.1.0-18-amd64"

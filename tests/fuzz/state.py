@@ -5,17 +5,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from rescue.codec import from_json, to_json, to_stored_json
 from rescue.errors import ExitCode, UsageError
-from rescue.model.drill import DRILL_VERSION, DrillResult
-from rescue.model.history import HISTORY_VERSION, RunEntry, RunFigures, end_of
-from rescue.model.plan import PLAN_VERSION, Plan, PlanKind
-from rescue.model.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from rescue.model.mirror.plan import PLAN_VERSION, Plan, PlanKind
+from rescue.model.mirror.record import HANDOVER_VERSION, RECORD_VERSION, Handover, MirrorRecord
+from rescue.model.rehearsal import DRILL_VERSION, DrillResult
+from rescue.model.run.history import HISTORY_VERSION, RunEntry, RunFigures, end_of
+from rescue.store.codec import from_json, to_json, to_stored_json
 from tests.fuzz.target import Kind, Target
-from tests.unit.test_codec import a_plan
-from tests.unit.test_drill_filed import on_day
-from tests.unit.test_logbook import SUMMARY, THERE
-from tests.unit.test_migrate import as_before_places
+from tests.unit.rehearsal.test_rehearsal_store import on_day
+from tests.unit.run.test_run_history import SUMMARY, THERE
+from tests.unit.store.test_codec import a_plan
+from tests.unit.store.test_migrate import as_before_places
 
 RECORD = replace(THERE.record, last_run=SUMMARY, fstab=("UUID=a / ext4 defaults 0 1",))
 ENTRY = RunEntry(

@@ -8,25 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from rescue.codec import from_json, to_line, to_stored_json
 from rescue.errors import RescueError, UsageError
-from rescue.metrics import exposition
-from rescue.model.bootnote import boot_note
-from rescue.model.history import HISTORY_VERSION, RunEntry
-from rescue.model.plan import FailbackRequest, MirrorRequest
-from rescue.model.record import RECORD_VERSION, MirrorRecord
-from rescue.model.restore import RestoreRequest
-from rescue.model.status import Status
-from rescue.plan.assess import on_mirror, on_source
+from rescue.model.mirror.plan import FailbackRequest, MirrorRequest
+from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord
+from rescue.model.restore.way_back import RestoreRequest
+from rescue.model.run.history import HISTORY_VERSION, RunEntry
+from rescue.model.run.status import Status
 from rescue.plan.failback import plan_failback
 from rescue.plan.mirror import plan_mirror
-from rescue.plan.restore import begin_restore
-from rescue.plan.stake import Known
-from rescue.recovery import recovery_page
-from rescue.report import report
-from rescue.ui.monitor import monitor_line
-from rescue.ui.status import status_lines
-from rescue.ui.statusview import status_view
+from rescue.restore.plan import begin_restore
+from rescue.status.assess import on_mirror, on_source
+from rescue.status.exposure import Known
+from rescue.status.metrics import exposition
+from rescue.store.codec import from_json, to_line, to_stored_json
+from rescue.text.grub_env import boot_note
+from rescue.ui.recovery_page import recovery_page
+from rescue.ui.status.frames import status_view
+from rescue.ui.status.lines import status_lines
+from rescue.ui.status.monitor import monitor_line
+from rescue.ui.status.page import report
 from tests import builders
 from tests.fuzz.damage import odd_json
 from tests.fuzz.effort import TRIES

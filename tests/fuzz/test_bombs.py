@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from rescue import config
 from rescue.errors import RescueError
-from rescue.model.fstab import parse_fstab
-from rescue.model.grubcfg import parse_menu
-from rescue.system import blockinfo, initramfs, kernellog, smart, tables
-from rescue.system.initramfs import Member, members
-from rescue.system.run import Result
-from rescue.system.tree import Tree
+from rescue.store import config
+from rescue.system.block import blockinfo, kernel_log, read_table, smart
+from rescue.system.boot import initramfs
+from rescue.system.boot.initramfs import Member, members
+from rescue.system.files.rooted_tree import Tree
+from rescue.system.process.run import Result
+from rescue.text.fstab import parse_fstab
+from rescue.text.grub_cfg import parse_menu
 from rescue.verify import grubimage
 from rescue.verify.chain import Mirror
 from rescue.verify.ramdisk import check_initramfs
@@ -170,7 +171,7 @@ def test_a_text_of_the_boot_that_is_no_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", NESTED, ids=["open", "lists", "objects"])
 def test_json_that_is_nested_a_hundred_thousand_times(text: str) -> None:
-    for parse in (tables.parse_table, blockinfo.parse_mounts, kernellog.parse_lines):
+    for parse in (read_table.parse_table, blockinfo.parse_mounts, kernel_log.parse_lines):
         with pytest.raises(RescueError):
             parse(text)
     smart.parse(Result(argv=(), returncode=0, stdout=text, stderr=""))

@@ -10,15 +10,15 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.prove.report import ANSWERS, parse_report
-from rescue.prove.verdict import judge
-from rescue.system.qmp import Qmp, QmpError
+from rescue.proof.report import ANSWERS, parse_report
+from rescue.proof.verdict import judge
+from rescue.system.vm.qmp import Qmp, QmpError
 from tests.fuzz.damage import any_json, texts
 from tests.fuzz.declared import expect_declared
 from tests.fuzz.effort import FEW_TRIES, TRIES
-from tests.unit.test_prove_heard import ANSWERED, CHECKS
-from tests.unit.test_prove_report import line
-from tests.unit.test_prove_verdict import PLAN, seen
+from tests.unit.proof.test_proof_heard import ANSWERED, CHECKS
+from tests.unit.proof.test_proof_report import line
+from tests.unit.proof.test_proof_verdict import PLAN, seen
 
 
 @TRIES

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.model.boot import GrubPlatform
-from rescue.system.initramfs import InitramfsError, members
-from rescue.system.run import CommandError
+from rescue.model.boot.firmware import GrubPlatform
+from rescue.system.boot.initramfs import InitramfsError, members
+from rescue.system.process.run import CommandError
 from rescue.verify import grubimage
 from rescue.verify.essentials import interpreter
 from rescue.verify.kernel import parse_bzimage

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.model.fstab import parse_fstab
-from rescue.system import blockinfo
+from rescue.system.block import blockinfo
+from rescue.text.fstab import parse_fstab
 from tests.fuzz.effort import FEW_TRIES
 
 BLANKS = st.sampled_from([" ", "\t", "  \t "])

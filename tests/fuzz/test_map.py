@@ -8,7 +8,7 @@ from tests.fabricated_mirror import mirror_uuid, partuuid, source_uuid
 from tests.fuzz.damage import damaged_text
 from tests.fuzz.effort import TRIES
 from tests.fuzz.files import CRYPTTAB, FSTAB, GRUBENV, MENU
-from tests.unit.test_identifiers import IDS
+from tests.unit.model.test_identifiers import IDS
 
 SPELLED = tuple(
     spelled

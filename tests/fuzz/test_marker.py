@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.codec import to_line, to_stored_json
 from rescue.discover.marker import read_running
 from rescue.errors import UsageError
-from rescue.history import ON_MIRROR, known_runs_on_mirror
-from rescue.model.record import Handover
+from rescue.model.mirror.record import Handover
 from rescue.paths import OWN_FOLDER
-from rescue.state import load_boots, save_marker
+from rescue.store.codec import to_line, to_stored_json
+from rescue.store.history import ON_MIRROR, known_runs_on_mirror
+from rescue.store.records import load_boots, save_marker
 from tests.fuzz.damage import any_json, texts
 from tests.fuzz.declared import expect_declared
 from tests.fuzz.effort import FEW_TRIES

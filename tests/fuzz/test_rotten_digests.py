@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.errors import RescueError, UsageError
-from rescue.model.content import Known
-from rescue.system.digests import opened
+from rescue.model.run.rot import Known
+from rescue.system.files.digests import opened
 from tests.fuzz.damage import damaged
 from tests.fuzz.declared import expect_declared
 from tests.fuzz.effort import FEW_TRIES

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.system.nodes import RawDevice, disks_of, others_of
+from rescue.system.block.block_tree import RawDevice, disks_of, others_of
 from tests.fuzz.damage import any_text, texts
 from tests.fuzz.declared import expect_declared
 from tests.fuzz.effort import TRIES

@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-from rescue.discover import deadtable, filesystems
+from rescue.discover import filesystems
 from rescue.errors import RescueError
-from rescue.prove import signs
-from rescue.system import blockinfo, btrfs, ddrescue, kernellog, smart, systemd, tables
-from rescue.system.nodes import parse_block_drivers
-from rescue.system.rsynccomplaints import parse_complaints
-from rescue.system.rsyncfilter import matcher
-from rescue.system.rsynclist import parse_deleted, parse_sent
-from rescue.system.rsyncprogress import Listener
-from rescue.system.rsyncsums import parse_compared
-from rescue.system.run import Result
-from rescue.system.superblock import parse_positions
+from rescue.proof import signs
+from rescue.restore import dead_table
+from rescue.system.block import blockinfo, btrfs, ddrescue, kernel_log, read_table, smart
+from rescue.system.block.block_tree import parse_block_drivers
+from rescue.system.block.superblock import parse_positions
+from rescue.system.boot import systemd
+from rescue.system.process.run import Result
+from rescue.system.rsync.complaints import parse_complaints
+from rescue.system.rsync.filters import matcher
+from rescue.system.rsync.listing import parse_deleted, parse_sent
+from rescue.system.rsync.progress import Listener
+from rescue.system.rsync.sums import parse_compared
 from tests.fuzz.target import Kind, Target, recorded
 
 COMPLAINTS = """\
@@ -89,7 +91,7 @@ def _smart(text: str) -> None:
 
 
 def _errors_in(text: str) -> None:
-    kernellog.errors_in((kernellog.KernelLine(at=0.0, text=text),), ("sda",))
+    kernel_log.errors_in((kernel_log.KernelLine(at=0.0, text=text),), ("sda",))
 
 
 FSTABS = tuple(recorded(f"discover/{name}.json") for name in ("fstab", "fstab-layers"))
@@ -122,7 +124,7 @@ TARGETS = (
     ),
     Target(
         name="sfdisk",
-        parse=tables.parse_table,
+        parse=read_table.parse_table,
         specimens=tuple(
             recorded(f"discover/sfdisk-{name}.json") for name in ("gpt", "mbr", "nvme")
         ),
@@ -160,7 +162,7 @@ TARGETS = (
     ),
     Target(
         name="wipefs",
-        parse=deadtable.parse_gpt_places,
+        parse=dead_table.parse_gpt_places,
         specimens=(WIPEFS,),
         kind=Kind.JSON,
         errors=(RescueError,),
@@ -188,7 +190,7 @@ TARGETS = (
     ),
     Target(
         name="dmesg",
-        parse=kernellog.parse_lines,
+        parse=kernel_log.parse_lines,
         specimens=(DMESG,),
         kind=Kind.JSON,
         errors=(RescueError,),

@@ -12,12 +12,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from rescue.discover.machine import discover
-from rescue.model.disk import Disk
-from rescue.model.filesystem import FileSystem
-from rescue.model.identifiers import IdentifierMap
-from rescue.model.place import OnPartition
-from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState
-from rescue.state import save_marker
+from rescue.model.mirror.identifiers import IdentifierMap
+from rescue.model.mirror.record import DiskRef, FilesystemPair, MirrorRecord, MirrorState
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.filesystem import FileSystem
+from rescue.model.storage.place import OnPartition
+from rescue.store.records import save_marker
 
 
 def sh(*argv: str, stdin: str = "") -> str:

@@ -9,15 +9,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from rescue.model.boot import Firmware
-from rescue.model.disk import PartitionTable
+from rescue.model.boot.firmware import Firmware
 from rescue.model.proof import ProofPlan
-from rescue.prove.inject import span_of
-from rescue.prove.proof import ProofRun, prove
-from rescue.system import mountns
-from rescue.system.accelerator import Accelerator
-from rescue.system.overlay import Overlay, exported, partition_argv
-from rescue.system.tables import read_table
+from rescue.model.storage.disk import PartitionTable
+from rescue.proof.inject import span_of
+from rescue.proof.proof import ProofRun, prove
+from rescue.system.block.overlay import Overlay, exported, partition_argv
+from rescue.system.block.read_table import read_table
+from rescue.system.files import mount_namespace
+from rescue.system.vm.accelerator import Accelerator
 from tests.lab.accel import asked
 
 STRANGE = "deadbeef-0000-4000-8000-00000000dead"
@@ -176,7 +176,7 @@ def _break(plan: ProofPlan, how: Callable[[Opened], None], target: Path) -> None
     pairs = {pair.mount_point: pair for pair in plan.record.filesystems}
     with (
         TemporaryDirectory() as directory,
-        mountns.vanishing_folder(Path(directory), size="8m") as room,
+        mount_namespace.vanishing_folder(Path(directory), size="8m") as room,
         exported(Overlay(path=str(target)), room) as image,
     ):
         table = read_table(str(image))
@@ -184,8 +184,10 @@ def _break(plan: ProofPlan, how: Callable[[Opened], None], target: Path) -> None
         for point, place in places.items():
             place.mkdir()
             pair = pairs[point]
-            mountns.mount(partition_argv(image, span_of(table, pair), pair.kind.value, place))
+            mount_namespace.mount(
+                partition_argv(image, span_of(table, pair), pair.kind.value, place)
+            )
         opened = Opened(root=places["/"], boot=places["/boot"], image=image, table=table, plan=plan)
         how(opened)
         for place in places.values():
-            mountns.unmount_all(place)
+            mount_namespace.unmount_all(place)

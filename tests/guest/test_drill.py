@@ -8,19 +8,19 @@ from typing import cast
 
 import pytest
 
-from rescue.codec import from_json, to_json
 from rescue.commands.drill import rehearse
-from rescue.drill.filed import file_result, filed
-from rescue.drill.play import Theatre
 from rescue.medium.build import Contents, build_image
-from rescue.model.drill import DrillPlan
-from rescue.model.machine import MACHINE_VERSION, Machine
-from rescue.model.record import RECORD_VERSION, MirrorRecord
+from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord
+from rescue.model.rehearsal import DrillPlan
+from rescue.model.storage.machine import MACHINE_VERSION, Machine
 from rescue.model.virtual import DiskBus, ImageFormat
-from rescue.plan.drill import DrillRequest, plan_drill
-from rescue.system.accelerator import Accelerator
-from rescue.system.files import free_on
-from rescue.system.memory import available_mib
+from rescue.rehearsal.plan import DrillRequest, plan_drill
+from rescue.rehearsal.play import Theatre
+from rescue.rehearsal.store import file_result, filed
+from rescue.store.codec import from_json, to_json
+from rescue.system.files.atomic import free_on
+from rescue.system.process.memory import available_mib
+from rescue.system.vm.accelerator import Accelerator
 from rescue.units import GIB
 from tests.guest.test_night import deliver
 from tests.image.loopdisks import in_child

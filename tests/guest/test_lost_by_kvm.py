@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rescue.system import accelerator as product
-from rescue.system.accelerator import Accelerator
+from rescue.system.vm import accelerator as product
+from rescue.system.vm.accelerator import Accelerator
 from tests.lab import accel, guest
 from tests.lab.lab import Lab
 

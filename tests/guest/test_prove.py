@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from rescue.codec import from_json
-from rescue.model.boot import Firmware
+from rescue.model.boot.firmware import Firmware
+from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord
 from rescue.model.proof import Ending, ProofPlan, ProofSettings
-from rescue.model.record import RECORD_VERSION, MirrorRecord
 from rescue.model.virtual import DiskBus, ImageFormat
 from rescue.paths import PROOF
-from rescue.prove.proof import prove
-from rescue.system.accelerator import Accelerator
+from rescue.proof.proof import prove
+from rescue.store.codec import from_json
+from rescue.system.vm.accelerator import Accelerator
 from tests.guest import broken
 from tests.guest.broken import Opened, broken_copy, proven
 from tests.lab.accel import asked

@@ -8,10 +8,10 @@ from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
 from rescue.discover.linked import linked_files
 from rescue.model.event import Event
-from rescue.model.plan import Plan
-from rescue.model.record import MirrorState
-from rescue.plan.run import run_steps
-from rescue.plan.survey import survey
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.record import MirrorState
+from rescue.plan.layout.survey import survey
+from rescue.plan.steps.run import run_steps
 from tests.builders import server
 from tests.fabricated_mirror import bzimage, cpio, initramfs_files
 from tests.image.loopdisks import Twins, in_child

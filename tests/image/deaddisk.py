@@ -9,24 +9,30 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rescue.apply.restore import apply_restore, compare_now
-from rescue.apply.running import seen_apart
-from rescue.codec import from_json, to_json
-from rescue.commands.deadhomes import people_of
 from rescue.commands.restore import readable
-from rescue.confirm import grant_return, unless_refused
-from rescue.discover.deaddisk import opened
-from rescue.model.disk import PartitionTable, TableKind
+from rescue.grants import grant_return, unless_refused
 from rescue.model.event import Event
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.machine import Machine
-from rescue.model.mount import Mount
-from rescue.model.place import OnPartition
-from rescue.model.record import FilesystemPair, MirrorRecord, MirrorState, RunSummary
-from rescue.model.restore import RESTORE_VERSION, Free, RestorePlan, RestoreReport, RestoreRequest
-from rescue.plan.restore import begin_restore, plan_restore
-from rescue.system.files import free_on
-from rescue.system.mkfs import mkfs_argv
+from rescue.model.mirror.record import FilesystemPair, MirrorRecord, MirrorState, RunSummary
+from rescue.model.restore.way_back import (
+    RESTORE_VERSION,
+    Free,
+    RestorePlan,
+    RestoreReport,
+    RestoreRequest,
+)
+from rescue.model.storage.disk import PartitionTable, TableKind
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.mount import Mount
+from rescue.model.storage.place import OnPartition
+from rescue.restore.copy import apply_restore, compare_now
+from rescue.restore.dead_disk import opened
+from rescue.restore.dead_homes import people_of
+from rescue.restore.plan import begin_restore, plan_restore
+from rescue.restore.running_system import seen_apart
+from rescue.store.codec import from_json, to_json
+from rescue.system.block.mkfs import mkfs_argv
+from rescue.system.files.atomic import free_on
 from tests.builders import disk_with, enrolled, part
 from tests.image.loopdisks import in_child, sh
 

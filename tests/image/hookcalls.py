@@ -1,6 +1,6 @@
 """A hook's call for tests to change: it does nothing, and a run ends with it."""
 
-from rescue.model.hook import HookCall, HookWhen, OnFailure
+from rescue.model.run.hook import HookCall, HookWhen, OnFailure
 
 CALL = HookCall(
     label="probe",

@@ -15,19 +15,19 @@ from pathlib import Path
 from uuid import uuid4
 
 from rescue.apply.workspace import Site
-from rescue.confirm import MarkerGrant, WriteGrant, grant, grant_marker
-from rescue.model.boot import Firmware
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
-from rescue.model.identity import DiskId
-from rescue.model.partial import partial_folder
-from rescue.model.place import OnPartition
-from rescue.model.plan import Plan, PlanKind
+from rescue.grants import MarkerGrant, WriteGrant, grant, grant_marker
+from rescue.model.boot.firmware import Firmware
+from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
+from rescue.model.mirror.partial import partial_folder
+from rescue.model.mirror.plan import Plan, PlanKind
+from rescue.model.mirror.record import DiskRef, FilesystemPair, MirrorRecord
+from rescue.model.mirror.step import PruneTree, Step, SyncTree, WriteBootFiles
 from rescue.model.proof import ProofPlan, ProofSettings
-from rescue.model.record import DiskRef, FilesystemPair, MirrorRecord
-from rescue.model.step import PruneTree, Step, SyncTree, WriteBootFiles
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.place import OnPartition
 from rescue.model.virtual import DiskBus
-from rescue.system.mkfs import mkfs_argv
+from rescue.system.block.mkfs import mkfs_argv
 
 SIZE = {FsKind.EXT4: 64, FsKind.XFS: 320, FsKind.BTRFS: 160}
 MIRROR = DiskId(serial="MIRROR-1")

@@ -6,8 +6,8 @@ from rescue.apply.workspace import Site, Workspace
 from rescue.measure import compare as comparing
 from rescue.measure import estimate as estimating
 from rescue.model.event import Event
-from rescue.model.plan import Plan
-from rescue.system.digests import Digests
+from rescue.model.mirror.plan import Plan
+from rescue.system.files.digests import Digests
 
 
 def estimate(plan: Plan, *, site: Site | None = None) -> estimating.Estimate:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from rescue.apply.engine import Outcome, apply_plan
 from rescue.apply.marker import store_marker
 from rescue.model.event import Event, Notice
-from rescue.model.plan import Plan
-from rescue.model.record import MirrorState
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.record import MirrorState
 from tests.image.loopdisks import Twins, in_child
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.system import run as door
+from rescue.system.process import run as door
 from tests.lab.image import cache, locked
 
 RELEASED = "3.2.7-1+deb12u6"

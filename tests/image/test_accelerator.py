@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from rescue.drill.play import Audience, Stage
 from rescue.errors import UsageError
-from rescue.model.boot import Firmware
-from rescue.model.drill import Boot, Line, Part
+from rescue.model.boot.firmware import Firmware
 from rescue.model.proof import Ending, ProofPlan
+from rescue.model.rehearsal import Boot, Line, Part
 from rescue.model.virtual import Accel, DiskBus, ImageFormat, VirtualDisk, VirtualMachine
-from rescue.prove import observe as observer
-from rescue.system import accelerator
-from rescue.system.accelerator import EMULATION, QEMU, Accelerator, speaks
-from tests.unit.test_drill_plan import planned, ready
-from tests.unit.test_prove_verdict import PLAN
+from rescue.proof import observe as observer
+from rescue.rehearsal.play import Audience, Stage
+from rescue.system.vm import accelerator
+from rescue.system.vm.accelerator import EMULATION, QEMU, Accelerator, speaks
+from tests.unit.proof.test_proof_verdict import PLAN
+from tests.unit.rehearsal.test_rehearsal_plan import planned, ready
 
 pytestmark = pytest.mark.skipif(shutil.which(QEMU) is None, reason="QEMU is not installed")
 

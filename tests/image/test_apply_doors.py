@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from rescue.apply.step_context import TreeWork
 from rescue.apply.sync import judge
-from rescue.apply.work import TreeWork
 from rescue.apply.workspace import Workspace
 from rescue.errors import RefusedError, RescueError
 from rescue.model.event import Event
-from rescue.model.filesystem import FsKind
+from rescue.model.storage.filesystem import FsKind
 from rescue.paths import WORK
-from rescue.system import blockdev, blockinfo, mountns
-from rescue.system.chroot import kernel_view, run_in
-from rescue.system.mkfs import wipe_argv
-from rescue.system.rsync import SyncJob, sync_argv
-from rescue.system.run import run, stream
+from rescue.system.block import blockdev, blockinfo
+from rescue.system.block.mkfs import wipe_argv
+from rescue.system.files import mount_namespace
+from rescue.system.process.chroot import kernel_view, run_in
+from rescue.system.process.run import run, stream
+from rescue.system.rsync.rsync import SyncJob, sync_argv
 from tests.image.loopdisks import Twins, in_child, sh
 
 pytestmark = [
@@ -116,7 +117,7 @@ def test_mirror_that_is_gone_is_never_written_to(pair: Twins) -> None:
     def action() -> object:
         work, _ = work_of(pair)
         with work.workspace as workspace:
-            mountns.unmount_all(workspace.mirror("/boot"))
+            mount_namespace.unmount_all(workspace.mirror("/boot"))
             try:
                 workspace.check_mounted("/boot")
             except RescueError as error:
@@ -188,8 +189,8 @@ def test_a_program_of_the_tree_sees_the_kernel_and_leaves_nothing(tmp_path: Path
     touch = 'test -z "$(ls -A /run)" && touch /run/rescue-test /tmp/rescue-test'
 
     def action() -> object:
-        mountns.enter_private()
-        mountns.mount(mountns.bind_argv(Path("/"), place))
+        mount_namespace.enter_private()
+        mount_namespace.mount(mount_namespace.bind_argv(Path("/"), place))
         with kernel_view(place):
             run_in(place, ["sh", "-c", f"{look} && {touch}"], timeout=30)
         left = [name for name in ("run", "tmp") if (place / name / "rescue-test").exists()]

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from rescue import config
 from rescue.apply import handover as handover_module
 from rescue.apply.engine import apply_plan
 from rescue.apply.handover import hand_over, turned
 from rescue.apply.marker import store_marker
 from rescue.errors import RescueError
-from rescue.model.plan import Plan, PlanKind
-from rescue.model.record import Handover, MirrorState
-from rescue.model.role import Role
-from rescue.model.secret import Secret
-from rescue.model.step import WriteBootFiles
-from rescue.state import (
+from rescue.model.mirror.plan import Plan, PlanKind
+from rescue.model.mirror.record import Handover, MirrorState
+from rescue.model.mirror.role import Role
+from rescue.model.mirror.secret import Secret
+from rescue.model.mirror.step import WriteBootFiles
+from rescue.store import config
+from rescue.store.records import (
     load_boots,
     load_handover,
     load_marker,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from rescue.discover.filesystems import read_options
-from rescue.model.filesystem import FileSystem, FsKind, FsOptions, SwapArea
-from rescue.system import blockinfo
-from rescue.system.mkfs import mkfs_argv, mkswap_argv, tune_argv, wipe_argv
+from rescue.model.storage.filesystem import FileSystem, FsKind, FsOptions, SwapArea
+from rescue.system.block import blockinfo
+from rescue.system.block.mkfs import mkfs_argv, mkswap_argv, tune_argv, wipe_argv
 
 UUID = "5d3f3c0e-7a46-4a3c-a0a5-0d4c1e5c8c11"
 

@@ -15,20 +15,20 @@ import pytest
 
 from rescue.apply.engine import _open, apply_plan
 from rescue.apply.marker import store_marker, store_proof
-from rescue.apply.work import Work
+from rescue.apply.step_context import Work
 from rescue.apply.workspace import Site, Workspace
-from rescue.codec import to_json
-from rescue.model.boot import BootTimes
+from rescue.model.boot.firmware import BootTimes
 from rescue.model.event import Event, Progress, StepDone
-from rescue.model.filesystem import FsKind
-from rescue.model.identity import DiskId
-from rescue.model.partial import EARLIER, partial_folder
-from rescue.model.plan import Plan
-from rescue.model.record import MirrorState
-from rescue.model.stake import Proven
-from rescue.model.step import MakeSwapFile, SyncTree
+from rescue.model.mirror.partial import EARLIER, partial_folder
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.record import MirrorState
+from rescue.model.mirror.step import MakeSwapFile, SyncTree
+from rescue.model.run.exposure import Proven
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.identity import DiskId
 from rescue.paths import WORK
-from rescue.state import load_marker
+from rescue.store.codec import to_json
+from rescue.store.records import load_marker
 from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, tree_of, twins
 from tests.image.measured import estimate
 
@@ -453,15 +453,15 @@ RUNNER = """
 import os, signal, sys
 from pathlib import Path
 from rescue.apply.engine import _open, apply_plan
-from rescue.apply.work import Work
+from rescue.apply.step_context import Work
 from rescue.apply.workspace import Site
-from rescue.codec import from_json
-from rescue.confirm import grant
+from rescue.store.codec import from_json
+from rescue.grants import grant
 from rescue.errors import TerminatedError
 from rescue.model.event import Progress
-from rescue.model.identity import DiskId
-from rescue.model.partial import EARLIER, partial_folder
-from rescue.model.plan import PLAN_VERSION, Plan
+from rescue.model.storage.identity import DiskId
+from rescue.model.mirror.partial import EARLIER, partial_folder
+from rescue.model.mirror.plan import PLAN_VERSION, Plan
 
 def stop(number, frame):
     raise TerminatedError("SIGTERM")

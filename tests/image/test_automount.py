@@ -12,7 +12,8 @@ import pytest
 
 from rescue.discover.automounts import open_automounts
 from rescue.discover.names import Names
-from rescue.system import automount, blockinfo, mountns
+from rescue.system.block import blockinfo
+from rescue.system.files import automount, mount_namespace
 from tests.image.autofs import mounted_on_demand
 from tests.image.test_discover_machine import loop
 
@@ -51,7 +52,7 @@ def test_opening_it_mounts_it(tmp_path: Path) -> None:
             assert automount.waiting(blockinfo.mounts()) == (str(target),)
             assert automount.open_path(target)
             assert automount.waiting(blockinfo.mounts()) == ()
-            assert mountns.mounted_at(target).fstype == "ext4"
+            assert mount_namespace.mounted_at(target).fstype == "ext4"
 
 
 def test_it_is_also_mounted_in_a_run_s_own_namespace(tmp_path: Path) -> None:
@@ -59,9 +60,9 @@ def test_it_is_also_mounted_in_a_run_s_own_namespace(tmp_path: Path) -> None:
     target = tmp_path / "shared/efi"
 
     def look() -> None:
-        mountns.enter_private()
+        mount_namespace.enter_private()
         assert automount.open_path(target, seconds=20.0)
-        assert mountns.mounted_at(target).fstype == "ext4"
+        assert mount_namespace.mounted_at(target).fstype == "ext4"
 
     with loop(tmp_path / "image", mib=32) as device, shared(target.parent):
         subprocess.run(["mkfs.ext4", "-q", device], check=True)
@@ -74,8 +75,10 @@ def test_what_a_run_mounts_is_seen_by_nobody_else(tmp_path: Path) -> None:
     (tmp_path / "shared/own").mkdir()
 
     def mount() -> None:
-        mountns.enter_private()
-        mountns.mount(mountns.tmpfs_argv(tmp_path / "shared/own", size="1m", mode="0700"))
+        mount_namespace.enter_private()
+        mount_namespace.mount(
+            mount_namespace.tmpfs_argv(tmp_path / "shared/own", size="1m", mode="0700")
+        )
 
     with shared(tmp_path / "shared"):
         in_a_child(mount)
@@ -90,8 +93,8 @@ def test_what_is_mounted_on_the_source_meanwhile_covers_nothing_of_it(tmp_path: 
     ready, covered = os.pipe(), os.pipe()
 
     def look() -> None:
-        mountns.enter_private()
-        mountns.bind_safely(source, place)
+        mount_namespace.enter_private()
+        mount_namespace.bind_safely(source, place)
         os.write(ready[1], b"x")
         os.read(covered[0], 1)
         assert not (source / "srv/file").exists()
@@ -99,7 +102,7 @@ def test_what_is_mounted_on_the_source_meanwhile_covers_nothing_of_it(tmp_path: 
 
     def cover() -> None:
         os.read(ready[0], 1)
-        mountns.mount(mountns.tmpfs_argv(source / "srv", size="1m", mode="0700"))
+        mount_namespace.mount(mount_namespace.tmpfs_argv(source / "srv", size="1m", mode="0700"))
         os.write(covered[1], b"x")
 
     with shared(source):

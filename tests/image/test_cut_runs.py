@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from rescue.apply.engine import apply_plan
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.transition import completed
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.mirror.transition import completed
 from rescue.run.recorder import Recorder
-from rescue.run.store import Store
-from rescue.state import find_marker, load_record, save_record
+from rescue.run.state_store import Store
+from rescue.store.records import find_marker, load_record, save_record
 from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
 from tests.image.test_apply_run import OWN, wait_until_free
 

@@ -8,13 +8,13 @@ import pytest
 
 from rescue.discover.contents import read_content
 from rescue.discover.disks import Usage, read_disk
-from rescue.model.filesystem import FileSystem, FsKind, FsOptions, SwapArea
-from rescue.model.identity import DiskId
-from rescue.model.layer import Content, Foreign, Nothing
-from rescue.system import blockinfo
-from rescue.system.mkfs import mkfs_argv
-from rescue.system.nodes import DiskNode
-from rescue.system.tables import read_table
+from rescue.model.storage.filesystem import FileSystem, FsKind, FsOptions, SwapArea
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.layer import Content, Foreign, Nothing
+from rescue.system.block import blockinfo
+from rescue.system.block.block_tree import DiskNode
+from rescue.system.block.mkfs import mkfs_argv
+from rescue.system.block.read_table import read_table
 from rescue.units import MIB, Bytes
 
 UUID = "11111111-2222-4333-8444-555555555555"

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from rescue.codec import from_json, to_json
 from rescue.discover.contents import read_content
 from rescue.discover.disks import Usage
 from rescue.discover.layers import subvolumes
 from rescue.discover.machine import discover, subvolumes_of
 from rescue.discover.names import Names
 from rescue.errors import ExitCode, RefusedError
-from rescue.model.disk import UseKind
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.layer import Foreign
-from rescue.model.machine import MACHINE_VERSION, Machine
-from rescue.model.mount import Mount
+from rescue.model.storage.disk import UseKind
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.layer import Foreign
+from rescue.model.storage.machine import MACHINE_VERSION, Machine
+from rescue.model.storage.mount import Mount
 from rescue.plan.prepare import plan_prepare
-from rescue.system import blockinfo, udev
+from rescue.store.codec import from_json, to_json
+from rescue.system.block import blockinfo, udev
 from rescue.ui.layers import loose_lines
 from rescue.units import MIB
 from tests.builders import refused, request, server

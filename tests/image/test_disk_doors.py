@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from rescue.discover.diskhealth import look
-from rescue.model.disk import Disk
-from rescue.model.diskhealth import SmartState
-from rescue.model.identity import DiskId
-from rescue.system import loop
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.disk_health import SmartState
+from rescue.model.storage.identity import DiskId
+from rescue.system.block import loop
 from rescue.units import Bytes
 
 pytestmark = [

@@ -17,18 +17,18 @@ from typing import Any, cast
 
 import pytest
 
-from rescue.codec import to_json
-from rescue.drill.disks import make_first, make_mirror, turn_back
 from rescue.errors import RescueError
-from rescue.model.drill import DrillPlan, FirstDisk, Homes, PartIds, RootPlace
-from rescue.plan.drillscript import script_settings
-from rescue.system.loop import Span
-from rescue.system.mountns import mount, unmount_all, vanishing_folder
-from rescue.system.overlay import exported, overlay_of, partition_argv
-from rescue.system.run import run
+from rescue.model.rehearsal import DrillPlan, FirstDisk, Homes, PartIds, RootPlace
+from rescue.rehearsal.disks import make_first, make_mirror, turn_back
+from rescue.rehearsal.script import script_settings
+from rescue.store.codec import to_json
+from rescue.system.block.loop import Span
+from rescue.system.block.overlay import exported, overlay_of, partition_argv
+from rescue.system.files.mount_namespace import mount, unmount_all, vanishing_folder
+from rescue.system.process.run import run
 from rescue.units import Bytes
 from tests.image.loopdisks import in_child, sh
-from tests.unit.test_drill_plan import planned, ready
+from tests.unit.rehearsal.test_rehearsal_plan import planned, ready
 
 needed = ("qemu-img", "qemu-storage-daemon", "xfs_admin", "btrfstune", "fatlabel", "swaplabel")
 pytestmark = [
@@ -300,13 +300,13 @@ def start_playing(plan: DrillPlan, folder: Path) -> "subprocess.Popen[str]":
 PLAY = """
 import sys
 from pathlib import Path
-from rescue import ending
-from rescue.codec import from_json
+from rescue.cli import outcome as ending
+from rescue.store.codec import from_json
 from rescue.commands.drill import rehearse
-from rescue.drill.play import Theatre
-from rescue.model.drill import DrillPlan
+from rescue.rehearsal.play import Theatre
+from rescue.model.rehearsal import DrillPlan
 from rescue.model.virtual import Accel, DiskBus
-from rescue.system.accelerator import Accelerator
+from rescue.system.vm.accelerator import Accelerator
 
 folder = Path(sys.argv[1])
 ending.hear_signals()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.content import Verdict
-from rescue.plan.distrust import without_deletions
+from rescue.model.run.rot import Verdict
+from rescue.plan.checks.failing_source import without_deletions
 from tests.image.loopdisks import Twins, sh, twins, unmount
 from tests.image.nights import night
 from tests.image.test_rot import SCATTERED, Weeks, break_extents, make_scattered

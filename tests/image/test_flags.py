@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from rescue.discover.filesystems import read_options
-from rescue.model.filesystem import ExtSettings, FsKind
-from rescue.model.step import CarryFlags, TuneFilesystem
-from rescue.plan.distrust import without_deletions
-from rescue.system import inodeflags
+from rescue.model.mirror.step import CarryFlags, TuneFilesystem
+from rescue.model.storage.filesystem import ExtSettings, FsKind
+from rescue.plan.checks.failing_source import without_deletions
+from rescue.system.files import inode_flags
 from tests.image.loopdisks import Twins, sh, tree_of, twins
 from tests.image.test_apply_run import OWN
 from tests.image.test_room import run
@@ -168,11 +168,11 @@ def test_flags_are_named_as_chattr_names_them(tmp_path: Path) -> None:
     path.touch()
     sh("chattr", "+iAd", str(path))
     try:
-        flags = inodeflags.flags_of(path)
+        flags = inode_flags.flags_of(path)
         assert flags is not None
-        assert inodeflags.letters(flags) == "idA"
-        assert dict(inodeflags.flagged(tmp_path)) == {"file": flags}
+        assert inode_flags.letters(flags) == "idA"
+        assert dict(inode_flags.flagged(tmp_path)) == {"file": flags}
     finally:
-        assert inodeflags.set_flags(path, 0)
+        assert inode_flags.set_flags(path, 0)
     assert "i" not in sh("lsattr", str(path)).split()[0]
-    assert inodeflags.flags_of(tmp_path / "gone") is None
+    assert inode_flags.flags_of(tmp_path / "gone") is None

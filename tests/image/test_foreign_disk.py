@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from rescue.codec import to_stored_json
-from rescue.commands.impostors import tell_apart
 from rescue.discover.marker import read_marker
-from rescue.model.disk import Disk, Partition, PartitionTable, TableKind
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.identity import DiskId
-from rescue.model.secret import Secret
+from rescue.mirrors.impostors import tell_apart
+from rescue.model.mirror.secret import Secret
+from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.identity import DiskId
 from rescue.paths import OWN_FOLDER
-from rescue.plan.recognise import attached_mirror
-from rescue.state import save_marker
-from rescue.system import mountns
-from rescue.system.mountns import Access
+from rescue.plan.checks.recognise import attached_mirror
+from rescue.store.codec import to_stored_json
+from rescue.store.records import save_marker
+from rescue.system.files import mount_namespace
+from rescue.system.files.mount_namespace import Access
 from rescue.units import MIB, Sectors
 from tests.builders import bare_disk, enrolled
 from tests.image.loopdisks import SIZE, ChildError, in_child, sh
@@ -139,8 +139,10 @@ def test_what_is_looked_at_follows_runs_and_stops_nothing(tmp_path: Path) -> Non
     def look() -> list[object]:
         place = tmp_path / "seen"
         place.mkdir()
-        mountns.enter_private()
-        mountns.mount(mountns.mount_argv(disk.partitions[0].path, place, FsKind.EXT4, Access.LOOK))
+        mount_namespace.enter_private()
+        mount_namespace.mount(
+            mount_namespace.mount_argv(disk.partitions[0].path, place, FsKind.EXT4, Access.LOOK)
+        )
         options = sh("findmnt", "--noheadings", "--output", "OPTIONS", str(place)).strip()
         mountinfo = Path("/proc/self/mountinfo").read_text()
         line = next(each for each in mountinfo.splitlines() if f" {place} " in each)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.boot import Firmware
+from rescue.model.boot.firmware import Firmware
 from rescue.model.virtual import ImageFormat, VirtualDisk, VirtualMachine
-from rescue.system import qemu
-from rescue.system.accelerator import QEMU
-from rescue.system.overlay import overlay_of
-from rescue.system.qemu import powered_on
+from rescue.system.block.overlay import overlay_of
+from rescue.system.vm import qemu
+from rescue.system.vm.accelerator import QEMU
+from rescue.system.vm.qemu import powered_on
 from tests.image.test_accelerator import BEGINS_OR_DIES
-from tests.unit.test_attend import alive
-from tests.unit.test_run_bounds import soon
+from tests.unit.system.test_attend import alive
+from tests.unit.system.test_run_bounds import soon
 
 pytestmark = [
     pytest.mark.root,
@@ -30,8 +30,8 @@ STARTS = """
 import sys, time
 from pathlib import Path
 from tests.image.test_guest_rights import machine
-from rescue.system.overlay import overlay_of
-from rescue.system.qemu import powered_on
+from rescue.system.block.overlay import overlay_of
+from rescue.system.vm.qemu import powered_on
 
 folder = Path(sys.argv[1])
 with overlay_of(str(folder / "disk"), place=folder) as disk:

@@ -10,12 +10,12 @@ import pytest
 
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
-from rescue.codec import from_json, to_json
-from rescue.model.content import Verdict
-from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
-from rescue.model.since import behind_after
-from rescue.plan.content import judge, with_comparison, with_rewritten
-from rescue.system.digests import opened
+from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord, MirrorState
+from rescue.model.mirror.since import behind_after
+from rescue.model.run.rot import Verdict
+from rescue.plan.rot import judge, with_comparison, with_rewritten
+from rescue.store.codec import from_json, to_json
+from rescue.system.files.digests import opened
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
 from tests.image.measured import compare, estimate

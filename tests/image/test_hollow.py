@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rescue.plan.content import judge, with_comparison, with_rewritten
-from rescue.system.digests import opened
-from rescue.system.samecontent import same_content
+from rescue.plan.rot import judge, with_comparison, with_rewritten
+from rescue.system.files.digests import opened
+from rescue.system.files.same_content import same_content
 from tests.image.loopdisks import Twins, in_child, tree_of, twins
 from tests.image.measured import compare, estimate
 from tests.image.nights import carried_out

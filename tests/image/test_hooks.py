@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from rescue.apply.hooks import Attendant, HookError
-from rescue.model.hook import HookCall, HookWhen, OnFailure
-from rescue.system import mountns
-from rescue.system.mountns import Outside
+from rescue.model.run.hook import HookCall, HookWhen, OnFailure
+from rescue.run.hook_runner import Attendant, HookError
+from rescue.system.files import mount_namespace
+from rescue.system.files.mount_namespace import Outside
 from tests.image.hookcalls import CALL
 from tests.image.loopdisks import in_child
 
@@ -152,8 +152,8 @@ def test_it_sees_the_machine_and_not_the_private_mounts_of_a_run(tmp_path: Path)
             attendant = Attendant(
                 outside=outside, say=lambda _: None, log=lambda _, line: lines.append(line)
             )
-            mountns.enter_private()
-            mountns.mount(mountns.tmpfs_argv(place, size="1m", mode="0700"))
+            mount_namespace.enter_private()
+            mount_namespace.mount(mount_namespace.tmpfs_argv(place, size="1m", mode="0700"))
             (place / "of-the-run").touch()
             attendant.carry_out([shell(f"ls -A {place} | wc -l; readlink /proc/self/ns/mnt")])
         return lines

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.errors import RescueError
-from rescue.system import initramfs
-from rescue.system.initramfs import InitramfsError, members, translate
+from rescue.system.boot import initramfs
+from rescue.system.boot.initramfs import InitramfsError, members, translate
 from tests.fabricated_mirror import cpio, initramfs_files, mirror_uuid, source_uuid
 
 OLD, NEW = source_uuid(6).encode(), mirror_uuid(6).encode()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rescue.model.event import Event, Progress, StepStarted
-from rescue.model.plan import Plan
-from rescue.system import standins
+from rescue.model.mirror.plan import Plan
+from rescue.system.rsync import stand_ins
 from tests.image.fscrypt import Lock
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins, unmount
 from tests.image.measured import estimate
@@ -233,7 +233,7 @@ def test_beside_many_encrypted_folders_nothing_is_deleted_and_that_is_said(
     pair: Twins, home: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as each name of the mirror can be compared with."""
-    monkeypatch.setattr(standins, "_MOST_ENCRYPTED", 2)
+    monkeypatch.setattr(stand_ins, "_MOST_ENCRYPTED", 2)
     eve = pair.root / "home/eve"
     eve.mkdir()
     for number in range(3):

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from rescue.discover.marker import read_marker
-from rescue.model.disk import Disk, Partition, PartitionTable, TableKind
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.model.record import MirrorRecord
-from rescue.state import save_marker
-from rescue.system import mountns
-from rescue.system.lockedloop import locked
-from rescue.system.mountns import Access
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.store.records import save_marker
+from rescue.system.block.locked_loop import locked
+from rescue.system.files import mount_namespace
+from rescue.system.files.mount_namespace import Access
 from rescue.units import MIB, Sectors
 from tests.builders import bare_disk, enrolled
 from tests.image.loopdisks import SIZE, ChildError, in_child, sh
@@ -181,12 +181,12 @@ def test_nothing_stays_behind_a_look_that_was_killed(tmp_path: Path, *, mounted:
     kept: list[AbstractContextManager[str]] = []
 
     def begin() -> None:
-        mountns.enter_private()
+        mount_namespace.enter_private()
         node = locked(path)
         kept.append(node)
-        argv = mountns.mount_argv(node.__enter__(), tmp_path, FsKind.EXT4, Access.LOOK)
+        argv = mount_namespace.mount_argv(node.__enter__(), tmp_path, FsKind.EXT4, Access.LOOK)
         if mounted:
-            mountns.mount(argv)
+            mount_namespace.mount(argv)
             node.__exit__(None, None, None)
 
     image = image_of(tmp_path, FsKind.EXT4)

@@ -11,15 +11,15 @@ import pytest
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
-from rescue.codec import from_json, to_json
-from rescue.commands import ahead
-from rescue.commands.ahead import Trust, looked_ahead
-from rescue.config import Config, DiskEntry
-from rescue.model.plan import Plan
-from rescue.model.record import RECORD_VERSION, MirrorRecord, MirrorState
-from rescue.plan.content import MOST_SUSPECTS
-from rescue.system import journal
-from rescue.system.digests import opened
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord, MirrorState
+from rescue.plan.rot import MOST_SUSPECTS
+from rescue.run import preflight
+from rescue.run.preflight import Trust, looked_ahead
+from rescue.store.codec import from_json, to_json
+from rescue.store.config import Config, DiskEntry
+from rescue.system.files.digests import opened
+from rescue.system.notify import journal
 from rescue.ui.screen import Screen
 from tests.image.loopdisks import Twins, in_child, twins
 from tests.image.test_rot import spoil
@@ -61,7 +61,7 @@ def weekly(pair: Twins, record: MirrorRecord, *, first: bool = False) -> dict[st
         with pytest.MonkeyPatch.context() as patch:
             opens = partial(Workspace.comparing, site=pair.site)
             patch.setattr(Workspace, "comparing", opens)
-            patch.setattr(ahead, "opened", partial(opened, pair.folder / "digests.sqlite"))
+            patch.setattr(preflight, "opened", partial(opened, pair.folder / "digests.sqlite"))
             patch.setattr(journal, "report_alarm", lambda said, mirror: alarms.append(said))
             # The brake is another matter: on so small a server they are most of all files.
             trust = Trust(checksum=True, accept_changes=True)

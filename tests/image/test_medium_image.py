@@ -13,8 +13,8 @@ import pytest
 
 from rescue.medium.build import Contents, build_image
 from rescue.medium.recipe import recipe_folder
-from rescue.model.bootnote import parse_environment
 from rescue.model.medium import BOOT_PART, MEDIUM_TABLE
+from rescue.text.grub_env import parse_environment
 from rescue.units import MIB
 from tests.lab.stock import build_wheel
 

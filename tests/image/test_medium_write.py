@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.medium import write_medium
-from rescue.confirm import MediumGrant, grant_medium
 from rescue.errors import RefusedError, RescueError
+from rescue.grants import MediumGrant, grant_medium
 from rescue.medium.build import seal
+from rescue.medium.write import write_medium
 from rescue.model.event import Event, Progress, StepDone
-from rescue.model.identity import DiskId
 from rescue.model.medium import MediumPlan
+from rescue.model.storage.identity import DiskId
 from rescue.units import MIB
 
 pytestmark = [

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from rescue.model.event import Event, StepDone
-from rescue.model.plan import Plan
-from rescue.model.step import SyncTree, WriteBootFiles
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.step import SyncTree, WriteBootFiles
 from tests.image.bootset import FIRST, carry_out, fill_boot, install_kernel, night, remove_kernel
 from tests.image.loopdisks import Twins, twins
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_run_bounds import soon
+from tests.unit.system.test_run_bounds import soon
 
 PROGRAM = """
 import sys

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.system.overlay import overlay_of
+from rescue.system.block.overlay import overlay_of
 
 needed = ("qemu-img", "qemu-storage-daemon", "setpriv", "mke2fs")
 pytestmark = [
@@ -28,10 +28,10 @@ MIB = 1024 * 1024
 WRITE = """
 import sys, time
 from pathlib import Path
-from rescue.system import mountns
-from rescue.system.loop import Span
-from rescue.system.overlay import exported, overlay_of, partition_argv
-from rescue.system.run import run
+from rescue.system.files import mount_namespace as mountns
+from rescue.system.block.loop import Span
+from rescue.system.block.overlay import exported, overlay_of, partition_argv
+from rescue.system.process.run import run
 
 disk, folder, place, wait = sys.argv[1:]
 with mountns.vanishing_folder(Path(folder), size="8m") as room:

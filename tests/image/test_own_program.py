@@ -16,8 +16,8 @@ import pytest
 
 import rescue
 from rescue.errors import ExitCode
-from rescue.system import ownership
-from rescue.system.ownership import weak_spot_below
+from rescue.system.files import ownership
+from rescue.system.files.ownership import weak_spot_below
 
 pytestmark = [
     pytest.mark.root,
@@ -29,10 +29,10 @@ ANNA = pwd.getpwnam("nobody").pw_uid
 INSTALL = """
 import json, sys
 from pathlib import Path
-from rescue import config
+from rescue.store import config
 from rescue.commands import schedule
 from rescue.errors import RescueError
-from rescue.system import run
+from rescue.system.process import run
 from rescue.ui.screen import Screen
 
 run.PATH = f"{sys.argv[1]}:{run.PATH}"

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from rescue import config
-from rescue.apply.hooks import Attendant, HookError
 from rescue.errors import ExitCode, UsageError
-from rescue.model.hook import HookCall
-from rescue.system.mountns import Outside
-from rescue.system.ownership import WeakSpot, weak_spot, weak_spot_below
+from rescue.model.run.hook import HookCall
+from rescue.run.hook_runner import Attendant, HookError
+from rescue.store import config
+from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.ownership import WeakSpot, weak_spot, weak_spot_below
 from tests.image.hookcalls import CALL
 
 pytestmark = [

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import rescue
-from rescue.plan.schedule import MARK, PATHS
+from rescue.schedule.plan import MARK, PATHS
 from scripts.example import example
 
 CHECKOUT = Path(__file__).parents[2]
@@ -245,7 +245,7 @@ USE_TOOLKIT = """
 import sys
 sys.path.insert(0, "/pkg/alone")
 import cattrs, click, pyudev, questionary, rich.progress, tomli_w
-import rescue.cli.options, rescue.config, rescue.ui.prompt
+import rescue.cli.options, rescue.store.config, rescue.ui.prompt
 """
 
 

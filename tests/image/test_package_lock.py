@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rescue.commands.packages import wait_for_packages
 from rescue.model.event import Event, Notice
-from rescue.system.dpkg import lock_holder, program
+from rescue.run.wait_for_apt import wait_for_packages
+from rescue.system.boot.dpkg import lock_holder, program
 
 # As apt and dpkg take it: a POSIX lock on the whole file, dropped when its holder ends.
 HOLDER = """

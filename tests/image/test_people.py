@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.restore import RestoreReport, Told
+from rescue.model.restore.way_back import RestoreReport, Told
 from tests.image.deaddisk import Night, accounts, night_of
 from tests.image.loopdisks import sh
 

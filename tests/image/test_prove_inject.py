@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.boot import Firmware
-from rescue.model.filesystem import FsKind
-from rescue.model.identity import DiskId
-from rescue.model.place import OnPartition
+from rescue.model.boot.firmware import Firmware
+from rescue.model.mirror.record import FilesystemPair
 from rescue.model.proof import ProofPlan, ProofSettings
-from rescue.model.record import FilesystemPair
+from rescue.model.storage.filesystem import FsKind
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.place import OnPartition
 from rescue.model.virtual import DiskBus
-from rescue.prove.inject import inject
-from rescue.system.mountns import vanishing_folder
+from rescue.proof.inject import inject
+from rescue.system.files.mount_namespace import vanishing_folder
 from rescue.units import MIB
 from tests.builders import enrolled
 from tests.image.loopdisks import in_child, sh

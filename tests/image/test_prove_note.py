@@ -9,10 +9,10 @@ import pytest
 
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker, store_proof
-from rescue.model.boot import BootTimes
-from rescue.model.record import MirrorState
-from rescue.model.stake import Proven
-from rescue.state import load_boots, load_marker
+from rescue.model.boot.firmware import BootTimes
+from rescue.model.mirror.record import MirrorState
+from rescue.model.run.exposure import Proven
+from rescue.store.records import load_boots, load_marker
 from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
 
 pytestmark = [

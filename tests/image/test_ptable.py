@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rescue.errors import RescueError
-from rescue.model.disk import Partition, PartitionKind, PartitionTable, TableKind
-from rescue.system.ptable import first_difference, write_table
-from rescue.system.tables import read_table
+from rescue.model.storage.disk import Partition, PartitionKind, PartitionTable, TableKind
+from rescue.system.block.read_table import read_table
+from rescue.system.block.write_table import first_difference, write_table
 from rescue.units import Sectors
 
 SIZE = 256 * 1024 * 1024

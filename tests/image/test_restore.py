@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.filesystem import FsKind
 from rescue.model.finding import Severity
-from rescue.model.restore import Reading, RestoreReport, Told
+from rescue.model.restore.way_back import Reading, RestoreReport, Told
+from rescue.model.storage.filesystem import FsKind
 from rescue.paths import REPLACED_FOLDER, RESTORE_FOLDER
 from tests.image.deaddisk import MIB, Night, Post, attach, night_of
 from tests.image.fscrypt import Lock

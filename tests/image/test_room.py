@@ -10,12 +10,12 @@ from typing import TypeGuard
 import pytest
 
 from rescue.errors import ExitCode
-from rescue.model.filesystem import FsKind
-from rescue.model.plan import Plan
-from rescue.model.step import BuildInitramfs, CarryFlags, Step, SyncTree, WriteBootFiles
-from rescue.plan.distrust import without_deletions
-from rescue.plan.room import check_room, with_room
-from rescue.system.extents import shared_bytes
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.step import BuildInitramfs, CarryFlags, Step, SyncTree, WriteBootFiles
+from rescue.model.storage.filesystem import FsKind
+from rescue.plan.checks.failing_source import without_deletions
+from rescue.plan.checks.room import check_room, with_room
+from rescue.system.files.extents import shared_bytes
 from tests.fabricated_mirror import cpio
 from tests.image import nights
 from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from rescue.codec import from_json, to_json
-from rescue.model.content import Verdict
 from rescue.model.event import Event, StepDone
-from rescue.model.plan import PLAN_VERSION, Plan
-from rescue.plan.content import judge, with_comparison, with_rewritten
-from rescue.system.digests import opened
+from rescue.model.mirror.plan import PLAN_VERSION, Plan
+from rescue.model.run.rot import Verdict
+from rescue.plan.rot import judge, with_comparison, with_rewritten
+from rescue.store.codec import from_json, to_json
+from rescue.system.files.digests import opened
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
 from tests.image.measured import compare
 from tests.image.nights import carried_out

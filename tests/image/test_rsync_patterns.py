@@ -5,7 +5,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from rescue.system.rsyncfilter import matcher
+from rescue.system.rsync.filters import matcher
 
 _NAMES = r"a b z - ^ ! [ ] \ : a- [a a] \a ab 0 A _ .a * [:digit:] c/b d/a e[/] c/b2/z"
 _PIECES = r"* ** *** ? [ ] [! [^ - \ a b z / : [:digit:] [:alpha:] [:none:] [: :] [a-z] [\]] a- ! ^"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from rescue.errors import RefusedError
-from rescue.model.filesystem import FileSystem, FsKind
-from rescue.system import ddrescue, loop
-from rescue.system.mkfs import mkfs_argv
-from rescue.system.run import CommandError
-from rescue.system.superblock import find_backup, primary_uuid, repair
+from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.system.block import ddrescue, loop
+from rescue.system.block.mkfs import mkfs_argv
+from rescue.system.block.superblock import find_backup, primary_uuid, repair
+from rescue.system.process.run import CommandError
 from tests.image.deaddisk import MIB, Post, night_of
 from tests.image.loopdisks import sh, tree_of
 from tests.image.test_restore import last_night

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rescue.apply.schedule import install_schedule, remove_schedule
-from rescue.discover.schedule import read_files
 from rescue.model.finding import Refused
-from rescue.model.schedule import (
+from rescue.model.run.schedule import (
     PROVE_SERVICE,
     Installed,
     PluggedDisk,
@@ -21,7 +19,9 @@ from rescue.model.schedule import (
     Starter,
 )
 from rescue.paths import CRON_JOB, UNIT_FOLDER
-from rescue.plan.schedule import (
+from rescue.schedule.apply import install_schedule, remove_schedule
+from rescue.schedule.discover import read_files
+from rescue.schedule.plan import (
     PATHS,
     TEMPLATES,
     UNITS,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rescue.commands.restore import behind_other_sectors
-from rescue.discover.deadtable import table_behind
+from rescue.restore.dead_table import table_behind
 from tests.builders import bare_disk
 from tests.image.deaddisk import HOME_SIZE, MIB, ROOT, Night, Post, night_of
 from tests.image.loopdisks import sh

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.codec import to_json
+from rescue.store.codec import to_json
 from tests.builders import prepared, server
 from tests.lab.terminal import Terminal
 
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 ASK_IDENTITY = """
 import sys
 from pathlib import Path
-from rescue.codec import from_json
+from rescue.store.codec import from_json
 from rescue.errors import RescueError
-from rescue.model.plan import PLAN_VERSION, Plan
+from rescue.model.mirror.plan import PLAN_VERSION, Plan
 from rescue.ui.prompt import ask_identity
 
 plan = from_json(Path(sys.argv[1]).read_text(), Plan, known_version=PLAN_VERSION, where="plan")
@@ -49,7 +49,7 @@ print("answer:", answer)
 
 ATTENDED = """
 import sys
-from rescue.system.foreground import on_terminal
+from rescue.system.process.foreground import on_terminal
 
 inner = '''
 import time

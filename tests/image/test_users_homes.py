@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.mount import Mount
+from rescue.model.storage.mount import Mount
 from tests.image.deaddisk import Night, Post, night_of
 from tests.image.fuse import fuse_mount
 from tests.image.loopdisks import sh

@@ -15,11 +15,11 @@ import pytest
 
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
-from rescue.model.filesystem import FsKind
-from rescue.model.partial import EARLIER, partial_folder
-from rescue.model.record import MirrorState
-from rescue.model.step import SyncTree
-from rescue.system import mountns
+from rescue.model.mirror.partial import EARLIER, partial_folder
+from rescue.model.mirror.record import MirrorState
+from rescue.model.mirror.step import SyncTree
+from rescue.model.storage.filesystem import FsKind
+from rescue.system.files import mount_namespace
 from tests.image.fuse import fuse_mount
 from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
 from tests.image.nights import night
@@ -221,15 +221,17 @@ def test_a_mount_that_calls_itself_a_disk_is_none_and_covers_nothing(pair: Twins
     as_user(eve, lay)
     night(pair, pair.plan(first=True))
     (pair.root / "boot/new").write_bytes(b"new")
-    device = mountns.mounted_at(pair.root).device
+    device = mount_namespace.mounted_at(pair.root).device
     with (
         fuse_mount(eve / "remote", uid=EVE, called=device),
         fuse_mount(pair.root / "boot", uid=EVE, called=device, kind="ext4"),
     ):
-        seen = mountns.mounted_at(eve / "remote")
+        seen = mount_namespace.mounted_at(eve / "remote")
         assert (seen.uuid, seen.fstype) == ("", "fuse.sshfs")
         assert night(pair, pair.plan()).unreadable == []
-        assert mountns.mounted_at(pair.root / "boot").fstype == "fuse.ext4", "of this process alone"
+        assert mount_namespace.mounted_at(pair.root / "boot").fstype == "fuse.ext4", (
+            "of this process alone"
+        )
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
         assert (mirror / "boot/new").read_bytes() == b"new"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rescue.errors import UsageError
 from rescue.model.virtual import Accel
-from rescue.system.accelerator import EMULATION, KVM, QEMU, Accelerator
+from rescue.system.vm.accelerator import EMULATION, KVM, QEMU, Accelerator
 
 __all__ = ["QEMU", "VARIABLE", "accelerator", "asked", "give_up_kvm", "is_kvm", "kvm_is_given_up"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rescue.system.accelerator import SILENT_SECONDS
-from rescue.system.qemu import Silence
-from rescue.system.qmp import Qmp, QmpError
+from rescue.system.vm.accelerator import SILENT_SECONDS
+from rescue.system.vm.qemu import Silence
+from rescue.system.vm.qmp import Qmp, QmpError
 from tests.lab.accel import accelerator, give_up_kvm, is_kvm, kvm_is_given_up
 from tests.lab.disk import Disk
 from tests.lab.hardware import PORTS, Hardware, Plugged, command_line

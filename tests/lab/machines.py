@@ -44,8 +44,8 @@ LSBLK = (
 SEEN = """
 import json
 from pathlib import Path
-from rescue.codec import to_line
-from rescue.system.udev import raw_devices
+from rescue.store.codec import to_line
+from rescue.system.block.udev import raw_devices
 print(json.dumps(Path("/proc/devices").read_text("ascii").partition("Block devices:")[2].split()))
 for device in raw_devices():
     if device.attributes["size"] != "0":  # loop devices without a file

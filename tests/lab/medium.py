@@ -4,7 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from rescue.model.bootnote import environment_block
+from rescue.text.grub_env import environment_block
 from tests.lab.disk import Disk, DiskModel
 from tests.lab.layout import MIB
 

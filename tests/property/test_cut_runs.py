@@ -18,17 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rescue.apply.marker import expect_marker, write_marker
-from rescue.confirm import WriteGrant, grant
 from rescue.errors import RescueError
-from rescue.model.bootnote import parse_environment
-from rescue.model.plan import MirrorRequest, Plan
-from rescue.model.record import MirrorRecord, MirrorState, RunSummary
-from rescue.model.secret import Secret
-from rescue.model.transition import begun, completed
+from rescue.grants import WriteGrant, grant
+from rescue.model.mirror.plan import MirrorRequest, Plan
+from rescue.model.mirror.record import MirrorRecord, MirrorState, RunSummary
+from rescue.model.mirror.secret import Secret
+from rescue.model.mirror.transition import begun, completed
 from rescue.plan.mirror import plan_mirror
 from rescue.run.recorder import Recorder
-from rescue.run.store import Store
-from rescue.state import find_marker, load_boots, load_record, save_marker, save_record
+from rescue.run.state_store import Store
+from rescue.store.records import find_marker, load_boots, load_record, save_marker, save_record
+from rescue.text.grub_env import parse_environment
 from tests.builders import enrolled
 
 THERE = enrolled()

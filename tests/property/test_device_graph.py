@@ -5,11 +5,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.codec import from_json, to_json
-from rescue.model.device import Device, DeviceKind
-from rescue.model.elsewhere import stack_of
-from rescue.model.graph import Graph
-from rescue.model.machine import MACHINE_VERSION, Machine
+from rescue.model.mirror.elsewhere import stack_of
+from rescue.model.storage.device import Device, DeviceKind
+from rescue.model.storage.graph import Graph
+from rescue.model.storage.machine import MACHINE_VERSION, Machine
+from rescue.store.codec import from_json, to_json
 from tests.builders import prepared, request
 from tests.layers import layered_machines
 

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.errors import ExitCode
-from rescue.model.disk import Partition, TableKind
-from rescue.model.filesystem import FileSystem, SwapArea
 from rescue.model.finding import Refused
-from rescue.model.machine import Machine
-from rescue.model.mount import FstabEntry
-from rescue.model.place import number_of
-from rescue.model.plan import MirrorRequest, Plan
-from rescue.plan.contents import names
-from rescue.plan.drift import again
+from rescue.model.mirror.plan import MirrorRequest, Plan
+from rescue.model.storage.disk import Partition, TableKind
+from rescue.model.storage.filesystem import FileSystem, SwapArea
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.mount import FstabEntry
+from rescue.model.storage.place import number_of
+from rescue.plan.checks.drift import again
+from rescue.plan.layout.contents import names
 from rescue.plan.mirror import plan_mirror
 from rescue.units import Sectors
 from tests.builders import Enrolled, enrolled, ext4, part, uuid, with_disk, with_partition

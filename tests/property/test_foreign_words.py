@@ -25,28 +25,28 @@ from rich.table import Table
 from rich.text import Text
 
 from rescue.apply.banner import banner
-from rescue.codec import to_json
 from rescue.errors import ExitCode, RescueError
-from rescue.metrics import exposition
-from rescue.model.bootnote import environment_block
-from rescue.model.device import Device, DeviceKind
 from rescue.model.event import Notice, StepDone
 from rescue.model.finding import Refusal
-from rescue.model.identity import DiskId
-from rescue.plan.alarm import alarm_mail, plugged_mail, plugged_news
+from rescue.model.storage.device import Device, DeviceKind
+from rescue.model.storage.identity import DiskId
 from rescue.printable import as_html, printable
-from rescue.recovery import recovery_page
-from rescue.report import report
-from rescue.system import journal, journald
+from rescue.status.alarm import alarm_mail, plugged_mail, plugged_news
+from rescue.status.metrics import exposition
+from rescue.store.codec import to_json
+from rescue.system.notify import journal, journald
+from rescue.text.grub_env import environment_block
 from rescue.ui import terminal
 from rescue.ui.disks import disks_table
-from rescue.ui.monitor import monitor_line
+from rescue.ui.recovery_page import recovery_page
 from rescue.ui.screen import Screen
-from rescue.ui.status import status_lines
-from rescue.ui.statusview import status_view
+from rescue.ui.status.frames import status_view
+from rescue.ui.status.lines import status_lines
+from rescue.ui.status.monitor import monitor_line
+from rescue.ui.status.page import report
 from tests.builders import enrolled, layered, server, with_disk
 from tests.property.test_metrics import MIRROR, STATUS
-from tests.unit.test_journal import decode
+from tests.unit.system.test_journal import decode
 
 OBEYED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"

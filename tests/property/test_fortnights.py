@@ -7,9 +7,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.rotation import Order, interval_hours
-from rescue.plan.rotation import HOUR, Turn, Wait, next_turn
+from rescue.mirrors.rotation import HOUR, Turn, Wait, next_turn
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.mirror.rotation import Order, interval_hours
 from tests.builders import enrolled
 
 BASE = enrolled().record

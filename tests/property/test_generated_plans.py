@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.model.disk import TableKind
-from rescue.model.filesystem import FileSystem, FsKind, SwapArea
-from rescue.model.layer import Content, Foreign, Nothing
-from rescue.model.machine import Machine
-from rescue.model.step import MakeFilesystem, MakeSwap, WriteTable
-from rescue.plan.contents import names
+from rescue.model.mirror.step import MakeFilesystem, MakeSwap, WriteTable
+from rescue.model.storage.disk import TableKind
+from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
+from rescue.model.storage.layer import Content, Foreign, Nothing
+from rescue.model.storage.machine import Machine
+from rescue.plan.layout.contents import names
 from tests.builders import part, prepared, server, uuid, with_disk, with_partition
 
 LABELS = st.text(alphabet="abAB -_/ü", max_size=16)

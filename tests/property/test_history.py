@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.errors import ExitCode
-from rescue.history import load_runs, save_runs
-from rescue.model.diskhealth import SmartState, SmartVerdict
-from rescue.model.history import (
+from rescue.model.mirror.plan import PlanKind
+from rescue.model.mirror.record import FreeSpace
+from rescue.model.run.history import (
     DiskNote,
     RunEnd,
     RunEntry,
@@ -23,8 +23,8 @@ from rescue.model.history import (
     pruned,
     seen,
 )
-from rescue.model.plan import PlanKind
-from rescue.model.record import FreeSpace
+from rescue.model.storage.disk_health import SmartState, SmartVerdict
+from rescue.store.history import load_runs, save_runs
 
 COUNT = st.integers(0, 10**12)
 FIGURES = st.builds(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
-from rescue.model.lexicon import hexed, octal
+from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
+from rescue.text.identifier_scanner import hexed, octal
 
 # Labels as people give them; those of the mirror are made of characters no file escapes.
 LABELS = st.text(

@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.confirm import grant
 from rescue.errors import ExitCode, RefusedError
-from rescue.model.disk import Disk, TableKind
+from rescue.grants import grant
 from rescue.model.finding import Refused
-from rescue.model.identity import DiskId
-from rescue.model.layer import Nothing
-from rescue.model.machine import Machine
-from rescue.model.plan import MirrorRequest, Plan
-from rescue.model.record import MirrorRecord, MirrorState
-from rescue.model.secret import Secret
-from rescue.plan.mirror import plan_mirror
-from rescue.plan.recognise import (
+from rescue.model.mirror.plan import MirrorRequest, Plan
+from rescue.model.mirror.record import MirrorRecord, MirrorState
+from rescue.model.mirror.secret import Secret
+from rescue.model.storage.disk import Disk, TableKind
+from rescue.model.storage.identity import DiskId
+from rescue.model.storage.layer import Nothing
+from rescue.model.storage.machine import Machine
+from rescue.plan.checks.recognise import (
     Answer,
     attached_mirror,
     impostors,
     mirror_candidates,
     shows_as_recorded,
 )
+from rescue.plan.mirror import plan_mirror
 from tests.builders import Enrolled, bare_disk, disk_with, enrolled, refused
 
 IDS = (

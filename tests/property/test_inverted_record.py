@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rescue.model.identifiers import DeviceNames, DevicePair, IdentifierMap
-from rescue.model.machine import Machine
-from rescue.model.place import number_of
-from rescue.plan.contents import names
+from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.place import number_of
+from rescue.plan.layout.contents import names
 from tests.builders import prepared
 from tests.property.test_generated_plans import machines
 

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from rescue.metrics import Family, Sample, _text, exposition
-from rescue.model.boot import BootTimes
-from rescue.model.diskhealth import DiskHealth, SmartState, SmartVerdict
-from rescue.model.history import RunFigures
-from rescue.model.record import FreeSpace, MirrorState
-from rescue.model.role import Role
-from rescue.model.stake import Proven, Stake
-from rescue.model.status import Health, MirrorStatus, Status
+from rescue.model.boot.firmware import BootTimes
+from rescue.model.mirror.record import FreeSpace, MirrorState
+from rescue.model.mirror.role import Role
+from rescue.model.run.exposure import Proven, Stake
+from rescue.model.run.history import RunFigures
+from rescue.model.run.status import Health, MirrorStatus, Status
+from rescue.model.storage.disk_health import DiskHealth, SmartState, SmartVerdict
 from rescue.printable import printable
-from rescue.ui.monitor import monitor_line, unknown_line
+from rescue.status.metrics import Family, Sample, _text, exposition
+from rescue.ui.status.monitor import monitor_line, unknown_line
 
 NOW = 1_700_000_000.0
 ANY_TEXT = st.text() | st.text(alphabet="\\\"\n|='{}, ü")

@@ -1,0 +1,1 @@
+"""How a machine starts: firmware, menus, and the files that name a disk."""

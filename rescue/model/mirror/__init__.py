@@ -1,0 +1,1 @@
+"""A mirror: its record and role, the plan that makes it, and the identifiers it gets."""

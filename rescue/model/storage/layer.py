@@ -1,0 +1,37 @@
+"""What a block device holds, by its signature."""
+
+from dataclasses import dataclass
+
+from rescue.model.storage.filesystem import FileSystem, SwapArea
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nothing:
+    """No signature that libblkid knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """A signature that we do not make again: `kind` is libblkid's TYPE, such as 'ntfs'."""
+
+    kind: str
+    uuid: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A layer that holds others: LUKS, an LVM physical volume or an md member.
+
+    `kind` is libblkid's TYPE: 'crypto_LUKS', 'LVM2_member', 'linux_raid_member'. What is made of it
+    is a device of its own (model/storage/device.py), where it is open.
+    """
+
+    kind: str
+    uuid: str = ""
+
+
+Content = Nothing | FileSystem | SwapArea | Foreign | Container
+"""What is found on a block device."""
+
+CONTAINER_KINDS = frozenset({"crypto_LUKS", "LVM2_member", "linux_raid_member"})

@@ -1,0 +1,1 @@
+"""What stands against a plan: each check returns findings."""

@@ -1,0 +1,80 @@
+"""File systems that cannot hold old and new at once: their deletions come first."""
+
+from dataclasses import replace
+
+from rescue.errors import ExitCode
+from rescue.model.finding import Refusal
+from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.step import Step, SyncTree
+from rescue.model.storage.machine import Machine
+from rescue.plan.layout.survey import Survey
+from rescue.plan.steps.small_drift import size_of
+from rescue.units import human_bytes
+
+
+def with_room(plan: Plan, short: tuple[str, ...]) -> Plan:
+    """Given the mount points that are short of room, return the plan that makes it.
+
+    Where nothing may be deleted there is none to be made, and the plan is what it was.
+    """
+    steps = tuple(_tight(step, short) for step in plan.steps)
+    tight = [step.mount_point for step in steps if isinstance(step, SyncTree) and step.tight]
+    if not tight:
+        return plan
+    note = (
+        f"the mirror has no room for old and new files of {', '.join(tight)} at once: what is gone "
+        "from the source is deleted first"
+    )
+    return replace(plan, steps=steps, notes=(*plan.notes, note))
+
+
+def check_room(lacking: tuple[tuple[str, int], ...]) -> Refusal | None:
+    """Refuse a run that would end as full, whatever its order: the bytes that are lacking."""
+    if not lacking:
+        return None
+    named = ", ".join(f"{point} ({human_bytes(size)})" for point, size in lacking)
+    return Refusal(
+        code=ExitCode.DRIFTED,
+        reason=f"what the source holds does not fit onto the mirror, room is lacking for {named}",
+        hint="files that share their content on the source ('cp --reflink') do not on the mirror; "
+        "remove some, or prepare a larger disk",
+    )
+
+
+def sharing_refusals(machine: Machine, found: Survey) -> list[Refusal]:
+    """Refuse file systems whose files do not fit where nothing is shared."""
+    return [
+        Refusal(
+            code=ExitCode.UNSUPPORTED,
+            reason=f"{point} holds {human_bytes(whole)} where nothing is shared ('cp --reflink' is "
+            f"not carried over), and its partition has {human_bytes(size)}",
+            hint="remove copies that share their content, or enlarge the partition first",
+        )
+        for point, whole, size in _shared(machine, found)
+        if whole > size
+    ]
+
+
+def sharing_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
+    """Say which file systems get larger, since rsync does not carry over what files share."""
+    return tuple(
+        f"files of {point} share their content ('cp --reflink'); on the mirror they do not, and "
+        f"take {human_bytes(whole)}"
+        for point, whole, _ in _shared(machine, found)
+    )
+
+
+def _shared(machine: Machine, found: Survey) -> list[tuple[str, int, int]]:
+    """Return where files share content: mount point, bytes where they do not, the partition's."""
+    mounts = [(member, machine.mount_at(member.mount_point)) for member in found.mounted]
+    return [
+        (mount.target, mount.used + mount.shared, size_of(found.disk, member.part))
+        for member, mount in mounts
+        if mount is not None and mount.shared
+    ]
+
+
+def _tight(step: Step, short: tuple[str, ...]) -> Step:
+    if isinstance(step, SyncTree) and step.mount_point in short and step.deletions:
+        return replace(step, tight=not step.first)
+    return step

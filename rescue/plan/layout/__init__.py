@@ -1,0 +1,1 @@
+"""What a mirror's disk will look like: table, file systems, identifiers."""

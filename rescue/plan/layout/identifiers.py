@@ -1,0 +1,79 @@
+"""The map from every identifier of the source's disk to the mirror's."""
+
+from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
+from rescue.model.storage.disk import Disk, Partition, PartitionTable
+from rescue.plan.layout.contents import names
+from rescue.plan.layout.filesystems import Twin
+
+_BY_ID = "/dev/disk/by-id/"
+# These follow from the UUID, the label, the PARTUUID and the name.
+_DERIVED = tuple(f"/dev/disk/by-{family}/" for family in ("uuid", "label", "partuuid", "partlabel"))
+
+
+def identifier_map(
+    source: Disk, target: Disk, table: PartitionTable, all_twins: tuple[Twin, ...]
+) -> IdentifierMap:
+    """Given both disks, the mirror's table and what is made on it, return the map.
+
+    The first pair is the disks themselves; then one for each partition, in the table's order.
+    """
+    disk = DevicePair(
+        old=disk_names(source),
+        new=DeviceNames(table_uuid=table.uuid, paths=_stable_paths(target)),
+    )
+    pairs = (
+        DevicePair(old=partition_names(source, twin.part), new=_new(target, part, twin))
+        for part, twin in zip(table.partitions, all_twins, strict=True)
+    )
+    return IdentifierMap(pairs=(disk, *pairs))
+
+
+def disk_names(source: Disk) -> DeviceNames:
+    """Return everything that a whole disk can be named by."""
+    return DeviceNames(
+        table_uuid=source.table.uuid if source.table else "",
+        paths=(source.path, *_disk_links(source)),
+    )
+
+
+def partition_names(source: Disk, part: Partition) -> DeviceNames:
+    """Return everything that a partition of a disk can be named by."""
+    uuid, label = names(part.content)
+    links = {link for link in part.links if not link.startswith(_DERIVED)}
+    links |= {f"{_BY_ID}{name}-part{part.number}" for name in source.id.by_id}
+    paths = ((part.path,) if part.path else ()) + tuple(sorted(links))
+    return DeviceNames(uuid=uuid, label=label, partuuid=part.uuid, partlabel=part.name, paths=paths)
+
+
+def _new(target: Disk, part: Partition, twin: Twin) -> DeviceNames:
+    return DeviceNames(
+        uuid=twin.made.uuid if twin.made else "",
+        label=twin.made.label if twin.made else "",
+        partuuid=part.uuid,
+        partlabel=part.name,
+        paths=tuple(f"{_BY_ID}{name}-part{part.number}" for name in target.id.by_id),
+    )
+
+
+def _disk_links(source: Disk) -> tuple[str, ...]:
+    """Return the whole disk's links: those below by-id, and those its partitions' follow from.
+
+    udev's rules name a partition's link after the disk's with '-partN' behind it
+    (60-persistent-storage.rules).
+    """
+    links = {f"{_BY_ID}{name}" for name in source.id.by_id}
+    for part in source.partitions:
+        suffix = f"-part{part.number}"
+        links |= {
+            link.removesuffix(suffix)
+            for link in part.links
+            if link.endswith(suffix) and not link.startswith(_DERIVED)
+        }
+    return tuple(sorted(links))
+
+
+def _stable_paths(target: Disk) -> tuple[str, ...]:
+    """Return the mirror's by-id paths. A disk without one gets the path its serial would give:
+    it never names the source, whatever the kernel calls the disks at the next boot."""
+    found = tuple(f"{_BY_ID}{name}" for name in target.id.by_id)
+    return found or (f"{_BY_ID}{target.id.name}",)

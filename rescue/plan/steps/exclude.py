@@ -1,0 +1,82 @@
+"""What each file system's sync leaves alone, relative to that file system's own root."""
+
+from dataclasses import dataclass
+
+from rescue.model.mirror.record import FilesystemPair
+from rescue.model.mirror.step import MakeSwapFile
+from rescue.model.storage.machine import Machine
+from rescue.model.storage.mount import holder_of, is_within
+
+# Debian has /lib as a link to /usr/lib since bookworm.
+_LATE = ("/boot", "/usr/lib/modules")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """Per mount point: `keep` are the mirror's own paths, `late` those pruned at the end."""
+
+    mount_point: str
+    keep: tuple[str, ...]
+    late: tuple[str, ...]
+
+
+def relative(path: str, mount_point: str) -> str:
+    """Return a path of the whole tree as its own file system names it, beginning with '/'."""
+    return path if mount_point == "/" else path.removeprefix(mount_point) or "/"
+
+
+def excluded(
+    filesystems: tuple[FilesystemPair, ...],
+    *,
+    keep: tuple[str, ...],
+    files: tuple[str, ...],
+    esp: str,
+) -> tuple[Excluded, ...]:
+    """Deal paths of the whole tree out to the file systems on which they lie, in their order.
+
+    `keep` are globs; `files` are plain paths, in which glob characters are escaped. A file
+    system that is mounted below a late path is late as a whole.
+    """
+    points = tuple(pair.mount_point for pair in filesystems)
+    late = _LATE + ((esp,) if esp else ())
+    literal = tuple(_escaped(path) for path in files)
+    return tuple(
+        Excluded(
+            mount_point=point,
+            keep=tuple(
+                relative(path, point) for path in keep + literal if holder_of(path, points) == point
+            ),
+            late=_late_on(point, points, late),
+        )
+        for point in points
+    )
+
+
+def swap_files(
+    machine: Machine, filesystems: tuple[FilesystemPair, ...]
+) -> tuple[tuple[MakeSwapFile, ...], tuple[str, ...]]:
+    """Return the active swap files that the mirror gets new ones for, and notes on the others."""
+    points = {pair.mount_point for pair in filesystems}
+    made, notes = [], []
+    for swap in machine.swaps:
+        if not swap.is_file:
+            continue
+        seen = machine.mount_holding(swap.path)
+        if (seen.target if seen else "/") in points:
+            made.append(MakeSwapFile(path=swap.path, size=swap.size))
+        else:
+            notes.append(f"swap file {swap.path} is on a file system that is not mirrored")
+    return tuple(made), tuple(notes)
+
+
+def _late_on(point: str, points: tuple[str, ...], late: tuple[str, ...]) -> tuple[str, ...]:
+    if any(is_within(point, path) for path in late):
+        return ("/",)
+    return tuple(relative(path, point) for path in late if holder_of(path, points) == point)
+
+
+def _escaped(path: str) -> str:
+    """Return a path in which glob characters stand for themselves (man 1 rsync, patterns)."""
+    if not any(char in path for char in "*?["):
+        return path
+    return "".join(f"\\{char}" if char in "*?[\\" else char for char in path)

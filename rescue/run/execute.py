@@ -1,0 +1,171 @@
+"""What the commands that write a disk share: perform a granted plan, look at it, record it."""
+
+from dataclasses import replace
+from time import time
+
+from rescue.apply.engine import Outcome, apply_plan
+from rescue.apply.workspace import Workspace
+from rescue.discover.machine import discover
+from rescue.errors import AuditError, ExitCode, RescueError, in_words
+from rescue.grants import WriteGrant
+from rescue.mirrors.select import known_records
+from rescue.model.boot.firmware import Firmware
+from rescue.model.finding import Finding, Severity
+from rescue.model.mirror.plan import Plan, PlanKind
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.mirror.secret import Secret
+from rescue.model.mirror.transition import completed
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.machine import Machine
+from rescue.plan.checks.recognise import is_disk
+from rescue.run.recorder import Recorder
+from rescue.run.run_history import Logbook
+from rescue.store.config import Config
+from rescue.system.notify import journal
+from rescue.ui.findings import finding_lines, finding_words
+from rescue.ui.recovery_page import recovery_page
+from rescue.ui.screen import Screen, summary_lines
+from rescue.verify.audit import audit
+
+_MEND = "'rescue mirror' makes anew what the boot reads; 'rescue audit' shows the whole chain"
+_WRITTEN = {
+    PlanKind.PREPARE: "mirror",
+    PlanKind.MIRROR: "mirror",
+    PlanKind.FAILBACK: "new disk",
+}
+_AFTER_AUDIT = {
+    PlanKind.PREPARE: _MEND,
+    PlanKind.MIRROR: _MEND,
+    PlanKind.FAILBACK: "mend the cause here, and run 'rescue failback' again with --erase",
+}
+
+
+def recorder_of(leave: WriteGrant) -> Recorder:
+    """Return who writes down what becomes of the disk that may be written."""
+    return Recorder(leave, others=known_records())
+
+
+def perform(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Outcome:
+    """Apply the plan. Where that fails, the records say so before the error goes on.
+
+    From the first step on the records say that the mirror is not whole: after a power cut nobody
+    is left to say it. A mirror that was refused before is what it was, and so is its marker.
+    """
+    try:
+        outcome = apply_plan(leave.plan, leave, emit=screen.emit, begin=recorder.begin)
+    except BaseException as error:
+        recorder.fail(in_words(error))
+        raise
+    finally:
+        screen.close()
+    recorder.written(outcome.record)
+    return outcome
+
+
+def with_warnings(
+    outcome: Outcome, warned: tuple[str, ...], *, notes: tuple[str, ...] = ()
+) -> Outcome:
+    """Return the outcome with what went wrong in hooks that stopped nothing, and earlier notes."""
+    done = outcome.summary
+    return replace(outcome, summary=replace(done, hooks_failed=warned, notes=notes + done.notes))
+
+
+def look(machine: Machine, record: MirrorRecord, disk: Disk | None) -> tuple[Finding, ...]:
+    """Mount the mirror read-only and follow its boot chain.
+
+    `disk` is where it is; raises RescueError where that is None, or does not hold it any more.
+    """
+    if disk is None or not is_disk(disk, record.mirror):
+        raise RescueError(
+            f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",
+            hint="attach it, and look with 'rescue disks'",
+        )
+    with Workspace.read_only(record, disk.path) as workspace:
+        boot = machine.boot
+        asked_for = boot.removable if boot.firmware is Firmware.UEFI else ""
+        return audit(tree=workspace.tree(), disk=disk, record=record, asked_for=asked_for)
+
+
+def expect_to_boot(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Machine:
+    """Audit what was written, on the machine as it is after that, which is returned.
+
+    Raises AuditError that names the first broken link.
+    """
+    try:
+        machine = discover()
+        # What was written is looked at, and no other disk that looks like it.
+        findings = look(machine, recorder.record, machine.disk_at(leave.plan.target_path))
+        broken = [finding for finding in findings if finding.severity is Severity.ERROR]
+    except BaseException as error:
+        recorder.fail(in_words(error))
+        raise
+    for line in finding_lines(findings, only_problems=True):
+        screen.show(line)
+    if broken:
+        said = finding_words(broken[0])
+        recorder.audit_failed(said)
+        raise AuditError(
+            f"the {_WRITTEN[leave.plan.kind]} would not boot: {said}",
+            hint=_AFTER_AUDIT[leave.plan.kind],
+        )
+    return machine
+
+
+def finish(
+    outcome: Outcome,
+    machine: Machine,
+    recorder: Recorder,
+    screen: Screen,
+    *,
+    settings: Config,
+    book: Logbook,
+) -> ExitCode:
+    """Record that what was audited is complete, one generation further. Returns DONE or DEGRADED.
+
+    Raises what `Recorder.complete` raises.
+    """
+    done = completed(
+        with_secret(recorder.record, screen),
+        outcome.summary,
+        generation=recorder.plan.record.generation + 1,
+        unseen=_unseen(recorder.plan, outcome),
+        now=time(),
+    )
+    page = recovery_page(machine, done, others=known_records(settings))
+    recorder.complete(done, papers=page.papers() | book.papers(done))
+    return tell_end(
+        outcome,
+        f"mirror '{done.name}' is complete: generation {done.generation}, audit passed",
+        screen,
+        generation=done.generation,
+    )
+
+
+def with_secret(record: MirrorRecord, screen: Screen) -> MirrorRecord:
+    """Return the record with a secret; one that an older rescue wrote gets its own, which is said.
+
+    By a run that came to its end, onto the disk that was known by everything else.
+    """
+    if record.secret.is_drawn:
+        return record
+    screen.show(f"note: mirror '{record.name}' has a secret of its own from now on, to be known by")
+    return replace(record, secret=Secret.draw())
+
+
+def _unseen(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
+    """Return what the run could not read, has postponed, or left out, as paths on the tree."""
+    points = (pair.mount_point for pair in plan.record.filesystems)
+    left_out = (point for point in points if point not in plan.copied)
+    return (*outcome.summary.unreadable, *outcome.summary.postponed, *left_out)
+
+
+def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) -> ExitCode:
+    """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
+    for figure in summary_lines(outcome.summary, noted=screen.noted):
+        screen.show(figure)
+    code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE
+    if code is ExitCode.DEGRADED:
+        done = f"DEGRADED, not all of it is what it should be: {done}"
+    screen.show(done)
+    journal.report_success(done, code=code, mirror=outcome.record.name, generation=generation)
+    return code

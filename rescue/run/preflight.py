@@ -1,0 +1,109 @@
+"""What a run would do, looked at before it does it: the brake, and every content on its day."""
+
+from dataclasses import dataclass
+
+from rescue.apply.workspace import Workspace
+from rescue.errors import BrakeError
+from rescue.grants import GuardRefusedError
+from rescue.measure.compare import compare
+from rescue.measure.estimate import Estimate, estimate, find_rewritten
+from rescue.model.mirror.plan import Plan
+from rescue.model.run.rot import Suspect
+from rescue.plan.checks.brake import check_brake
+from rescue.plan.checks.room import check_room, with_room
+from rescue.plan.rot import (
+    check_suspects,
+    judge,
+    refused_comparison,
+    with_comparison,
+    with_rewritten,
+)
+from rescue.store.config import Config
+from rescue.system.files.digests import opened
+from rescue.system.notify import journal
+from rescue.ui.screen import Screen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What a person asked for, or takes the responsibility for; paths are on the whole tree."""
+
+    checksum: bool = False
+    accept_changes: bool = False
+    accept_content: tuple[str, ...] = ()
+
+
+def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> Plan:
+    """Return the plan of what may be done. Raises GuardRefusedError (13) where it is too much.
+
+    Where every content is compared it is done here: each file is read once for both.
+    """
+    if trust.checksum:
+        plan, ahead = _compared(plan, screen, trust)
+    elif trust.accept_changes:
+        return carrying_rewritten(plan, screen)
+    else:
+        plan, ahead = _estimated(plan, screen)
+    if not trust.accept_changes:
+        _brake(ahead, settings)
+    if refusal := check_room(ahead.lacking):
+        raise GuardRefusedError((refusal,))
+    roomy = with_room(plan, ahead.short)
+    for note in roomy.notes[len(plan.notes) :]:
+        screen.show(f"note: {note}")
+    return roomy
+
+
+def carrying_rewritten(plan: Plan, screen: Screen) -> Plan:
+    """Return the plan that also carries what changed under its old size and time."""
+    with screen.busy("looking at what changed"), Workspace.comparing(plan) as sides:
+        found = find_rewritten(plan, sides)
+    return with_rewritten(plan, found)
+
+
+def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
+    with screen.busy("looking at what would change"), Workspace.comparing(plan) as sides:
+        ahead = estimate(plan, sides)
+    return with_rewritten(plan, ahead.rewritten), ahead
+
+
+def _compared(plan: Plan, screen: Screen, trust: Trust) -> tuple[Plan, Estimate]:
+    with opened() as digests:
+        if digests.begun_anew:
+            screen.show("note: the digests of last time were damaged, and are recorded anew")
+        try:
+            with Workspace.comparing(plan) as sides:
+                seen = compare(plan, sides, digests=digests, emit=screen.emit)
+        except BrakeError as error:
+            return _not_believed(plan, (), error.message, screen)
+        finally:
+            screen.close()
+    suspects = judge(seen.doubts, accepted=trust.accept_content)
+    if refusal := check_suspects(suspects):
+        return _not_believed(plan, suspects, refusal.reason, screen)
+    carried = with_rewritten(plan, seen.ahead.rewritten)
+    return with_comparison(carried, suspects), seen.ahead
+
+
+def _not_believed(
+    plan: Plan, suspects: tuple[Suspect, ...], reason: str, screen: Screen
+) -> tuple[Plan, Estimate]:
+    """Go on without the comparison, as on any other night, and raise the alarm.
+
+    What it found says that a disk fails; a mirror that is not made any more helps nobody then.
+    """
+    screen.warn(reason)
+    journal.report_alarm(reason, mirror=plan.record.name)
+    return _estimated(refused_comparison(plan, suspects, reason), screen)
+
+
+def _brake(ahead: Estimate, settings: Config) -> None:
+    refusal = check_brake(
+        files_total=ahead.files_total,
+        changes=ahead.changes,
+        deletions=ahead.deletions,
+        share=settings.run.brake_share,
+        count=settings.run.brake_count,
+    )
+    if refusal is not None:
+        raise GuardRefusedError((refusal,))

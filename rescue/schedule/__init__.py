@@ -1,0 +1,1 @@
+"""The schedule: planned, installed on this machine and looked at."""

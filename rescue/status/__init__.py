@@ -1,0 +1,1 @@
+"""Where a machine stands: assessed from records, told as figures and alarms."""

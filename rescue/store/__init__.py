@@ -1,0 +1,1 @@
+"""What is kept on disk: records, history and configuration, each with a version."""

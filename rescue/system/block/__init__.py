@@ -1,0 +1,1 @@
+"""Doors to block devices: found, read, partitioned, formatted and copied."""

@@ -1,0 +1,1 @@
+"""Doors to what starts a system: GRUB, initramfs, systemd, dpkg, live images."""

@@ -1,0 +1,1 @@
+"""Doors to files and trees: written atomically, read without following links, compared."""

@@ -1,0 +1,1 @@
+"""Doors to people: mail, terminals, Apprise and the journal."""

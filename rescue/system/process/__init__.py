@@ -1,0 +1,1 @@
+"""Doors to processes: started, bounded in time and output, and ended with us."""

@@ -1,0 +1,50 @@
+"""Running a program of the mirror's own tree, with the kernel's file systems in their places."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rescue.system.files import mount_namespace
+from rescue.system.process.run import Result, run
+
+_INSIDE = ("proc", "sys", "dev", "run", "tmp")
+
+
+@contextmanager
+def kernel_view(tree: Path) -> Iterator[None]:
+    """Mount /proc, /sys, /dev and empty /run and /tmp in a tree while the block runs.
+
+    Only inside a private mount namespace: /dev is a bind of the machine's own. What is written
+    to /run and /tmp goes with the block.
+    """
+    mounted: list[Path] = []
+    try:
+        for name in _INSIDE:
+            place = tree / name
+            if not place.is_dir() or place.is_symlink():
+                continue
+            mount_namespace.mount(_argv(name, place))
+            mounted.append(place)
+        yield
+    finally:
+        for place in reversed(mounted):
+            mount_namespace.unmount_all(place)
+
+
+def run_in(tree: Path, argv: list[str], *, timeout: float) -> Result:
+    """Run a program with the tree as its root. Raises CommandError."""
+    return run(["chroot", str(tree), *argv], timeout=timeout)
+
+
+def _argv(name: str, place: Path) -> list[str]:
+    match name:
+        case "proc":
+            return mount_namespace.special_argv("proc", place)
+        case "sys":
+            return mount_namespace.special_argv("sysfs", place)
+        case "dev":
+            return mount_namespace.bind_argv(Path("/dev"), place)
+        case "tmp":
+            return mount_namespace.tmpfs_argv(place, size="50%", mode="1777")
+        case _:
+            return mount_namespace.tmpfs_argv(place, size="50%", mode="0755")

@@ -1,0 +1,1 @@
+"""The door to rsync: its commands, filters, listings and digests."""

@@ -1,0 +1,1 @@
+"""Doors to virtual machines: QEMU, its monitor and its accelerators."""

@@ -1,0 +1,1 @@
+"""The wizard without its terminal: which disks can be chosen, and which step comes next."""
