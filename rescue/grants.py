@@ -109,7 +109,7 @@ class MediumGrant(DiskGrant):
     plan: MediumPlan
 
 
-def grant(plan: Plan, *, named: str) -> WriteGrant:
+def grant_disk(plan: Plan, *, named: str) -> WriteGrant:
     """Given a plan that was shown and what the person (or --expect-serial) named, give leave.
 
     A planner's refusals never get here: they are answered instead of a plan. For a nightly run

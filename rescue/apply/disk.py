@@ -1,6 +1,6 @@
 """Steps on the bare disk: wipe, partition table, file systems, swap. Each checks the disk first."""
 
-from rescue.apply.step_context import Work
+from rescue.apply.step_context import StepContext
 from rescue.apply.workspace import locate
 from rescue.errors import RefusedError, RescueError
 from rescue.model.mirror.step import (
@@ -20,7 +20,7 @@ from rescue.units import MIB
 _MKFS_TIMEOUT = 6 * 3600.0  # seconds; all inode tables of a large disk are written
 
 
-def wipe(step: WipeSignatures, work: Work) -> str:
+def wipe(step: WipeSignatures, work: StepContext) -> str:
     """Remove every signature, from the inside out: partitions, then the disk and both its ends."""
     del step
     with blockdev.exclusive(work.device) as held:
@@ -36,7 +36,7 @@ def wipe(step: WipeSignatures, work: Work) -> str:
     return f"{len(nodes)} partitions"
 
 
-def write_table(step: WriteTable, work: Work) -> str:
+def write_table(step: WriteTable, work: StepContext) -> str:
     """Write the table, let the kernel read it, and wipe what shows at the new partitions' places.
 
     A signature of an older layout may lie exactly where a partition begins now.
@@ -53,7 +53,7 @@ def write_table(step: WriteTable, work: Work) -> str:
     return f"{len(step.table.partitions)} partitions"
 
 
-def make_filesystem(step: MakeFilesystem, work: Work) -> str:
+def make_filesystem(step: MakeFilesystem, work: StepContext) -> str:
     """Make the file system, and see that libblkid finds it by the UUID that was asked for."""
     work.check_disk()
     device = blockdev.partition_path(work.device, number_of(step.place))
@@ -64,7 +64,7 @@ def make_filesystem(step: MakeFilesystem, work: Work) -> str:
     return f"UUID {step.filesystem.uuid}"
 
 
-def tune_filesystem(step: TuneFilesystem, work: Work) -> str:
+def tune_filesystem(step: TuneFilesystem, work: StepContext) -> str:
     """Set what tune2fs sets, on the mirror's file system of that mount point."""
     work.check_disk()
     pair = next(each for each in work.record.filesystems if each.mount_point == step.mount_point)
@@ -73,7 +73,7 @@ def tune_filesystem(step: TuneFilesystem, work: Work) -> str:
     return f"{step.settings.reserved:g} % reserved, errors={step.settings.errors}"
 
 
-def make_swap(step: MakeSwap, work: Work) -> str:
+def make_swap(step: MakeSwap, work: StepContext) -> str:
     """Make the swap area, and see that libblkid finds it by the UUID that was asked for."""
     work.check_disk()
     device = blockdev.partition_path(work.device, number_of(step.place))
@@ -82,7 +82,7 @@ def make_swap(step: MakeSwap, work: Work) -> str:
     return f"UUID {step.swap.uuid}"
 
 
-def _expect_old_table(work: Work) -> None:
+def _expect_old_table(work: StepContext) -> None:
     """See that the disk still holds the table that was on it when it was shown to a person.
 
     One dock gives every disk one serial: another disk may lie in it by now.

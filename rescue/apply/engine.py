@@ -14,7 +14,7 @@ from rescue.apply.initramfs import build_initramfs
 from rescue.apply.marker import expect_marker, write_marker
 from rescue.apply.partial_folders import remove_waiting
 from rescue.apply.rot import take_content
-from rescue.apply.step_context import TreeWork, Work
+from rescue.apply.step_context import StepContext, TreeWork
 from rescue.apply.summary import summary_of
 from rescue.apply.swapfile import make_swap_file
 from rescue.apply.sync import prune, sync
@@ -87,7 +87,7 @@ def apply_plan(
     if grant.plan != plan:
         raise RefusedError("the grant is for another plan", hint="confirm this one first")
     started, clock = time.time(), time.monotonic()
-    work = Work(grant=grant, emit=emit, site=site or Site(), record=plan.record)
+    work = StepContext(grant=grant, emit=emit, site=site or Site(), record=plan.record)
     work.check_disk()
     on_disk, in_tree = _parts(plan)
     if on_disk:
@@ -118,7 +118,7 @@ def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
 
 
 def _open(
-    plan: Plan, work: Work, workspace: Workspace, begin: Callable[[], None] = lambda: None
+    plan: Plan, work: StepContext, workspace: Workspace, begin: Callable[[], None] = lambda: None
 ) -> TreeWork:
     """See that this is the mirror that is meant, and mark it as being written to.
 
@@ -175,7 +175,7 @@ def _room(work: TreeWork) -> tuple[FreeSpace, ...]:
     return tuple(found)
 
 
-def _on_disk(step: DiskStep, work: Work) -> str:
+def _on_disk(step: DiskStep, work: StepContext) -> str:
     match step:
         case WipeSignatures():
             return disk.wipe(step, work)

@@ -14,7 +14,7 @@ from rescue.system.rsync.progress import Tally
 
 
 @dataclass(kw_only=True)
-class Work:
+class StepContext:
     """One run. `record` and the figures grow; the rest stays as it was given.
 
     `failing` becomes true with the first error of reading the source's disk: nothing is deleted
@@ -54,7 +54,7 @@ class Work:
 
 
 @dataclass(kw_only=True)
-class TreeWork(Work):
+class TreeWork(StepContext):
     """A run with everything mounted.
 
     `judged` are menus of the source as they were looked at, by their path on the whole tree: these

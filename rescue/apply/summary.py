@@ -1,6 +1,6 @@
 """The summary of a run: from the plan, and from what its steps met, the figures to be recorded."""
 
-from rescue.apply.step_context import Work
+from rescue.apply.step_context import StepContext
 from rescue.model.mirror.plan import Plan
 from rescue.model.mirror.record import RunSummary
 from rescue.model.mirror.step import SyncTree
@@ -8,7 +8,7 @@ from rescue.model.run.rot import Verdict
 from rescue.system.rsync.stand_ins import noted
 
 
-def summary_of(plan: Plan, work: Work, started: float, seconds: float) -> RunSummary:
+def summary_of(plan: Plan, work: StepContext, started: float, seconds: float) -> RunSummary:
     """Return what a run did whose steps `started` then (since the epoch) and took so many seconds.
 
     What was looked at ahead of them belongs to it.
@@ -36,7 +36,7 @@ def summary_of(plan: Plan, work: Work, started: float, seconds: float) -> RunSum
     )
 
 
-def _distrust(plan: Plan, work: Work) -> tuple[str, ...]:
+def _distrust(plan: Plan, work: StepContext) -> tuple[str, ...]:
     """Return why the source was not trusted: known before, or met while it was read."""
     met = "its disk could not be read everywhere in this run"
     return (*plan.distrust, met) if work.failing else plan.distrust

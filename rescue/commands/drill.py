@@ -24,7 +24,7 @@ from rescue.plan.checks.recognise import attached_mirror
 from rescue.plan.checks.target_checks import machine_refusals
 from rescue.printable import printable
 from rescue.rehearsal.plan import DrillRequest, plan_drill
-from rescue.rehearsal.play import Audience, Theatre, play
+from rescue.rehearsal.play import Callbacks, Setup, play
 from rescue.rehearsal.store import file_result, filed
 from rescue.rehearsal.verdict import failed_units, judge, measured
 from rescue.store import config
@@ -69,7 +69,7 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
         assert disk is not None  # it was planned for
         with _medium(machine) as stick:
             accelerator = Accelerator(options.accel or config.load().prove.accel)
-            theatre = Theatre(stick=stick, bus=bus_like(disk), accelerator=accelerator)
+            theatre = Setup(stick=stick, bus=bus_like(disk), accelerator=accelerator)
             result, papers = rehearse(
                 plan, theatre, tell=_silent if options.as_json else screen.show
             )
@@ -142,7 +142,7 @@ def _planned(options: DrillOptions, screen: Screen) -> tuple[Machine, DrillPlan]
 
 
 def rehearse(
-    plan: DrillPlan, theatre: Theatre, *, tell: Callable[[Text], None]
+    plan: DrillPlan, theatre: Setup, *, tell: Callable[[Text], None]
 ) -> tuple[DrillResult, dict[str, bytes]]:
     """Play a planned rehearsal and judge it; return the result, and what the guests showed.
 
@@ -164,7 +164,7 @@ def rehearse(
         if picture:
             papers[f"{part}.screen.png"] = picture
 
-    boots = play(plan, theatre, Audience(heard=heard, keep=keep))
+    boots = play(plan, theatre, Callbacks(heard=heard, keep=keep))
     result = DrillResult(
         mirror=plan.mirror,
         host=plan.host,

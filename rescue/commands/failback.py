@@ -10,7 +10,7 @@ from rescue.commands.prepare import fresh_identifiers
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode, RescueError
-from rescue.grants import WriteGrant, grant, unless_refused
+from rescue.grants import WriteGrant, grant_disk, unless_refused
 from rescue.model.mirror.plan import FailbackRequest, Plan
 from rescue.model.mirror.record import Handover, MirrorRecord
 from rescue.model.mirror.secret import Secret
@@ -24,7 +24,7 @@ from rescue.run.hooked_run import between_hooks
 from rescue.run.preflight import carrying_rewritten
 from rescue.store import config
 from rescue.store.codec import to_json
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.process.lock import only_one_run
 from rescue.ui.plan import render_plan
 from rescue.ui.prompt import ask_identity
@@ -58,21 +58,21 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise: the disk
     then carries the marker of a mirror that is not complete, and nothing else has changed.
     """
-    with only_one_run(), Outside() as outside:
+    with only_one_run(), HostNamespace() as outside:
         machine = discover()
         plan = _plan(machine, options)
         screen.show(render_plan(plan, machine))
         named = _named(plan, options)
         if not _is_anew(plan):
             plan = carrying_rewritten(plan, screen)
-        leave = grant(plan, named=named)
-        recorder = recorder_of(leave)
+        grant = grant_disk(plan, named=named)
+        recorder = recorder_of(grant)
         with between_hooks(recorder, config.hooks(), outside, screen) as between:
-            outcome = with_warnings(perform(leave, recorder, screen), between.warned)
-            expect_to_boot(leave, recorder, screen)
+            outcome = with_warnings(perform(grant, recorder, screen), between.warned)
+            expect_to_boot(grant, recorder, screen)
             handover = _handover(machine, recorder.record, outcome)
-            hand_over(handover, leave)
-            done = _what_now(handover, leave)
+            hand_over(handover, grant)
+            done = _what_now(handover, grant)
             between.code = tell_end(outcome, done, screen, generation=handover.record.generation)
         return between.code
 
@@ -121,10 +121,10 @@ def _handover(machine: Machine, record: MirrorRecord, outcome: Outcome) -> Hando
     return Handover(record=done, boot_id=machine.boot.boot_id, at=now)
 
 
-def _what_now(handover: Handover, leave: WriteGrant) -> str:
+def _what_now(handover: Handover, grant: WriteGrant) -> str:
     disk = handover.record.mirror.id.name
     return (
-        f"{leave.plan.target_path} ({disk}) is the first disk now, generation "
+        f"{grant.plan.target_path} ({disk}) is the first disk now, generation "
         f"{handover.record.generation}, audit passed. This machine still runs from its mirror, "
         f"and what is written from now on is not on {disk}: stop the services, run 'rescue "
         f"failback {disk}' once more, 'systemctl poweroff', and start from {disk}. "

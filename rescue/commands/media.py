@@ -96,10 +96,10 @@ def write(options: WriteOptions, screen: Screen) -> ExitCode:
     with _planned(options, screen) as plan:
         screen.show(render_medium(plan))
         named = ask_identity(plan) if options.ask else options.expected
-        leave = grant_medium(plan, named=named)
+        grant = grant_medium(plan, named=named)
         # Not while the image is built: a nightly run must not fail for that.
         with only_one_run():
-            write_medium(leave, emit=screen.emit)
+            write_medium(grant, emit=screen.emit)
     screen.show(
         f"{plan.target_path} ({plan.disk.name}) is a rescue medium; every byte was read back"
     )

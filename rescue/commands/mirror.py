@@ -10,7 +10,7 @@ from uuid import uuid4
 from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode
-from rescue.grants import GuardRefusedError, grant, unless_refused
+from rescue.grants import GuardRefusedError, grant_disk, unless_refused
 from rescue.mirrors.impostors import tell_apart
 from rescue.mirrors.rotation import Turn
 from rescue.mirrors.select import choose_for_run, known_records, marker_on
@@ -24,14 +24,14 @@ from rescue.plan.checks.target_checks import machine_refusals
 from rescue.plan.mirror import plan_mirror
 from rescue.run.execute import expect_to_boot, finish, perform, recorder_of, with_warnings
 from rescue.run.hooked_run import between_hooks
-from rescue.run.preflight import Trust, looked_ahead
+from rescue.run.preflight import Overrides, looked_ahead
 from rescue.run.recorder import comparison_noted, tried
 from rescue.run.run_history import noted
 from rescue.run.wait_for_apt import wait_for_packages
 from rescue.schedule.plan import checksum_due
 from rescue.store import config
 from rescue.store.config import Config
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.process.deadline import deadline
 from rescue.system.process.lock import only_one_run
 from rescue.ui.screen import Screen
@@ -68,7 +68,7 @@ class _Here:
 
     machine: Machine
     settings: Config
-    outside: Outside
+    outside: HostNamespace
     turn: Turn
     waited: tuple[str, ...]
     impostors: tuple[str, ...]
@@ -90,13 +90,13 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             for note in (*here.impostors, *_notes(here.turn, options, plan)):
                 screen.show(f"note: {note}")
             plan = _measured(plan, record, options, here.settings, screen)
-            leave = grant(plan, named=record.mirror.table_uuid)
-            recorder = recorder_of(leave)
+            grant = grant_disk(plan, named=record.mirror.table_uuid)
+            recorder = recorder_of(grant)
             with between_hooks(recorder, here.settings.hook, here.outside, screen) as between:
-                done = perform(leave, recorder, screen)
+                done = perform(grant, recorder, screen)
                 outcome = with_warnings(done, between.warned, notes=here.waited + here.impostors)
                 book.outcome = outcome
-                machine = expect_to_boot(leave, recorder, screen)
+                machine = expect_to_boot(grant, recorder, screen)
                 between.code = finish(
                     outcome, machine, recorder, screen, settings=here.settings, book=book
                 )
@@ -106,7 +106,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
 @contextlib.contextmanager
 def _discovered(options: MirrorOptions, screen: Screen) -> Iterator[_Here]:
     """Give what a run begins with, while no other run is active and its time lasts."""
-    with only_one_run(patience=_PATIENCE if options.plugged else 0.0), Outside() as outside:
+    with only_one_run(patience=_PATIENCE if options.plugged else 0.0), HostNamespace() as outside:
         machine = discover()
         # Asked first: what is configured here may be about another machine's disks by now.
         if refusals := machine_refusals(machine):
@@ -159,7 +159,7 @@ def _measured(
     plan: Plan, record: MirrorRecord, options: MirrorOptions, settings: Config, screen: Screen
 ) -> Plan:
     """Return the plan of what may be done, as it was looked at ahead of it."""
-    trust = Trust(
+    trust = Overrides(
         checksum=options.checksum,
         accept_changes=options.accept_changes,
         accept_content=options.accept_content,

@@ -10,7 +10,7 @@ from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode
-from rescue.grants import GuardRefusedError, grant, unless_refused
+from rescue.grants import GuardRefusedError, grant_disk, unless_refused
 from rescue.mirrors.select import known_records
 from rescue.model.mirror.plan import Plan, PrepareRequest
 from rescue.model.mirror.secret import Secret
@@ -24,7 +24,7 @@ from rescue.run.run_history import noted
 from rescue.store import config
 from rescue.store.codec import to_json
 from rescue.store.config import Config
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.process.lock import only_one_run
 from rescue.ui.plan import as_it_is, render_plan
 from rescue.ui.prompt import ask_identity, at_a_terminal, confirm
@@ -63,7 +63,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
 
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise.
     """
-    with only_one_run(), Outside() as outside:
+    with only_one_run(), HostNamespace() as outside:
         machine = discover()
         request = _request(machine, options)
         if options.ask and at_a_terminal():
@@ -72,18 +72,18 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
             plan = _plan(machine, request)
         screen.show(render_plan(plan, machine))
         named = ask_identity(plan) if options.ask else options.expected
-        leave = grant(plan, named=named)
+        grant = grant_disk(plan, named=named)
         target = machine.disk_at(plan.target_path)
         machine = with_health(machine, machine.root_disk, target)
-        recorder = recorder_of(leave)
+        recorder = recorder_of(grant)
         with (
             noted(machine, plan.record, kind=plan.kind, screen=screen, target=target) as book,
             between_hooks(recorder, config.hooks(), outside, screen) as between,
         ):
-            outcome = with_warnings(perform(leave, recorder, screen), between.warned)
+            outcome = with_warnings(perform(grant, recorder, screen), between.warned)
             book.outcome = outcome
             settings = _enrolled(outcome, plan, screen)
-            machine = expect_to_boot(leave, recorder, screen)
+            machine = expect_to_boot(grant, recorder, screen)
             between.code = finish(outcome, machine, recorder, screen, settings=settings, book=book)
         return between.code
 

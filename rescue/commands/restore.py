@@ -118,10 +118,10 @@ def _carry_out(
             return ExitCode.DONE
         plan = replace(plan, keep_replaced=plan.keep_replaced or choice is RestoreChoice.ASIDE)
         named = plan.origin.name
-    leave = grant_return(plan, named=named)
+    grant = grant_return(plan, named=named)
     try:
         report = apply_restore(
-            plan, leave, dead=sides.dead.places, here=sides.here, emit=screen.emit
+            plan, grant, dead=sides.dead.places, here=sides.here, emit=screen.emit
         )
     finally:
         screen.close()

@@ -26,7 +26,7 @@ from rescue.plan.checks.target_checks import (
     tool_refusals,
     what_is_lost,
 )
-from rescue.plan.layout.filesystems import Twin, make_steps, twins
+from rescue.plan.layout.filesystems import PartitionPair, make_steps, twins
 from rescue.plan.layout.identifiers import identifier_map
 from rescue.plan.layout.leave_out import all_notes, missing, missing_refusals
 from rescue.plan.layout.new_ids import Fresh, taken_ids, taken_labels
@@ -204,7 +204,7 @@ def whole_copy(
 
 
 def _filesystem_pairs(
-    found: Survey, table: PartitionTable, made: tuple[Twin, ...]
+    found: Survey, table: PartitionTable, made: tuple[PartitionPair, ...]
 ) -> tuple[FilesystemPair, ...]:
     """Return the mirrored file systems, parents first; those not mounted now are not among them."""
     by_number = {twin.part.number: twin.made for twin in made}
@@ -225,7 +225,7 @@ def _filesystem_pairs(
     return tuple(pairs)
 
 
-def _swap_pairs(made: tuple[Twin, ...]) -> tuple[SwapPair, ...]:
+def _swap_pairs(made: tuple[PartitionPair, ...]) -> tuple[SwapPair, ...]:
     return tuple(
         SwapPair(
             place=place_of(twin.part),

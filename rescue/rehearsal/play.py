@@ -30,7 +30,7 @@ _CPUS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Theatre:
+class Setup:
     """What a rehearsal is played with beside its plan.
 
     `stick` is an image of the rescue medium; `bus` is the one by which the machine reaches its
@@ -45,7 +45,7 @@ class Theatre:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audience:
+class Callbacks:
     """Who is told: `heard` of each line as it comes, `keep` of what was seen of a guest at its end.
 
     With it comes a picture of its screen as PNG where it hung, else b''.
@@ -55,7 +55,7 @@ class Audience:
     keep: Callable[[Part, Boot, bytes], None]
 
 
-def play(plan: DrillPlan, theatre: Theatre, audience: Audience) -> tuple[Boot, ...]:
+def play(plan: DrillPlan, theatre: Setup, audience: Callbacks) -> tuple[Boot, ...]:
     """Make the disks, play the night, and start the new disk alone where the night came to its end.
 
     Returns what was seen of each guest. Everything is gone when this returns, raises or is killed:
@@ -110,7 +110,7 @@ class Stage:
 
     plan: DrillPlan
     accelerator: Accelerator
-    audience: Audience
+    audience: Callbacks
     folder: Path
     end: float
 

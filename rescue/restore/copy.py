@@ -12,7 +12,7 @@ from rescue.grants import ReturnGrant
 from rescue.model.event import Event, Notice, Progress
 from rescue.model.mirror.since import Since
 from rescue.model.restore.comparison import Comparison, absolute, compare, in_tree, merged, settled
-from rescue.model.restore.name_pair import Decision, Fact, Twin, decide, owned
+from rescue.model.restore.name_pair import Decision, Fact, NamePair, decide, owned
 from rescue.model.restore.owners import Owners
 from rescue.model.restore.way_back import NOT_RESTORED, Piece, RestorePlan, RestoreReport, Told
 from rescue.restore.folders import clear, own_names, replaced_folder, work_folder
@@ -274,5 +274,5 @@ def _look_again(
     return tuple(settled(told, failed=failed, newer=newer) for told in ahead.users)
 
 
-def _decide_now(twin: Twin, since: float) -> Decision:
+def _decide_now(twin: NamePair, since: float) -> Decision:
     return decide(twin, since_ns=int(since * 1e9), now_ns=time.time_ns())

@@ -40,19 +40,19 @@ _AFTER_AUDIT = {
 }
 
 
-def recorder_of(leave: WriteGrant) -> Recorder:
+def recorder_of(grant: WriteGrant) -> Recorder:
     """Return who writes down what becomes of the disk that may be written."""
-    return Recorder(leave, others=known_records())
+    return Recorder(grant, others=known_records())
 
 
-def perform(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Outcome:
+def perform(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Outcome:
     """Apply the plan. Where that fails, the records say so before the error goes on.
 
     From the first step on the records say that the mirror is not whole: after a power cut nobody
     is left to say it. A mirror that was refused before is what it was, and so is its marker.
     """
     try:
-        outcome = apply_plan(leave.plan, leave, emit=screen.emit, begin=recorder.begin)
+        outcome = apply_plan(grant.plan, grant, emit=screen.emit, begin=recorder.begin)
     except BaseException as error:
         recorder.fail(in_words(error))
         raise
@@ -86,7 +86,7 @@ def look(machine: Machine, record: MirrorRecord, disk: Disk | None) -> tuple[Fin
         return audit(tree=workspace.tree(), disk=disk, record=record, asked_for=asked_for)
 
 
-def expect_to_boot(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Machine:
+def expect_to_boot(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Machine:
     """Audit what was written, on the machine as it is after that, which is returned.
 
     Raises AuditError that names the first broken link.
@@ -94,7 +94,7 @@ def expect_to_boot(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Mac
     try:
         machine = discover()
         # What was written is looked at, and no other disk that looks like it.
-        findings = look(machine, recorder.record, machine.disk_at(leave.plan.target_path))
+        findings = look(machine, recorder.record, machine.disk_at(grant.plan.target_path))
         broken = [finding for finding in findings if finding.severity is Severity.ERROR]
     except BaseException as error:
         recorder.fail(in_words(error))
@@ -105,8 +105,8 @@ def expect_to_boot(leave: WriteGrant, recorder: Recorder, screen: Screen) -> Mac
         said = finding_words(broken[0])
         recorder.audit_failed(said)
         raise AuditError(
-            f"the {_WRITTEN[leave.plan.kind]} would not boot: {said}",
-            hint=_AFTER_AUDIT[leave.plan.kind],
+            f"the {_WRITTEN[grant.plan.kind]} would not boot: {said}",
+            hint=_AFTER_AUDIT[grant.plan.kind],
         )
     return machine
 

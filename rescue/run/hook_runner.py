@@ -14,7 +14,7 @@ from typing import BinaryIO
 from rescue.errors import RescueError, UsageError
 from rescue.model.run.hook import HookCall, HookWhen, OnFailure
 from rescue.system.files.atomic import fresh_file, own_folder
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.files.ownership import weak_spot
 from rescue.system.notify import journal
 from rescue.system.process.attend import attend
@@ -26,10 +26,10 @@ class HookError(RescueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attendant:
+class HookRunner:
     """Runs hooks. `say` takes what a person should read, `log` who printed a line, and the line."""
 
-    outside: Outside
+    outside: HostNamespace
     say: Callable[[str], None]
     log: Callable[[str, str], None] = journal.report_output
 

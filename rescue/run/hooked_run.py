@@ -11,23 +11,23 @@ from rescue.model.mirror.plan import PlanKind
 from rescue.model.mirror.record import MirrorRecord
 from rescue.model.run.hook import Hook, HookCall
 from rescue.plan.steps.hooks import calls_after, calls_before, hooks_around
-from rescue.run.hook_runner import Attendant, HookError
+from rescue.run.hook_runner import HookError, HookRunner
 from rescue.run.recorder import Recorder
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.notify import journal
 from rescue.system.process.run import which
 from rescue.ui.screen import Screen
 
 
 def between_hooks(
-    recorder: Recorder, hooks: tuple[Hook, ...], outside: Outside, screen: Screen
+    recorder: Recorder, hooks: tuple[Hook, ...], outside: HostNamespace, screen: Screen
 ) -> AbstractContextManager["Between"]:
     """Return the block in which a plan is carried out, between the configuration's hooks.
 
     They run where everybody lives, and say so on the screen.
     """
-    attendant = Attendant(outside=outside, say=lambda said: screen.emit(Notice(message=said)))
-    return Hooked.around(hooks, recorder, attendant=attendant).carry_out()
+    attendant = HookRunner(outside=outside, say=lambda said: screen.emit(Notice(message=said)))
+    return HookedRun.around(hooks, recorder, attendant=attendant).carry_out()
 
 
 @dataclass(kw_only=True)
@@ -42,17 +42,17 @@ class Between:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hooked:
+class HookedRun:
     """Something that is done to the disk of a record, with hooks around it."""
 
     hooks: tuple[Hook, ...]
     record: MirrorRecord
     kind: PlanKind
-    attendant: Attendant
+    attendant: HookRunner
     recorder: Recorder
 
     @classmethod
-    def around(cls, hooks: tuple[Hook, ...], recorder: Recorder, *, attendant: Attendant) -> Self:
+    def around(cls, hooks: tuple[Hook, ...], recorder: Recorder, *, attendant: HookRunner) -> Self:
         """Return what runs the hooks of the configuration around the plan of a recorder."""
         return cls(
             hooks=hooks_around(hooks, recorder.kind),

@@ -25,7 +25,7 @@ from rescue.ui.screen import Screen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trust:
+class Overrides:
     """What a person asked for, or takes the responsibility for; paths are on the whole tree."""
 
     checksum: bool = False
@@ -33,7 +33,7 @@ class Trust:
     accept_content: tuple[str, ...] = ()
 
 
-def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Trust) -> Plan:
+def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Overrides) -> Plan:
     """Return the plan of what may be done. Raises GuardRefusedError (13) where it is too much.
 
     Where every content is compared it is done here: each file is read once for both.
@@ -67,7 +67,7 @@ def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
     return with_rewritten(plan, ahead.rewritten), ahead
 
 
-def _compared(plan: Plan, screen: Screen, trust: Trust) -> tuple[Plan, Estimate]:
+def _compared(plan: Plan, screen: Screen, trust: Overrides) -> tuple[Plan, Estimate]:
     with opened() as digests:
         if digests.begun_anew:
             screen.show("note: the digests of last time were damaged, and are recorded anew")

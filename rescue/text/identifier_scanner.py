@@ -75,7 +75,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Lexicon:
+class IdentifierScanner:
     """All old spellings and their new ones; to be filled, then compiled once.
 
     `tags` maps (tag, value) to (tag, value), both as spelled; `ids` are bare and in lower case;
@@ -142,7 +142,7 @@ class Lexicon:
 class Scanner:
     """Finds the words of a lexicon; made by `Lexicon.compiled`."""
 
-    lexicon: Lexicon
+    lexicon: IdentifierScanner
     units: dict[str, str]
     words: re.Pattern[str]
     search: re.Pattern[str]

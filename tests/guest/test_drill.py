@@ -15,7 +15,7 @@ from rescue.model.rehearsal import DrillPlan
 from rescue.model.storage.machine import MACHINE_VERSION, Machine
 from rescue.model.virtual import DiskBus, ImageFormat
 from rescue.rehearsal.plan import DrillRequest, plan_drill
-from rescue.rehearsal.play import Theatre
+from rescue.rehearsal.play import Setup
 from rescue.rehearsal.store import file_result, filed
 from rescue.store.codec import from_json, to_json
 from rescue.system.files.atomic import free_on
@@ -41,7 +41,7 @@ def test_the_night_is_rehearsed_and_the_mirror_is_what_it_was(lab: Lab, tmp_path
     plan, mirror = a_mirror_of_last_night(lab, work=tmp_path / "work")
     before = mirror.digest()
     build_image(tmp_path / "stick.img", Contents())
-    theatre = Theatre(
+    theatre = Setup(
         stick=tmp_path / "stick.img",
         bus=DiskBus.VIRTIO,
         accelerator=Accelerator(asked()),

@@ -95,9 +95,9 @@ def carry_out(
         said.append(str(getattr(event, "message", "")))
 
     def action() -> object:
-        outcome = apply_plan(plan, pair.leave(plan), emit=emit, site=pair.site)
+        outcome = apply_plan(plan, pair.grant(plan), emit=emit, site=pair.site)
         done = replace(outcome.record, state=MirrorState.COMPLETE, generation=1)
-        store_marker(done, pair.leave(plan), site=pair.site)
+        store_marker(done, pair.grant(plan), site=pair.site)
         return [*filter(None, said), *outcome.summary.notes]
 
     told = in_child(action)

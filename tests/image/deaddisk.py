@@ -174,8 +174,8 @@ def _session(
         if not bring:
             return plan, None  # type: ignore[return-value]
         events: list[Event] = []
-        leave = grant_return(plan, named=plan.origin.name)
-        report = apply_restore(plan, leave, dead=dead.places, here=running, emit=events.append)
+        grant = grant_return(plan, named=plan.origin.name)
+        report = apply_restore(plan, grant, dead=dead.places, here=running, emit=events.append)
         return plan, report
 
 

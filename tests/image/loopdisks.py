@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from rescue.apply.workspace import Site
-from rescue.grants import MarkerGrant, WriteGrant, grant, grant_marker
+from rescue.grants import MarkerGrant, WriteGrant, grant_disk, grant_marker
 from rescue.model.boot.firmware import Firmware
 from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.mirror.partial import partial_folder
@@ -113,8 +113,8 @@ class Twins:
             steps=steps if steps is not None else ordinary + (() if first else prunes),
         )
 
-    def leave(self, plan: Plan) -> WriteGrant:
-        return grant(plan, named=MIRROR.serial)
+    def grant(self, plan: Plan) -> WriteGrant:
+        return grant_disk(plan, named=MIRROR.serial)
 
     def leave_for_marker(self, record: MirrorRecord) -> MarkerGrant:
         return grant_marker(
@@ -251,8 +251,8 @@ def fill(root: Path, record: MirrorRecord) -> None:
 CAP_NET_RAW = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
-def tree_of(root: Path, leave: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return everything that can be told of a tree, name by name; `leave` are paths left out."""
+def tree_of(root: Path, grant: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return everything that can be told of a tree, name by name; `grant` are paths left out."""
     seen: dict[str, object] = {}
     links: dict[tuple[int, int], str] = {}
     for folder, folders, names in os.walk(os.fsencode(root)):
@@ -261,7 +261,7 @@ def tree_of(root: Path, leave: tuple[str, ...] = ()) -> dict[str, object]:
             path = folder if name == b"." else os.path.join(folder, name)
             inside = os.fsdecode(os.path.relpath(path, os.fsencode(root)))
             if inside.split("/")[0] == "lost+found" or any(
-                inside == one or inside.startswith(f"{one}/") for one in leave
+                inside == one or inside.startswith(f"{one}/") for one in grant
             ):
                 continue
             seen[inside] = _facts(path, links, inside)

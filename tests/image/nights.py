@@ -27,9 +27,9 @@ def carried_out(
     pair: Twins, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None
 ) -> Outcome:
     """Apply a plan and complete the mirror, in this process, as after a good audit."""
-    outcome = apply_plan(plan, pair.leave(plan), emit=emit, site=pair.site)
+    outcome = apply_plan(plan, pair.grant(plan), emit=emit, site=pair.site)
     complete = replace(outcome.record, state=MirrorState.COMPLETE)
-    store_marker(complete, pair.leave(plan), site=pair.site)
+    store_marker(complete, pair.grant(plan), site=pair.site)
     return outcome
 
 

@@ -13,7 +13,7 @@ from rescue.model.proof import Ending, ProofPlan
 from rescue.model.rehearsal import Boot, Line, Part
 from rescue.model.virtual import Accel, DiskBus, ImageFormat, VirtualDisk, VirtualMachine
 from rescue.proof import observe as observer
-from rescue.rehearsal.play import Audience, Stage
+from rescue.rehearsal.play import Callbacks, Stage
 from rescue.system.vm import accelerator
 from rescue.system.vm.accelerator import EMULATION, QEMU, Accelerator, speaks
 from tests.unit.proof.test_proof_verdict import PLAN
@@ -96,7 +96,7 @@ def test_a_guest_of_a_rehearsal_that_dies_under_kvm_before_it_begins_is_emulated
     stage = Stage(
         planned(ready()),
         chosen,
-        Audience(heard=heard.append, keep=lambda part, boot, picture: kept.append(boot)),
+        Callbacks(heard=heard.append, keep=lambda part, boot, picture: kept.append(boot)),
         tmp_path,
         time.monotonic() + 60,
     )

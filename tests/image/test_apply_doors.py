@@ -40,10 +40,10 @@ def loop_(tmp_path: Path) -> Iterator[str]:
 
 def work_of(pair: Twins) -> tuple[TreeWork, list[Event]]:
     plan, events = pair.plan(first=True), list[Event]()
-    leave = pair.leave(plan)
-    workspace = Workspace.writable(leave, site=pair.site)
+    grant = pair.grant(plan)
+    workspace = Workspace.writable(grant, site=pair.site)
     work = TreeWork(
-        grant=leave,
+        grant=grant,
         emit=events.append,
         site=pair.site,
         record=pair.record,

@@ -74,7 +74,7 @@ def carry_out(pair: Twins, *, first: bool) -> None:
     in_child(
         lambda: (
             apply_plan(
-                plan, pair.leave(plan), emit=lambda event: None, site=pair.site
+                plan, pair.grant(plan), emit=lambda event: None, site=pair.site
             ).summary.files_total
         )
     )
@@ -89,7 +89,7 @@ def handover_of(pair: Twins, generation: int = 8) -> Handover:
 
 def change_roles(pair: Twins, handover: Handover) -> None:
     plan = plan_of(pair, first=False)
-    in_child(lambda: hand_over(handover, pair.leave(plan), site=pair.site, here=pair.root))
+    in_child(lambda: hand_over(handover, pair.grant(plan), site=pair.site, here=pair.root))
 
 
 def test_the_new_disk_has_everything_but_what_makes_a_mirror(pair: Twins) -> None:
@@ -134,7 +134,7 @@ def test_a_complete_run_onto_the_old_mirror_ends_what_was_noted_there(pair: Twin
         save_handover(mirror, handover_of(pair))
     plan = pair.plan()
     done = replace(pair.record, state=MirrorState.COMPLETE, generation=9)
-    in_child(lambda: store_marker(done, pair.leave(plan), site=pair.site))
+    in_child(lambda: store_marker(done, pair.grant(plan), site=pair.site))
     with pair.mirror_seen() as mirror:
         assert load_handover(mirror) is None
         assert load_boots(mirror) == ()

@@ -15,7 +15,7 @@ import pytest
 
 from rescue.apply.engine import _open, apply_plan
 from rescue.apply.marker import store_marker, store_proof
-from rescue.apply.step_context import Work
+from rescue.apply.step_context import StepContext
 from rescue.apply.workspace import Site, Workspace
 from rescue.model.boot.firmware import BootTimes
 from rescue.model.event import Event, Progress, StepDone
@@ -53,7 +53,7 @@ def carry_out(pair: Twins, plan: Plan) -> dict[str, int]:
 
     def action() -> object:
         events: list[Event] = []
-        outcome = apply_plan(plan, pair.leave(plan), emit=events.append, site=pair.site)
+        outcome = apply_plan(plan, pair.grant(plan), emit=events.append, site=pair.site)
         done = [event for event in events if isinstance(event, StepDone)]
         assert [event.number for event in done] == list(range(1, len(plan.steps) + 1))
         assert any(isinstance(event, Progress) for event in events) or not plan.steps
@@ -76,7 +76,7 @@ def complete(pair: Twins) -> None:
     """Do what the command does after a good audit."""
     plan = pair.plan()
     record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
-    in_child(lambda: store_marker(record, pair.leave(plan), site=pair.site))
+    in_child(lambda: store_marker(record, pair.grant(plan), site=pair.site))
 
 
 @pytest.mark.parametrize("kind", [FsKind.EXT4, FsKind.XFS])
@@ -219,9 +219,9 @@ def test_leftovers_of_a_cut_run_are_removed(pair: Twins, older: bool) -> None:
     def action() -> object:
         later = replace(pair.record, partial=partial_folder("later"))
         plan = replace(pair.plan(), record=later)
-        with Workspace.writable(pair.leave(plan), site=pair.site) as workspace:
+        with Workspace.writable(pair.grant(plan), site=pair.site) as workspace:
             root = workspace.mirror("/")
-            work = Work(grant=pair.leave(plan), emit=print, site=pair.site, record=later)
+            work = StepContext(grant=pair.grant(plan), emit=print, site=pair.site, record=later)
             _open(plan, work, workspace)
             marker = load_marker(root)
             assert marker
@@ -354,7 +354,7 @@ def test_disk_that_is_not_the_granted_one_is_refused(pair: Twins) -> None:
     plan = pair.plan(first=True)
     site = replace(pair.site, identify=lambda path: DiskId(serial="ANOTHER"))
     with pytest.raises(ChildError) as caught:
-        in_child(lambda: apply_plan(plan, pair.leave(plan), emit=lambda e: None, site=site))
+        in_child(lambda: apply_plan(plan, pair.grant(plan), emit=lambda e: None, site=site))
     assert caught.value.kind == "RefusedError"
     with pair.mirror_seen_root() as mirror:
         assert [path.name for path in mirror.iterdir()] == ["lost+found"]
@@ -377,7 +377,7 @@ def test_nobody_else_sees_the_mirror_mounted_and_nothing_stays(pair: Twins) -> N
     outside = os.open("/proc/self/ns/mnt", os.O_RDONLY)
 
     def action() -> object:
-        with Workspace.writable(pair.leave(plan), site=pair.site) as workspace:
+        with Workspace.writable(pair.grant(plan), site=pair.site) as workspace:
             os.write(write, b"x")
             inside = mounts.read_text()
             assert str(workspace.mirror("/boot")) in inside
@@ -456,7 +456,7 @@ from rescue.apply.engine import _open, apply_plan
 from rescue.apply.step_context import Work
 from rescue.apply.workspace import Site
 from rescue.store.codec import from_json
-from rescue.grants import grant
+from rescue.grants import grant_disk
 from rescue.errors import TerminatedError
 from rescue.model.event import Progress
 from rescue.model.storage.identity import DiskId
@@ -478,7 +478,7 @@ def told(event):
     if isinstance(event, Progress):
         os.write(1, b"copying\\n")  # whole, even when the signal comes in the middle of it
 try:
-    apply_plan(plan, grant(plan, named="MIRROR-1"), emit=told, site=site)
+    apply_plan(plan, grant_disk(plan, named="MIRROR-1"), emit=told, site=site)
 except TerminatedError:
     mounts = Path("/proc/self/mounts").read_text()
     print("unwound" if "/run/rescue/work" not in mounts else "still mounted", flush=True)

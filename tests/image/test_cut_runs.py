@@ -45,10 +45,10 @@ def run(pair: Twins, *, first: bool = False, ended_before: int | None = None) ->
     def action() -> object:
         if ended_before is not None:
             end_before(ended_before)
-        leave = pair.leave(plan)
-        recorder = Recorder(leave, store=Store(records=records(pair), site=pair.site))
+        grant = pair.grant(plan)
+        recorder = Recorder(grant, store=Store(records=records(pair), site=pair.site))
         outcome = apply_plan(
-            plan, leave, emit=lambda event: None, begin=recorder.begin, site=pair.site
+            plan, grant, emit=lambda event: None, begin=recorder.begin, site=pair.site
         )
         recorder.written(outcome.record)
         generation = plan.record.generation + 1

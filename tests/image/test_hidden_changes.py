@@ -61,7 +61,7 @@ class Nights:
             elif not first:
                 meant = with_rewritten(plan, estimate(plan, site=self.pair.site).rewritten)
             outcome = apply_plan(
-                meant, self.pair.leave(meant), emit=lambda _: None, site=self.pair.site
+                meant, self.pair.grant(meant), emit=lambda _: None, site=self.pair.site
             )
             complete = replace(
                 outcome.record,
@@ -69,7 +69,7 @@ class Nights:
                 last_run=outcome.summary,
                 behind=behind_after(plan.record, outcome.summary.unreadable, now=now),
             )
-            store_marker(complete, self.pair.leave(meant), site=self.pair.site)
+            store_marker(complete, self.pair.grant(meant), site=self.pair.site)
             return to_json(complete)
 
         text = in_child(action)

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from rescue.model.run.hook import HookCall, HookWhen, OnFailure
-from rescue.run.hook_runner import Attendant, HookError
+from rescue.run.hook_runner import HookError, HookRunner
 from rescue.system.files import mount_namespace
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from tests.image.hookcalls import CALL
 from tests.image.loopdisks import in_child
 
@@ -44,8 +44,8 @@ class Heard:
         self.lines: list[str] = []
 
     def carry_out(self, *calls: HookCall) -> tuple[str, ...]:
-        with Outside() as outside:
-            attendant = Attendant(
+        with HostNamespace() as outside:
+            attendant = HookRunner(
                 outside=outside,
                 say=self.said.append,
                 log=lambda who, line: self.lines.append(f"{who}: {line}"),
@@ -131,8 +131,8 @@ def test_it_ends_when_rescue_is_killed(for_all: Path, user: str) -> None:
     place.chmod(0o666)
     child = os.fork()
     if child == 0:
-        with Outside() as outside:
-            attendant = Attendant(outside=outside, say=lambda _: None, log=lambda *_: None)
+        with HostNamespace() as outside:
+            attendant = HookRunner(outside=outside, say=lambda _: None, log=lambda *_: None)
             script = f"trap 'echo ended > {place}; exit' TERM; echo begun > {place}; "
             attendant.carry_out([replace(shell(script + "while :; do sleep 0.1; done"), user=user)])
         os._exit(0)
@@ -148,8 +148,8 @@ def test_it_sees_the_machine_and_not_the_private_mounts_of_a_run(tmp_path: Path)
 
     def action() -> object:
         lines: list[str] = []
-        with Outside() as outside:
-            attendant = Attendant(
+        with HostNamespace() as outside:
+            attendant = HookRunner(
                 outside=outside, say=lambda _: None, log=lambda _, line: lines.append(line)
             )
             mount_namespace.enter_private()

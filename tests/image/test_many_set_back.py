@@ -15,7 +15,7 @@ from rescue.model.mirror.plan import Plan
 from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.plan.rot import MOST_SUSPECTS
 from rescue.run import preflight
-from rescue.run.preflight import Trust, looked_ahead
+from rescue.run.preflight import Overrides, looked_ahead
 from rescue.store.codec import from_json, to_json
 from rescue.store.config import Config, DiskEntry
 from rescue.system.files.digests import opened
@@ -64,17 +64,17 @@ def weekly(pair: Twins, record: MirrorRecord, *, first: bool = False) -> dict[st
             patch.setattr(preflight, "opened", partial(opened, pair.folder / "digests.sqlite"))
             patch.setattr(journal, "report_alarm", lambda said, mirror: alarms.append(said))
             # The brake is another matter: on so small a server they are most of all files.
-            trust = Trust(checksum=True, accept_changes=True)
+            trust = Overrides(checksum=True, accept_changes=True)
             return looked_ahead(plan, SETTINGS, Screen(), trust)
 
     def action() -> object:
         plan = replace(pair.plan(first=first), record=record)
         plan = plan if first else looked(plan)
-        outcome = apply_plan(plan, pair.leave(plan), emit=lambda _: None, site=pair.site)
+        outcome = apply_plan(plan, pair.grant(plan), emit=lambda _: None, site=pair.site)
         complete = replace(
             outcome.record, state=MirrorState.COMPLETE, last_run=outcome.summary, last_complete=1.0
         )
-        store_marker(complete, pair.leave(plan), site=pair.site)
+        store_marker(complete, pair.grant(plan), site=pair.site)
         return {
             "record": to_json(complete),
             "alarms": alarms,

@@ -57,8 +57,8 @@ def leave_for(device: str, image: Path) -> MediumGrant:
     return grant_medium(plan, named="STICK1")
 
 
-def write(leave: MediumGrant, events: list[Event], *, seen: DiskId = STICK) -> None:
-    write_medium(leave, emit=events.append, identify=lambda _: seen)
+def write(grant: MediumGrant, events: list[Event], *, seen: DiskId = STICK) -> None:
+    write_medium(grant, emit=events.append, identify=lambda _: seen)
 
 
 def test_the_stick_holds_the_image_and_old_tables_are_gone(image: Path, backing: Path) -> None:
@@ -107,9 +107,9 @@ def test_a_stick_that_loses_a_bit_is_found_out(image: Path, backing: Path) -> No
                 file.write(b"\x01")
 
     with loop(backing) as device:
-        leave = leave_for(device, image)
+        grant = leave_for(device, image)
         with pytest.raises(RescueError, match="gives back something else") as caught:
-            write_medium(leave, emit=lose, identify=lambda _: STICK)
+            write_medium(grant, emit=lose, identify=lambda _: STICK)
     assert "worn out" in caught.value.hint
 
 
@@ -117,11 +117,11 @@ def test_an_image_that_changed_after_it_was_planned_is_found_out(
     image: Path, backing: Path
 ) -> None:
     with loop(backing) as device:
-        leave = leave_for(device, image)
+        grant = leave_for(device, image)
         with image.open("r+b") as file:
             file.write(b"changed")
         with pytest.raises(RescueError, match="changed after it was planned"):
-            write(leave, [])
+            write(grant, [])
     # The first sector goes last: what is there does not boot.
     assert backing.read_bytes()[:512] == bytes(512)
 
@@ -138,6 +138,6 @@ def test_no_leave_without_the_name(image: Path) -> None:
     plan = MediumPlan(target_path="/dev/x", target_size=1, disk=STICK, image=seal(image))
     with pytest.raises(RefusedError):
         grant_medium(plan, named="/dev/x")
-    leave = grant_medium(plan, named="STICK1")
+    grant = grant_medium(plan, named="STICK1")
     with pytest.raises(AssertionError):
-        replace(leave, _mint=object())
+        replace(grant, _mint=object())

@@ -13,9 +13,9 @@ import pytest
 
 from rescue.errors import ExitCode, UsageError
 from rescue.model.run.hook import HookCall
-from rescue.run.hook_runner import Attendant, HookError
+from rescue.run.hook_runner import HookError, HookRunner
 from rescue.store import config
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.files.ownership import WeakSpot, weak_spot, weak_spot_below
 from tests.image.hookcalls import CALL
 
@@ -122,8 +122,8 @@ def test_a_configuration_that_others_could_change_is_not_obeyed(place: Path, har
 
 def carried_out(call: HookCall) -> list[str]:
     lines: list[str] = []
-    with Outside() as outside:
-        attendant = Attendant(
+    with HostNamespace() as outside:
+        attendant = HookRunner(
             outside=outside, say=lambda _: None, log=lambda _, line: lines.append(line)
         )
         attendant.carry_out([call])
@@ -137,8 +137,8 @@ def test_a_hook_that_others_could_change_is_not_run(place: Path, harm: str) -> N
     HARMFUL[harm](place)
     with pytest.raises(HookError, match="is not run: others than root could change it"):
         carried_out(call)
-    with Outside() as outside, pytest.raises(UsageError, match=r"; then: ch"):
-        Attendant(outside=outside, say=print).expect_trusted([call])
+    with HostNamespace() as outside, pytest.raises(UsageError, match=r"; then: ch"):
+        HookRunner(outside=outside, say=print).expect_trusted([call])
 
 
 def test_a_hook_may_be_of_the_user_that_it_runs_as(place: Path) -> None:

@@ -29,8 +29,8 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
         done = replace(made.record, state=MirrorState.COMPLETE, generation=1)
 
         def action() -> None:
-            apply_plan(first, made.leave(first), emit=lambda _: None, site=made.site)
-            store_marker(done, made.leave(first), site=made.site)
+            apply_plan(first, made.grant(first), emit=lambda _: None, site=made.site)
+            store_marker(done, made.grant(first), site=made.site)
 
         in_child(action)
         with made.mirror_seen() as mirror:

@@ -100,7 +100,7 @@ def test_a_cut_run_heals_though_its_name_was_laid_as_a_trap(pair: Twins, rsync: 
     plan = pair.plan()
     left = plan.record.partial
     running = replace(plan.record, state=MirrorState.RUNNING)
-    in_child(lambda: store_marker(running, pair.leave(plan), site=pair.site))
+    in_child(lambda: store_marker(running, pair.grant(plan), site=pair.site))
     with pair.mirror_seen() as mirror:
         (mirror / "home/eve" / left).mkdir(mode=0o700)
         (mirror / "home/eve" / left / "letter").write_bytes(b"half")
@@ -120,7 +120,7 @@ def test_no_link_of_either_side_leads_anywhere_but_in_the_tree_that_programs_wor
     plan = pair.plan()
 
     def action() -> object:
-        with Workspace.writable(pair.leave(plan), site=pair.site) as workspace:
+        with Workspace.writable(pair.grant(plan), site=pair.site) as workspace:
             options = {
                 line.split()[4]: set(line.split()[5].split(","))
                 for line in Path("/proc/self/mountinfo").read_text().splitlines()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from rescue.apply.marker import expect_marker, write_marker
 from rescue.errors import RescueError
-from rescue.grants import WriteGrant, grant
+from rescue.grants import WriteGrant, grant_disk
 from rescue.model.mirror.plan import MirrorRequest, Plan
 from rescue.model.mirror.record import MirrorRecord, MirrorState, RunSummary
 from rescue.model.mirror.secret import Secret
@@ -153,11 +153,11 @@ def night(disks: Disks, *, end: str = "complete", accept_booted: bool = False) -
         boots=load_boots(disks.root),
     )  # fmt: skip
     assert isinstance(plan, Plan), [each.reason for each in plan.findings]
-    leave = grant(plan, named=plan.names[0])
-    recorder = Recorder(leave, store=disks.store)
+    grant = grant_disk(plan, named=plan.names[0])
+    recorder = Recorder(grant, store=disks.store)
     with disks.power.on():
         try:
-            found = steps(disks, leave, recorder, end=end)
+            found = steps(disks, grant, recorder, end=end)
         except BaseException as error:
             recorder.fail(repr(error))
             raise
@@ -172,12 +172,12 @@ def night(disks: Disks, *, end: str = "complete", accept_booted: bool = False) -
         recorder.complete(done, papers={"recovery.txt": b"how to start from here"})
 
 
-def steps(disks: Disks, leave: WriteGrant, recorder: Recorder, *, end: str) -> MirrorRecord:
+def steps(disks: Disks, grant: WriteGrant, recorder: Recorder, *, end: str) -> MirrorRecord:
     """What `apply_plan` does on a mirror: its marker first, then files."""
-    planned = leave.plan.record
+    planned = grant.plan.record
     expect_marker(disks.root, planned)
     running = begun(planned)
-    write_marker(disks.root, running, leave)
+    write_marker(disks.root, running, grant)
     recorder.begin()
     disks.write_content("half")
     if end == "fail":
@@ -303,7 +303,7 @@ def test_a_mirror_whose_marker_is_anothers_is_not_marked(tmp_path: Path) -> None
     disks.lay_out(START)
     plan = plan_mirror(THERE.machine, START, START, MirrorRequest())
     assert isinstance(plan, Plan)
-    recorder = Recorder(grant(plan, named=plan.names[0]), store=disks.store)
+    recorder = Recorder(grant_disk(plan, named=plan.names[0]), store=disks.store)
     recorder.begin()
     stranger = replace(START, machine_id="f" * 32, state=MirrorState.COMPLETE)
     save_marker(disks.root, stranger)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.errors import ExitCode, RefusedError
-from rescue.grants import grant
+from rescue.grants import grant_disk
 from rescue.model.finding import Refused
 from rescue.model.mirror.plan import MirrorRequest, Plan
 from rescue.model.mirror.record import MirrorRecord, MirrorState
@@ -176,12 +176,12 @@ def test_leave_is_for_the_disk_as_it_was_seen(bench: Bench, shown: DiskId) -> No
     answer = bench.planned()
     if not isinstance(answer, Plan):
         return
-    leave = grant(answer, named=answer.record.mirror.table_uuid)
+    grant = grant_disk(answer, named=answer.record.mirror.table_uuid)
     seen = next(disk.id for disk in bench.machine.disks if disk.path == answer.target_path)
-    leave.check(seen, path=answer.target_path)
+    grant.check(seen, path=answer.target_path)
     if shown.serial != seen.serial:
         with pytest.raises(RefusedError):
-            leave.check(shown, path=answer.target_path)
+            grant.check(shown, path=answer.target_path)
 
 
 @given(bench=benches())

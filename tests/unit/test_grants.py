@@ -7,7 +7,7 @@ from rescue.grants import (
     GuardRefusedError,
     MarkerGrant,
     WriteGrant,
-    grant,
+    grant_disk,
     grant_marker,
     unless_refused,
 )
@@ -41,19 +41,19 @@ def plan_for(disk: DiskId) -> Plan:
 
 @pytest.mark.parametrize("typed", ["MIR0001", " MIR0001 ", "/dev/disk/by-id/virtio-MIR0001"])
 def test_the_right_name_gives_leave(typed: str) -> None:
-    assert grant(plan_for(MIRROR), named=typed).disk == MIRROR
+    assert grant_disk(plan_for(MIRROR), named=typed).disk == MIRROR
 
 
 @pytest.mark.parametrize("typed", ["", "/dev/vdb", "vdb", "SRC0001", "mir0001", "MIR000", "y"])
 def test_any_other_word_gives_none(typed: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        grant(plan_for(MIRROR), named=typed)
+        grant_disk(plan_for(MIRROR), named=typed)
     assert caught.value.code == ExitCode.REFUSED
 
 
 def test_a_disk_without_identity_can_never_be_named() -> None:
     with pytest.raises(RefusedError):
-        grant(plan_for(DiskId()), named="")
+        grant_disk(plan_for(DiskId()), named="")
 
 
 def test_a_grant_cannot_be_forged() -> None:
@@ -63,10 +63,10 @@ def test_a_grant_cannot_be_forged() -> None:
 
 @pytest.mark.parametrize("seen", [DiskId(), DiskId(serial="OTHER"), DiskId(wwn="0x5000")])
 def test_another_disk_at_the_same_place_is_refused_when_opened(seen: DiskId) -> None:
-    leave = grant(plan_for(MIRROR), named="MIR0001")
-    leave.check(MIRROR, path="/dev/vdb")
+    grant = grant_disk(plan_for(MIRROR), named="MIR0001")
+    grant.check(MIRROR, path="/dev/vdb")
     with pytest.raises(RefusedError):
-        leave.check(seen, path="/dev/vdb")
+        grant.check(seen, path="/dev/vdb")
 
 
 def test_refusals_are_all_carried_and_the_first_gives_the_exit_code() -> None:
@@ -97,11 +97,11 @@ def proof_plan(disk: DiskId) -> ProofPlan:
 
 
 def test_leave_for_a_marker_is_for_the_disk_that_was_booted() -> None:
-    leave = grant_marker(proof_plan(MIRROR))
-    leave.check(MIRROR, path=leave.path)
-    assert leave.path == "/dev/vdb"
+    grant = grant_marker(proof_plan(MIRROR))
+    grant.check(MIRROR, path=grant.path)
+    assert grant.path == "/dev/vdb"
     with pytest.raises(RefusedError, match="not the disk that was confirmed"):
-        leave.check(DiskId(serial="OTHER01"), path=leave.path)
+        grant.check(DiskId(serial="OTHER01"), path=grant.path)
 
 
 def test_leave_for_a_marker_cannot_be_forged() -> None:

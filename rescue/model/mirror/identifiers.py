@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rescue.text.fstab import LINE
-from rescue.text.identifier_scanner import Lexicon, Scanner, hexed, octal, split_quotes, unoctal
+from rescue.text.identifier_scanner import (
+    IdentifierScanner,
+    Scanner,
+    hexed,
+    octal,
+    split_quotes,
+    unoctal,
+)
 
 _BY = "/dev/disk/by-"
 _FULL_UUID = 36
@@ -132,7 +139,7 @@ class IdentifierMap:
 @lru_cache(maxsize=8)
 def _scanner(identifiers: IdentifierMap) -> Scanner:
     """Compile the map; a run asks the same one for some hundred files."""
-    lexicon = Lexicon()
+    lexicon = IdentifierScanner()
     for pair in identifiers.pairs:
         _add_ids(lexicon, pair.old, pair.new)
         _add_labels(lexicon, pair.old, pair.new)
@@ -140,7 +147,7 @@ def _scanner(identifiers: IdentifierMap) -> Scanner:
     return lexicon.compiled()
 
 
-def _add_ids(lexicon: Lexicon, old: DeviceNames, new: DeviceNames) -> None:
+def _add_ids(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> None:
     """Add UUID, PARTUUID and table id, bare and as tags; each to its own kind where it can.
 
     A partition that the mirror leaves empty has no UUID: then its PARTUUID stands in, which at
@@ -160,7 +167,7 @@ def _add_ids(lexicon: Lexicon, old: DeviceNames, new: DeviceNames) -> None:
         lexicon.ids.setdefault(old.table_uuid.lower(), new.table_uuid or old.table_uuid)
 
 
-def _add_labels(lexicon: Lexicon, old: DeviceNames, new: DeviceNames) -> None:
+def _add_labels(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> None:
     """Add the label and the partition's name, in each way that files escape them.
 
     Partitions have the same names on both disks, so that a PARTLABEL names either: it becomes
@@ -178,7 +185,7 @@ def _add_labels(lexicon: Lexicon, old: DeviceNames, new: DeviceNames) -> None:
             lexicon.tags.setdefault(("PARTLABEL", spelled), tag or ("PARTLABEL", spelled))
 
 
-def _add_paths(lexicon: Lexicon, old: DeviceNames, new: DeviceNames) -> None:
+def _add_paths(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> None:
     """Add every path to the device; the new one is stable, whatever the old one was."""
     best = _path(new)
     by_partuuid = f"{_BY}partuuid/{new.partuuid}" if new.partuuid else best

@@ -8,8 +8,8 @@ from itertools import groupby
 from rescue.model.restore.name_pair import (
     Decision,
     Fact,
+    NamePair,
     Shape,
-    Twin,
     decide,
     is_future,
     same_owner,
@@ -80,7 +80,7 @@ class _Tally:
         )
 
 
-def compare(twins: Iterable[Twin], piece: Piece, *, since_ns: int, now_ns: int) -> Comparison:
+def compare(twins: Iterable[NamePair], piece: Piece, *, since_ns: int, now_ns: int) -> Comparison:
     """Given the names of a piece on both sides, return what a restore would do with them."""
     tallies: dict[str, _Tally] = {}
     send: list[str] = []
@@ -133,7 +133,7 @@ _RIGHTS = stat.S_ISUID | stat.S_ISGID
 _COMES = frozenset({Decision.NEW, Decision.UPDATE, Decision.DOUBTFUL})
 
 
-def _count(tally: _Tally, twin: Twin, path: str, decision: Decision) -> None:
+def _count(tally: _Tally, twin: NamePair, path: str, decision: Decision) -> None:
     tally.owners_differ += decision is Decision.SAME and not same_owner(twin)
     there = twin.there
     seen = there or twin.here

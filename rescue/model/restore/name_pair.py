@@ -38,7 +38,7 @@ class Fact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class NamePair:
     """A name on both sides; `path` is relative to the root of its file system.
 
     None where a side does not have it. `unreadable` is true where the dead disk did not tell.
@@ -84,7 +84,7 @@ def is_future(fact: Fact | None, *, now_ns: int) -> bool:
     )
 
 
-def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
+def decide(twin: NamePair, *, since_ns: int, now_ns: int) -> Decision:
     """Given a name on both sides, return what a restore does with it.
 
     `since_ns` is when the mirror was last written by a run: a file here whose inode changed later
@@ -112,7 +112,7 @@ def decide(twin: Twin, *, since_ns: int, now_ns: int) -> Decision:
     return Decision.UPDATE
 
 
-def owned(twins: Iterable[Twin], owners: Owners) -> Iterator[Twin]:
+def owned(twins: Iterable[NamePair], owners: Owners) -> Iterator[NamePair]:
     """Yield the names with the owners that those of the dead disk would have here."""
     users, groups = dict(owners.users.given), dict(owners.groups.given)
     for twin in twins:
@@ -124,7 +124,7 @@ def owned(twins: Iterable[Twin], owners: Owners) -> Iterator[Twin]:
         yield twin if there is twin.there else replace(twin, there=there)
 
 
-def same_owner(twin: Twin) -> bool:
+def same_owner(twin: NamePair) -> bool:
     """Whether owner, group and mode agree, where both sides have the name."""
     one, two = twin.there, twin.here
     if one is None or two is None or one.shape is Shape.LINK:

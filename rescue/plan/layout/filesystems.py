@@ -23,7 +23,7 @@ _SWAP_LABEL_LIMIT = 15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class PartitionPair:
     """A partition of the source and what is made on the mirror's of the same number.
 
     `made` is None where the mirror's stays empty; `mount_point` is '' for swap.
@@ -35,32 +35,34 @@ class Twin:
     mounted: bool = False
 
 
-def twins(found: Survey, fresh: Fresh, labels: frozenset[str]) -> tuple[Twin, ...]:
+def twins(found: Survey, fresh: Fresh, labels: frozenset[str]) -> tuple[PartitionPair, ...]:
     """Return the twin of each partition, in the table's order.
 
     `labels` are those on any attached disk, case folded; no fresh label is among them.
     """
     members = {member.part.number: member for member in found.members}
-    result: list[Twin] = []
+    result: list[PartitionPair] = []
     for index, part in enumerate(found.disk.partitions):
         member = members.get(part.number)
         if member is not None:
             made = _filesystem(member.filesystem, index, fresh, labels)
-            twin = Twin(
+            twin = PartitionPair(
                 part=part, made=made, mount_point=member.mount_point, mounted=member.mounted
             )
         elif isinstance(part.content, SwapArea):
             label = _label(part.content.label, _SWAP_LABEL_LIMIT, index, fresh, labels)
-            twin = Twin(part=part, made=SwapArea(uuid=fresh.content_uuid(index), label=label))
+            twin = PartitionPair(
+                part=part, made=SwapArea(uuid=fresh.content_uuid(index), label=label)
+            )
         else:
-            twin = Twin(part=part)
+            twin = PartitionPair(part=part)
         if twin.made is not None and twin.made.label:
             labels |= {twin.made.label.casefold()}
         result.append(twin)
     return tuple(result)
 
 
-def make_steps(all_twins: tuple[Twin, ...]) -> tuple[MakeFilesystem | MakeSwap, ...]:
+def make_steps(all_twins: tuple[PartitionPair, ...]) -> tuple[MakeFilesystem | MakeSwap, ...]:
     """Return the steps that make what the twins say, in the table's order."""
     steps: list[MakeFilesystem | MakeSwap] = []
     for twin in all_twins:

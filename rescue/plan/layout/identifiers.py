@@ -3,7 +3,7 @@
 from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.storage.disk import Disk, Partition, PartitionTable
 from rescue.plan.layout.contents import names
-from rescue.plan.layout.filesystems import Twin
+from rescue.plan.layout.filesystems import PartitionPair
 
 _BY_ID = "/dev/disk/by-id/"
 # These follow from the UUID, the label, the PARTUUID and the name.
@@ -11,7 +11,7 @@ _DERIVED = tuple(f"/dev/disk/by-{family}/" for family in ("uuid", "label", "part
 
 
 def identifier_map(
-    source: Disk, target: Disk, table: PartitionTable, all_twins: tuple[Twin, ...]
+    source: Disk, target: Disk, table: PartitionTable, all_twins: tuple[PartitionPair, ...]
 ) -> IdentifierMap:
     """Given both disks, the mirror's table and what is made on it, return the map.
 
@@ -45,7 +45,7 @@ def partition_names(source: Disk, part: Partition) -> DeviceNames:
     return DeviceNames(uuid=uuid, label=label, partuuid=part.uuid, partlabel=part.name, paths=paths)
 
 
-def _new(target: Disk, part: Partition, twin: Twin) -> DeviceNames:
+def _new(target: Disk, part: Partition, twin: PartitionPair) -> DeviceNames:
     return DeviceNames(
         uuid=twin.made.uuid if twin.made else "",
         label=twin.made.label if twin.made else "",

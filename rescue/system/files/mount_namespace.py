@@ -69,10 +69,10 @@ class Mounted:
     fstype: str
 
 
-class Outside:
+class HostNamespace:
     """The mount namespace that this process is in now, kept for children after it has left it."""
 
-    def __enter__(self) -> "Outside":
+    def __enter__(self) -> "HostNamespace":
         self._fd = os.open(_OWN_NAMESPACE, os.O_RDONLY | os.O_CLOEXEC)
         return self
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from rescue.model.restore.name_pair import Fact, Shape, Twin, same_at_a_glance
+from rescue.model.restore.name_pair import Fact, NamePair, Shape, same_at_a_glance
 from rescue.system.files.same_content import same_content
 from rescue.system.files.source_tree import is_locked
 
@@ -28,7 +28,7 @@ def twins(
     inside: str = "",
     skip: frozenset[str] = frozenset(),
     touched: Touched = lambda _path, _fact: False,
-) -> Iterator[Twin]:
+) -> Iterator[NamePair]:
     """Yield every name at and below `inside` in both trees, parents before their children.
 
     `there` and `here` are the roots of two file systems; paths are relative to them. The folders
@@ -49,7 +49,7 @@ def twins(
 
 def twin_at(
     there: Path, here: Path, path: str, *, touched: Touched = lambda _path, _fact: False
-) -> Twin:
+) -> NamePair:
     """Return one name as it is on both sides now."""
     borders = (there.lstat().st_dev, here.lstat().st_dev)
     return _compared(there, here, _look(there, here, path, borders), touched)
@@ -67,7 +67,7 @@ def link_on_the_way(root: Path, inside: str) -> str:
 
 def _walk(
     there: Path, here: Path, start: str, borders: tuple[int, int], skip: frozenset[str]
-) -> Iterator[Twin]:
+) -> Iterator[NamePair]:
     # A stack of our own: nesting may be deeper than Python's.
     waiting = [start]
     while waiting:
@@ -82,7 +82,7 @@ def _walk(
         waiting += [each for each in below if each not in skip]
 
 
-def _compared(there: Path, here: Path, twin: Twin, touched: Touched) -> Twin:
+def _compared(there: Path, here: Path, twin: NamePair, touched: Touched) -> NamePair:
     """Compare the contents of a file that was touched, where size and time do not tell."""
     old, new = twin.there, twin.here
     if old is None or new is None or not (old.shape is new.shape is Shape.FILE):
@@ -96,7 +96,7 @@ def _compared(there: Path, here: Path, twin: Twin, touched: Touched) -> Twin:
     return replace(twin, rewritten=not same)
 
 
-def _inside(there: Path, here: Path, twin: Twin) -> tuple[set[str], bool]:
+def _inside(there: Path, here: Path, twin: NamePair) -> tuple[set[str], bool]:
     """Return the names inside a folder of both sides, and whether the first could not be read.
 
     A folder of one side is not looked into where the other has something else in its place: what
@@ -144,12 +144,14 @@ def _names(folder: Path) -> set[str]:
         return set()
 
 
-def _look(there: Path, here: Path, path: str, borders: tuple[int, int]) -> Twin:
+def _look(there: Path, here: Path, path: str, borders: tuple[int, int]) -> NamePair:
     try:
         found, unreadable = _fact(there / path, borders[0]), False
     except OSError:
         found, unreadable = None, True
-    return Twin(path=path, there=found, here=_here(here / path, borders[1]), unreadable=unreadable)
+    return NamePair(
+        path=path, there=found, here=_here(here / path, borders[1]), unreadable=unreadable
+    )
 
 
 def _here(path: Path, device: int) -> Fact | None:

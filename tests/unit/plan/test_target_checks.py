@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rescue.errors import ExitCode, RefusedError
-from rescue.grants import grant
+from rescue.grants import grant_disk
 from rescue.model.finding import Refusal, Refused
 from rescue.model.mirror.record import MirrorState
 from rescue.model.storage.disk import Disk, TableKind, Use, UseKind
@@ -137,13 +137,13 @@ def test_of_two_disks_with_one_serial_each_is_named_by_what_only_it_has() -> Non
     assert plan.target_path == "/dev/vdc"
     for wrong in ("DOCK", "usb-DOCK-0:0", "/dev/vdc", ""):
         with pytest.raises(RefusedError) as caught:
-            grant(plan, named=wrong)
+            grant_disk(plan, named=wrong)
         assert caught.value.code is ExitCode.REFUSED
         assert "usb-DOCK-0:1" in caught.value.hint
-    leave = grant(plan, named="/dev/disk/by-id/usb-DOCK-0:1")
-    leave.check(slots[1].id, path="/dev/vdc")
+    grant = grant_disk(plan, named="/dev/disk/by-id/usb-DOCK-0:1")
+    grant.check(slots[1].id, path="/dev/vdc")
     with pytest.raises(RefusedError):
-        leave.check(slots[0].id, path="/dev/vdc")
+        grant.check(slots[0].id, path="/dev/vdc")
 
     full = written(prepared(server()), "/dev/vdc")
     assert full.table is not None
@@ -151,9 +151,9 @@ def test_of_two_disks_with_one_serial_each_is_named_by_what_only_it_has() -> Non
     for give_up in ("", "MIR0001"):
         assert "is not empty" in only(beside, "/dev/vdc", give_up=give_up).reason
     named = prepared(beside, request("/dev/vdc", give_up=full.table.uuid))
-    assert grant(named, named=full.table.uuid).plan == named
+    assert grant_disk(named, named=full.table.uuid).plan == named
     with pytest.raises(RefusedError):
-        grant(named, named="MIR0001")
+        grant_disk(named, named="MIR0001")
 
 
 def test_a_table_of_zeros_is_no_name_and_no_reason_not_to_wipe() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rescue.model.restore.comparison import compare, merged, room_of, settled
-from rescue.model.restore.name_pair import Decision, Fact, Shape, Twin, decide, same_owner
+from rescue.model.restore.name_pair import Decision, Fact, NamePair, Shape, decide, same_owner
 from rescue.model.restore.way_back import Piece
 from rescue.model.storage.filesystem import FsKind
 
@@ -49,7 +49,7 @@ HOMES = Piece(
 
 
 def of(there: Fact | None, here: Fact | None, *, unreadable: bool = False) -> Decision:
-    twin = Twin(path="anna/x", there=there, here=here, unreadable=unreadable)
+    twin = NamePair(path="anna/x", there=there, here=here, unreadable=unreadable)
     return decide(twin, since_ns=SINCE, now_ns=NOW)
 
 
@@ -85,7 +85,7 @@ def test_each_pair_of_facts(there: Fact | None, here: Fact | None, wanted: Decis
 def test_what_was_rewritten_on_the_dead_disk_is_the_newer_one_of_two_with_one_time() -> None:
     here_too = replace(FILE, ctime_ns=SINCE + HOUR)
     for here, wanted in ((FILE, Decision.UPDATE), (here_too, Decision.DOUBTFUL)):
-        twin = Twin(path="anna/x", there=FILE, here=here, rewritten=True)
+        twin = NamePair(path="anna/x", there=FILE, here=here, rewritten=True)
         assert decide(twin, since_ns=SINCE, now_ns=NOW) is wanted
 
 
@@ -125,7 +125,7 @@ def test_what_people_changed_here_is_never_replaced_without_being_put_aside(
 @given(st.lists(st.tuples(st.none() | facts, st.none() | facts), max_size=20))
 def test_every_file_is_told_of_exactly_once(pairs: list[tuple[Fact | None, Fact | None]]) -> None:
     twins = [
-        Twin(path=f"u{number % 3}/f{number}", there=there, here=here)
+        NamePair(path=f"u{number % 3}/f{number}", there=there, here=here)
         for number, (there, here) in enumerate(pairs)
         if (there or here) and Shape.FOLDER not in {f.shape for f in (there, here) if f}
     ]
@@ -143,10 +143,10 @@ def test_every_file_is_told_of_exactly_once(pairs: list[tuple[Fact | None, Fact 
 
 def test_room_is_counted_in_blocks_and_a_folder_takes_one() -> None:
     twins = [
-        Twin(path="anna", there=FOLDER, here=None),
-        Twin(path="anna/a", there=replace(FILE, size=1), here=None),
-        Twin(path="anna/b", there=replace(FILE, size=4097), here=None),
-        Twin(path="anna/c", there=FILE, here=FILE),
+        NamePair(path="anna", there=FOLDER, here=None),
+        NamePair(path="anna/a", there=replace(FILE, size=1), here=None),
+        NamePair(path="anna/b", there=replace(FILE, size=4097), here=None),
+        NamePair(path="anna/c", there=FILE, here=FILE),
     ]
     compared = compare(twins, HOMES, since_ns=SINCE, now_ns=NOW)
     assert (compared.needed, compared.inodes_needed) == (4096 + 4096 + 8192, 3)
@@ -157,12 +157,15 @@ def test_room_is_counted_in_blocks_and_a_folder_takes_one() -> None:
 def test_users_are_the_folders_of_home_and_a_tree_on_two_file_systems_is_one() -> None:
     own = replace(HOMES, mount_point="/home/bela", source_uuid="c")
     one = compare(
-        [Twin(path="anna/x", there=FILE, here=None), Twin(path="bela", there=FOLDER, here=FOLDER)],
+        [
+            NamePair(path="anna/x", there=FILE, here=None),
+            NamePair(path="bela", there=FOLDER, here=FOLDER),
+        ],
         HOMES,
         since_ns=SINCE,
         now_ns=NOW,
     )
-    two = compare([Twin(path="y", there=None, here=FILE)], own, since_ns=SINCE, now_ns=NOW)
+    two = compare([NamePair(path="y", there=None, here=FILE)], own, since_ns=SINCE, now_ns=NOW)
     users = merged(one.users + two.users)
     assert [(told.user, told.new, told.only_here) for told in users] == [
         ("anna", ("anna/x",), ()),
@@ -173,7 +176,7 @@ def test_users_are_the_folders_of_home_and_a_tree_on_two_file_systems_is_one() -
 def test_a_subvolume_of_the_dead_disk_is_listed_and_is_not_made_as_an_empty_folder() -> None:
     border = replace(FOLDER, is_border=True)
     compared = compare(
-        [Twin(path="anna", there=border, here=None)], HOMES, since_ns=SINCE, now_ns=NOW
+        [NamePair(path="anna", there=border, here=None)], HOMES, since_ns=SINCE, now_ns=NOW
     )
     assert compared.borders == ("/home/anna",)
     assert compared.users[0].unreadable == ("anna",)
@@ -181,7 +184,7 @@ def test_a_subvolume_of_the_dead_disk_is_listed_and_is_not_made_as_an_empty_fold
 
 
 def test_what_did_not_come_is_told_as_such() -> None:
-    twins = [Twin(path=f"anna/{name}", there=FILE, here=None) for name in "abc"]
+    twins = [NamePair(path=f"anna/{name}", there=FILE, here=None) for name in "abc"]
     told = compare(twins, HOMES, since_ns=SINCE, now_ns=NOW).users[0]
     left = settled(told, failed={"anna/a": 5}, newer={"anna/b": 5})
     assert (left.new, left.unreadable, left.newer_here) == (("anna/c",), ("anna/a",), ("anna/b",))
@@ -189,5 +192,5 @@ def test_what_did_not_come_is_told_as_such() -> None:
 
 
 def test_owners_are_compared_and_those_of_links_do_not_matter() -> None:
-    assert not same_owner(Twin(path="x", there=FILE, here=replace(FILE, gid=0)))
-    assert same_owner(Twin(path="x", there=LINK, here=replace(LINK, gid=0)))
+    assert not same_owner(NamePair(path="x", there=FILE, here=replace(FILE, gid=0)))
+    assert same_owner(NamePair(path="x", there=LINK, here=replace(LINK, gid=0)))

@@ -9,7 +9,7 @@ from rescue.grants import ReturnGrant, grant_return
 from rescue.model.finding import Refusal, Refused
 from rescue.model.mirror.record import MirrorState
 from rescue.model.restore.comparison import Comparison, compare
-from rescue.model.restore.name_pair import Fact, Shape, Twin
+from rescue.model.restore.name_pair import Fact, NamePair, Shape
 from rescue.model.restore.way_back import (
     RESTORE_VERSION,
     Free,
@@ -248,7 +248,7 @@ FILE = Fact(
 
 
 def compared(start: Start) -> dict[Piece, Comparison]:
-    twins = [Twin(path="anna/letter", there=FILE, here=None)]
+    twins = [NamePair(path="anna/letter", there=FILE, here=None)]
     piece = start.pieces[0]
     return {piece: compare(twins, piece, since_ns=0, now_ns=2 * 10**18)}
 
@@ -286,7 +286,9 @@ def test_the_plan_says_what_would_come_and_survives_a_file() -> None:
 
 def test_subvolumes_on_the_dead_disk_are_said_before_anything_comes_back() -> None:
     start = begun(rescued())
-    border = Twin(path="carol", there=replace(FILE, shape=Shape.FOLDER, is_border=True), here=None)
+    border = NamePair(
+        path="carol", there=replace(FILE, shape=Shape.FOLDER, is_border=True), here=None
+    )
     piece = start.pieces[0]
     plan = plan_restore(
         rescued(),
@@ -328,11 +330,11 @@ def test_leave_is_given_for_the_disk_that_was_named_and_no_other(named: str) -> 
 def test_leave_cannot_be_forged_and_is_for_the_granted_file_systems() -> None:
     with pytest.raises(AssertionError):
         ReturnGrant(plan=good(), _mint=object())
-    leave = grant_return(good(), named="SRC0001")
-    leave.check(mount_point="/home", uuid=HOME_UUID)
+    grant = grant_return(good(), named="SRC0001")
+    grant.check(mount_point="/home", uuid=HOME_UUID)
     for place, uuid in (("/home", "other"), ("/", HOME_UUID), ("/home", "")):
         with pytest.raises(RefusedError):
-            leave.check(mount_point=place, uuid=uuid)
+            grant.check(mount_point=place, uuid=uuid)
 
 
 BIG = Place(path="/srv/dead.img", free=10**12)

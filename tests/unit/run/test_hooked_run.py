@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 from rescue.errors import AuditError, ExitCode
-from rescue.grants import grant
+from rescue.grants import grant_disk
 from rescue.model.mirror.plan import Plan, PlanKind
 from rescue.model.mirror.record import MirrorRecord
 from rescue.model.run.hook import Hook, HookKind, HookWhen, OnFailure
 from rescue.plan.steps.hooks import hook_notes
-from rescue.run.hook_runner import Attendant, HookError
-from rescue.run.hooked_run import Hooked
+from rescue.run.hook_runner import HookError, HookRunner
+from rescue.run.hooked_run import HookedRun
 from rescue.run.recorder import Recorder
 from rescue.run.state_store import Store
 from rescue.store.records import load_record, save_record
-from rescue.system.files.mount_namespace import Outside
+from rescue.system.files.mount_namespace import HostNamespace
 from rescue.system.notify import journal
 from tests.builders import enrolled
 
@@ -27,7 +27,7 @@ ABORT, WARN = OnFailure.ABORT, OnFailure.WARN
 class Night:
     """One night: what was run in which order, and what the source's record says."""
 
-    def __init__(self, folder: Path, outside: Outside) -> None:
+    def __init__(self, folder: Path, outside: HostNamespace) -> None:
         self.folder, self.order = folder, list[str]()
         self._outside = outside
 
@@ -40,13 +40,13 @@ class Night:
     def carry_out(
         self, *hooks: Hook, fails: bool = False, kind: PlanKind = PlanKind.MIRROR
     ) -> ExitCode:
-        attendant = Attendant(
+        attendant = HookRunner(
             outside=self._outside, say=lambda _: None, log=lambda _, line: self.order.append(line)
         )
 
         plan = Plan(kind=kind, target_path="/dev/vdb", record=RECORD, steps=(), names=("this",))
-        recorder = Recorder(grant(plan, named="this"), store=Store(records=self.folder))
-        with Hooked.around(hooks, recorder, attendant=attendant).carry_out() as between:
+        recorder = Recorder(grant_disk(plan, named="this"), store=Store(records=self.folder))
+        with HookedRun.around(hooks, recorder, attendant=attendant).carry_out() as between:
             self.order.append(f"run, {len(between.warned)} warned")
             if fails:
                 raise AuditError("the chain is broken")
@@ -61,7 +61,7 @@ class Night:
 def night_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     save_record(RECORD, tmp_path)
     monkeypatch.setattr(journal, "report_alarm", lambda said: None)
-    with Outside() as outside:
+    with HostNamespace() as outside:
         yield Night(tmp_path, outside)
 
 

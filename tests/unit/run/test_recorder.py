@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rescue.errors import RefusedError, RescueError, UsageError
-from rescue.grants import WriteGrant, grant
+from rescue.grants import WriteGrant, grant_disk
 from rescue.model.boot.firmware import BootTimes
 from rescue.model.mirror.plan import Plan, PlanKind
 from rescue.model.mirror.record import MirrorRecord, MirrorState, RunSummary
@@ -52,7 +52,7 @@ class Place:
             kind=kind, target_path="/dev/vdb", target_table=table, record=BEFORE, steps=(),
             names=("this",),
         )  # fmt: skip
-        return Recorder(grant(plan, named="this"), others=others, store=self.store)
+        return Recorder(grant_disk(plan, named="this"), others=others, store=self.store)
 
     @property
     def source(self) -> MirrorRecord:

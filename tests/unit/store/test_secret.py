@@ -12,7 +12,7 @@ from rich.console import Console
 from rescue.apply.handover import turned
 from rescue.apply.marker import expect_marker
 from rescue.errors import DamagedError, ExitCode, RefusedError
-from rescue.grants import WriteGrant, grant
+from rescue.grants import WriteGrant, grant_disk
 from rescue.model.finding import Refused
 from rescue.model.mirror.plan import PLAN_VERSION, MirrorRequest, Plan
 from rescue.model.mirror.record import RECORD_VERSION, Handover, MirrorRecord, MirrorState
@@ -107,7 +107,7 @@ def test_the_mirror_learns_a_new_secret_before_the_source_does(known: Secret) ->
     plan = answer(replace(BEFORE, record=record), record)
     assert isinstance(plan, Plan)
     store, said = Written(), io.StringIO()
-    recorder = Recorder(grant(plan, named=plan.names[0]), store=store)
+    recorder = Recorder(grant_disk(plan, named=plan.names[0]), store=store)
     recorder.begin()
     complete = execute.with_secret(recorder.record, Screen(console=Console(file=said)))
     recorder.complete(replace(complete, state=MirrorState.COMPLETE), papers={})

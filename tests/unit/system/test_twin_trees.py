@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rescue.model.restore.name_pair import Shape, Twin
+from rescue.model.restore.name_pair import NamePair, Shape
 from rescue.system.files.twin_trees import link_on_the_way, twin_at, twins
 
 
@@ -17,7 +17,7 @@ def sides_(tmp_path: Path) -> tuple[Path, Path]:
     return there, here
 
 
-def seen(sides: tuple[Path, Path], inside: str = "", skip: str = "") -> dict[str, Twin]:
+def seen(sides: tuple[Path, Path], inside: str = "", skip: str = "") -> dict[str, NamePair]:
     found = list(twins(*sides, inside=inside, skip=frozenset(filter(None, [skip]))))
     paths = [twin.path for twin in found]
     assert len(paths) == len(set(paths))
