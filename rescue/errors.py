@@ -1,4 +1,4 @@
-"""What can go wrong, one class for each exit code; each error says what, why and what next."""
+"""Errors, one class for each exit code; each says what, why and what next."""
 
 import signal
 from contextlib import suppress
@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 
 
 class RescueError(Exception):
-    """Anything that ends a command: a sentence that says what and why, and a hint what to do.
+    """Anything that ends a command: a sentence with what and why, and a hint on what to do.
 
     `mirror` and its `generation` are of the run that it ended, where there was one.
     """
@@ -39,7 +39,7 @@ class RescueError(Exception):
 
 
 def in_words(error: BaseException) -> str:
-    """Return what an error says, for a record: the sentence of one of ours, else Python's."""
+    """Return an error's text for a record: the sentence of one of ours, otherwise Python's."""
     return error.message if isinstance(error, RescueError) else str(error) or repr(error)
 
 
@@ -54,13 +54,13 @@ def ending_in_words(code: int) -> str:
 
 
 class UsageError(RescueError):
-    """The command line or the configuration says something that cannot be meant."""
+    """The command line or the configuration says something invalid."""
 
     code = ExitCode.USAGE
 
 
 class DamagedError(UsageError):
-    """A state file does not hold what it should: a disk rots, or somebody else wrote it."""
+    """A state file does not hold what it should: a disk rotted, or something else wrote it."""
 
 
 class RefusedError(RescueError):
@@ -70,7 +70,7 @@ class RefusedError(RescueError):
 
 
 class BrakeError(RescueError):
-    """The run would delete or change more than a nightly run is trusted with."""
+    """The run would delete or change more than a nightly run may."""
 
     code = ExitCode.BRAKE
 

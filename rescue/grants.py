@@ -1,4 +1,4 @@
-"""The one place that gives leave to write: a plan, a person's word, and the guard's yes."""
+"""Write grants, made only from a shown plan, a person's confirmation and the guard's checks."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,7 +16,7 @@ _MINT = object()
 
 
 class GuardRefusedError(RefusedError):
-    """The guard's reasons, all of them; the exit code is the first reason's."""
+    """All of the guard's reasons; the exit code is that of the first."""
 
     def __init__(self, refusals: tuple[Refusal, ...]) -> None:
         super().__init__(refusals[0].reason, hint=refusals[0].hint)
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def unless_refused(planned: T | Refused) -> T:
-    """Given what a planner answered, return its plan. Raises GuardRefusedError with its reasons."""
+    """Return the plan from a planner's answer. Raises GuardRefusedError with its reasons."""
     if isinstance(planned, Refused):
         raise GuardRefusedError(planned.findings)
     return planned
@@ -36,10 +36,10 @@ def unless_refused(planned: T | Refused) -> T:
 
 @dataclass(frozen=True, kw_only=True)
 class DiskGrant:
-    """Leave to write to one disk.
+    """Permission to write to one disk.
 
-    Only this module makes one: whoever writes asks for it in its signature, so that writing
-    without leave does not type-check, and a forged one fails when it is made.
+    Only this module creates one: every function that writes requires it in its signature, so
+    that writing without a grant does not type-check, and a forged one fails when it is made.
     """
 
     disk: DiskId
@@ -51,7 +51,7 @@ class DiskGrant:
 
     @property
     def is_known_by_content(self) -> bool:
-        """Whether what lies on the disk tells which it is, so that it need not show an identity."""
+        """Whether the disk's content identifies it, so that it need not report an identity."""
         return False
 
     def check(self, seen: DiskId, *, path: str) -> None:
@@ -66,7 +66,7 @@ class DiskGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class WriteGrant(DiskGrant):
-    """Leave to write to a mirror, for one plan."""
+    """Permission to write to a mirror, for one plan."""
 
     plan: Plan
 
@@ -104,13 +104,13 @@ class MarkerGrant(DiskGrant):
 
 @dataclass(frozen=True, kw_only=True)
 class MediumGrant(DiskGrant):
-    """Leave to overwrite a stick with a medium, for one plan."""
+    """Permission to overwrite a stick with a medium, for one plan."""
 
     plan: MediumPlan
 
 
 def grant_disk(plan: Plan, *, named: str) -> WriteGrant:
-    """Given a plan that was shown and what the person (or --expect-serial) named, give leave.
+    """Given a plan that was shown and the name a person (or --expect-serial) gave, return a grant.
 
     A planner's refusals never get here: they are answered instead of a plan. For a nightly run
     the name is the id of the enrolled table, which was made when a person named the disk.
@@ -129,7 +129,7 @@ def grant_marker(plan: ProofPlan) -> MarkerGrant:
 
 
 def grant_medium(plan: MediumPlan, *, named: str) -> MediumGrant:
-    """Given the plan of a medium and what the person named, give leave to overwrite that stick.
+    """Given a medium's plan and the name a person gave, return a grant to overwrite that stick.
 
     Raises RefusedError where the name is not this disk's.
     """
@@ -147,7 +147,7 @@ def _expect_name(plan: Plan | MediumPlan, named: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnGrant:
-    """Leave to bring files back into the file systems of the running system, for one plan.
+    """Permission to bring files back into the running system's file systems, for one plan.
 
     It allows no disk to be written to: what is written are the mounted file systems that the
     plan's pieces name, and nothing on them is deleted. Only this module makes one.
@@ -172,7 +172,7 @@ class ReturnGrant:
 
 
 def grant_return(plan: RestorePlan, *, named: str) -> ReturnGrant:
-    """Given a plan that was shown and the name of what the files come from, give leave.
+    """Given a plan that was shown and the name of the files' origin, return a grant.
 
     The name is that of the dead disk (serial, WWN, by-id), or the image's path. Raises
     RefusedError for another one.

@@ -95,15 +95,15 @@ PARTIAL_PREFIX = ".rescue~"
 """Begins the name of the folders in which the new content of a run waits for its end."""
 
 REPLACED_FOLDER = ".rescue-replaced"
-"""On the root of a file system: what a restore put aside, one folder for each restore. Where
-somebody else laid something of that name there, '~' and what was drawn follow it."""
+"""On the root of a file system: what a restore put aside, one folder for each restore. If another
+program has put something of that name there, '~' and a random suffix follow it."""
 
 OLD_REPLACED_FOLDER = ".rescue-losers"
 """The former name of that folder: an earlier restore may have left one."""
 
 RESTORE_FOLDER = ".rescue-restore"
 """Begins the name of a folder on the root of a file system while files come back to it: new content
-before it is renamed. What follows it is drawn anew for each restore."""
+before it is renamed. A new random suffix follows for each restore."""
 
 LIVE_PREFIX = ".rescue-live-"
 MEDIUM_PREFIX = ".rescue-medium-"

@@ -1,4 +1,4 @@
-"""Foreign text, made fit to be shown: one filter for every place where people or programs read it.
+"""The filter for foreign text, used wherever people or programs read it.
 
 A file name, a label, a serial, a host name or another program's message may hold anything: escape
 sequences that a terminal obeys, line breaks that forge a line, marks that turn the direction of
@@ -13,7 +13,7 @@ _FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF
 
 
 def printable(text: str) -> str:
-    """Return a text as one line in which nothing is obeyed.
+    """Return a text as one line in which no control character takes effect.
 
     What has no shape of its own (control characters, line breaks, marks of direction, bytes that
     are not UTF-8) stands there as Python's literals have it: \\x1b, \\n, \\u202e, \\xff.

@@ -1,4 +1,4 @@
-"""The units that sizes are given in, and how people read them."""
+"""Units of size, and their form for people."""
 
 from typing import NewType
 
@@ -30,7 +30,7 @@ def to_bytes(sectors: Sectors, *, logical_sector: int) -> Bytes:
 
 
 def human_bytes(size: int) -> str:
-    """Given a number of bytes, return it as people read it, in binary units: '1.5 GiB'."""
+    """Return a number of bytes in readable form, in binary units: '1.5 GiB'."""
     value = float(size)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if abs(value) < 1024 or unit == "TiB":

@@ -1,1 +1,1 @@
-"""From a granted `Plan` to a disk: the only rooms that write to one."""
+"""The handlers that carry out a granted plan: nothing else writes to a disk."""

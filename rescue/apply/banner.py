@@ -1,4 +1,4 @@
-"""What a machine says at each login while it runs from its mirror.
+"""The login banner of a machine that runs from its mirror.
 
 Two texts lie beside the marker; rescue-booted.service shows them from /run, so that nothing of
 them stays: pam_motd reads /run/motd.d (man 8 pam_motd). agetty reads /run/issue.d only where
@@ -21,10 +21,10 @@ _NEVER = "no complete run"
 
 
 def banner(name: str, record: MirrorRecord, *, handed_over: bool = False) -> str:
-    """Return the text 'motd' or 'issue', filled in from the record.
+    """Return the text of 'motd' or 'issue', filled in from the record.
 
-    `handed_over` is the one for a mirror that goes on running after a failback from it, in the
-    same session.
+    With `handed_over`, return the text for a mirror that keeps running after a failback from it
+    in the same session.
     """
     text = template(f"{'failback' if handed_over else 'mirror'}.{name}")
     values = {
@@ -44,7 +44,7 @@ def banners(record: MirrorRecord) -> dict[str, bytes]:
 
 
 def show_handed_over(root: Path, record: MirrorRecord) -> None:
-    """Say in the running system at `root` that it handed over; a failure to say so is no harm."""
+    """Announce in the running system at `root` that it handed over; a failure is harmless."""
     with contextlib.suppress(OSError):
         for name, shown in _SHOWN.items():
             place = root / shown

@@ -1,4 +1,4 @@
-"""The step that writes the files of the boot: the source's text with the mirror's identifiers."""
+"""The boot files of the mirror: the source's text with the mirror's identifiers."""
 
 import fnmatch
 import os
@@ -32,7 +32,7 @@ _GRUBENV_SIZE = 1024
 
 
 def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
-    """Write what differs, remove what the source no longer has. Raises OSError."""
+    """Write the files that differ and remove those the source no longer has. Raises OSError."""
     written = removed = 0
     held = (GRUB_CFG,) if step.menus and keep_menu(work) else ()
     for pattern in step.patterns:
@@ -66,7 +66,7 @@ def write_boot_files(step: WriteBootFiles, work: TreeWork) -> str:
 
 
 def _wanted(source: Path, inside: str, pair: FilesystemPair, work: TreeWork) -> set[str] | None:
-    """Return the files of the source that a glob names, None where that cannot be told."""
+    """Return the source's files that match a glob, or None where that cannot be determined."""
     folder = f"/{inside.strip('/')}".rpartition("/")[0]
     if work.seen.get(pair.mount_point, Seen()).hides(folder):
         return None
@@ -79,10 +79,10 @@ def _wanted(source: Path, inside: str, pair: FilesystemPair, work: TreeWork) -> 
 
 
 def matches(root: Path, pattern: str) -> Iterator[str]:
-    """Yield the files and links below `root` that a glob names, relative to it.
+    """Yield the files and links below `root` that match a glob, as paths relative to it.
 
-    '*' stays within one folder, and '**' is every file below; no link is followed on the way, so
-    that nothing outside the tree is ever named.
+    '*' does not cross folders, '**' matches every file below. No link is followed, so nothing
+    outside the tree is ever returned.
     """
     yield from _matches(root, Path(), pattern.strip("/").split("/"))
 
@@ -128,9 +128,9 @@ def _is_folder(path: Path) -> bool:
 def translated(
     data: bytes, identifiers: IdentifierMap, *, path: str, step: WriteBootFiles | None = None
 ) -> bytes:
-    """Return a boot file's content for the mirror; bytes that are no UTF-8 stay as they are.
+    """Return a boot file's content for the mirror; bytes that are not UTF-8 stay unchanged.
 
-    `step` tells what the mirror must start without.
+    `step` names what the mirror must start without.
     """
     text = data.decode("utf-8", "surrogateescape")
     if path == _FSTAB:
@@ -195,7 +195,7 @@ def _settle_folder(source: Path, mirror: Path) -> None:
 
 
 def _has_way(mirror: Path, whole: str, step: WriteBootFiles, work: TreeWork) -> bool:
-    """Take a folder away in whose place the source has a file; return whether there is none now."""
+    """Remove a folder that is in the way of a source file; return whether the way is clear."""
     if not _is_folder(mirror):
         return True
     if not step.deletions or work.failing:

@@ -1,4 +1,4 @@
-"""The kernel that the mirror's present menu starts: it goes last, and what goes before it."""
+"""The boot set that is copied last, so that the mirror's present menu always finds its kernel."""
 
 import re
 
@@ -17,13 +17,13 @@ _PLACES = (
 
 
 def started_kernels(menu: str) -> tuple[str, ...]:
-    """Given the text of a grub.cfg, return the versions of which one is started by default.
+    """Given the text of a grub.cfg, return the kernel versions that it may start by default.
 
-    It is the first entry's where the menu says no other ('set default="0"'); else every kernel's
-    that the menu names, since what it starts is decided while it boots.
+    If the menu fixes the first entry ('set default="0"'), that is one version; otherwise it is
+    every kernel in the menu, since the choice is made at boot.
     """
     versions = tuple(dict.fromkeys(_LINUX.findall(menu)))
-    # An entry chosen for one start ('grub-reboot') is none that stays.
+    # An entry chosen for a single start ('grub-reboot') does not persist.
     said = (value.strip().strip('"') for value in _DEFAULT.findall(menu))
     defaults = set(said) - {"${next_entry}"}
     return versions[:1] if defaults <= {"0"} else versions
@@ -39,13 +39,13 @@ def kept_for_the_menu(work: TreeWork) -> tuple[str, ...]:
 
 
 def places_on(mount_point: str, versions: tuple[str, ...], work: TreeWork) -> tuple[str, ...]:
-    """Return where these kernels have their parts on one file system, as it names them itself."""
+    """Return the paths of these kernels' files on one file system, relative to its root."""
     every = (work.workspace.pair_of(place.format(each)) for each in versions for place in _PLACES)
     return tuple(inside for pair, inside in every if pair.mount_point == mount_point)
 
 
 def gone_from_source(versions: tuple[str, ...], work: TreeWork) -> bool:
-    """Whether one of these kernels is on the mirror alone."""
+    """Whether one of these kernels exists only on the mirror."""
     pair, inside = work.workspace.pair_of("/boot")
     source = work.workspace.source(pair.mount_point) / inside.lstrip("/")
     tree = work.workspace.tree() / "boot"
@@ -56,7 +56,7 @@ def gone_from_source(versions: tuple[str, ...], work: TreeWork) -> bool:
 
 
 def no_kernel_fits(mount_point: str) -> str:
-    """Return what is said when the mirror's only kernel goes before the new one is there."""
+    """Return the message for when the mirror's only kernel must go before the new one is there."""
     return (
         f"{mount_point} has no room for a new kernel beside the one that the mirror starts: from "
         "now on, until this run has written the menu, the mirror does not boot"

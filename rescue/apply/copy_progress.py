@@ -1,4 +1,4 @@
-"""How far a copy is: rsync's figures set against what the source holds."""
+"""The progress of a copy: rsync's figures against what the source holds."""
 
 import time
 from collections.abc import Callable
@@ -15,14 +15,14 @@ _SURE_AFTER_SHARE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Whole:
-    """What a copy has before it: bytes and files of the source's file system, 0 if not known."""
+    """The total amount to copy: bytes and files of the source's file system, 0 if unknown."""
 
     size: int = 0
     files: int = 0
 
 
 def whole_of(job: SyncJob) -> Whole:
-    """Return what the job's source holds, from its own counters; of named paths nobody knows."""
+    """Return what the job's source holds, from its own counters; unknown for named paths."""
     if job.paths is not None:
         return Whole()
     size, files = used_on(job.source)
@@ -30,7 +30,7 @@ def whole_of(job: SyncJob) -> Whole:
 
 
 def standing(seen: Advance, whole: Whole, *, first: bool, seconds: float) -> Progress:
-    """Given what rsync said after so many seconds, return where the step stands.
+    """Given rsync's figures after a number of seconds, return the progress of the step.
 
     A first copy is as far as its bytes, a later one as far as the files it has looked at: rsync
     itself knows only the part of the list that it has made so far, and its share jumps back.
@@ -55,7 +55,7 @@ def standing(seen: Advance, whole: Whole, *, first: bool, seconds: float) -> Pro
 
 
 def pacer(job: SyncJob, *, emit: Callable[[Progress], None]) -> Callable[[Advance], None]:
-    """Return what takes rsync's figures of one job, and hands on where it stands."""
+    """Return a callback that takes rsync's figures for one job and passes on its progress."""
     whole, begun = whole_of(job), time.monotonic()
 
     def tell(seen: Advance) -> None:

@@ -1,4 +1,4 @@
-"""Steps on the bare disk: wipe, partition table, file systems, swap. Each checks the disk first."""
+"""Steps on the bare disk: wipe, table, file systems, swap. Each checks the disk first."""
 
 from rescue.apply.step_context import StepContext
 from rescue.apply.workspace import locate
@@ -37,7 +37,7 @@ def wipe(step: WipeSignatures, work: StepContext) -> str:
 
 
 def write_table(step: WriteTable, work: StepContext) -> str:
-    """Write the table, let the kernel read it, and wipe what shows at the new partitions' places.
+    """Write the table, let the kernel read it, and wipe signatures found in the new partitions.
 
     A signature of an older layout may lie exactly where a partition begins now.
     """
@@ -54,7 +54,7 @@ def write_table(step: WriteTable, work: StepContext) -> str:
 
 
 def make_filesystem(step: MakeFilesystem, work: StepContext) -> str:
-    """Make the file system, and see that libblkid finds it by the UUID that was asked for."""
+    """Make the file system, and check that libblkid finds it by the requested UUID."""
     work.check_disk()
     device = blockdev.partition_path(work.device, number_of(step.place))
     run(mkfs.mkfs_argv(step.filesystem, device), timeout=_MKFS_TIMEOUT)
@@ -74,7 +74,7 @@ def tune_filesystem(step: TuneFilesystem, work: StepContext) -> str:
 
 
 def make_swap(step: MakeSwap, work: StepContext) -> str:
-    """Make the swap area, and see that libblkid finds it by the UUID that was asked for."""
+    """Make the swap area, and check that libblkid finds it by the requested UUID."""
     work.check_disk()
     device = blockdev.partition_path(work.device, number_of(step.place))
     run(mkfs.mkswap_argv(step.swap, device))

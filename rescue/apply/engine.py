@@ -1,4 +1,4 @@
-"""The loop that carries out a plan: every step under the grant, in order, told as events."""
+"""The engine that carries out a plan step by step, under the grant, and reports events."""
 
 import time
 from collections.abc import Callable
@@ -61,7 +61,7 @@ TreeStep = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What is true after the steps: the record (state RUNNING until the audit), the figures."""
+    """The state after the steps: the record (RUNNING until the audit) and the figures."""
 
     record: MirrorRecord
     summary: RunSummary
@@ -120,9 +120,10 @@ def _parts(plan: Plan) -> tuple[list[DiskStep], list[TreeStep]]:
 def _open(
     plan: Plan, work: StepContext, workspace: Workspace, begin: Callable[[], None] = lambda: None
 ) -> TreeWork:
-    """See that this is the mirror that is meant, and mark it as being written to.
+    """Check that this is the intended mirror, and mark it as being written to.
 
-    What a run that was cut left for new content goes first: a full disk has no room for a marker.
+    New content that an interrupted run left waiting is removed first: a full disk has no room
+    for a marker.
     """
     root = workspace.mirror("/")
     sides = {
@@ -167,7 +168,7 @@ def _in_tree(plan: Plan, steps: list[TreeStep], work: TreeWork, *, first_number:
 
 
 def _room(work: TreeWork) -> tuple[FreeSpace, ...]:
-    """Return what is left on the mirror: nobody mounts it between the runs to look."""
+    """Return the space left on the mirror, since nobody mounts it between runs to look."""
     found = []
     for pair in work.record.filesystems:
         size, free = room_on(work.workspace.mirror(pair.mount_point))

@@ -1,4 +1,4 @@
-"""Inode flags (chattr): the mirror's as the source's, and none that keeps a run from writing.
+"""Inode flags (chattr) made equal on the mirror, and lifted where they would stop a copy.
 
 rsync does not carry them. What was immutable or append-only on the mirror is made writable when a
 run begins, and every flag is set when nothing is written any more.
@@ -37,7 +37,7 @@ def unlock(root: Path, kind: FsKind, *, source: Path) -> dict[str, int]:
 
 
 def carry_flags(step: CarryFlags, work: TreeWork) -> str:
-    """Give every file and folder the flags of the source's, and say which could not be given."""
+    """Give every file and folder the source's flags, and report those that could not be set."""
     source = work.workspace.source(step.mount_point)
     mirror = work.workspace.mirror(step.mount_point)
     before = work.flags.get(step.mount_point, {})
@@ -97,7 +97,7 @@ def _prepare_folders(source: Path, root: Path) -> None:
 
 
 def _reached_by_folders(root: Path, path: str) -> bool:
-    """Whether nothing but folders, or nothing at all, is on the way to a path."""
+    """Whether the way to a path consists only of folders, or of nothing at all."""
     way = root
     for part in Path(path).parts:
         way /= part

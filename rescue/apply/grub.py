@@ -1,4 +1,4 @@
-"""The step that installs GRUB onto the mirror, for BIOS and for UEFI, where it changed."""
+"""GRUB on the mirror, for BIOS and UEFI, installed again only where the source's changed."""
 
 import shutil
 from dataclasses import replace
@@ -17,7 +17,7 @@ _TIMEOUT = 900.0  # seconds; 7 s under emulation
 
 
 def install_grub(step: InstallGrub, work: TreeWork) -> str:
-    """Run grub-install unless the mirror has these very files. Raises CommandError.
+    """Run grub-install unless the mirror already has exactly these files. Raises CommandError.
 
     Nothing is written to the machine's NVRAM, now or when the mirror boots.
     """

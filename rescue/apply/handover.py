@@ -1,4 +1,4 @@
-"""The end of a failback: source and mirror change their roles, on both disks."""
+"""The end of a failback: source and mirror exchange their roles on both disks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +25,10 @@ HERE = Path("/")
 
 
 def turned(record: MirrorRecord) -> MirrorRecord:
-    """Given the record of a complete failback, return the one by which the next run goes.
+    """Given the record of a complete failback, return the record for the next run.
 
-    The old mirror's GRUB and initramfs count as unknown: it ran by itself, and may have made
-    them anew. Raises ValueError where the record's identifiers are not whole.
+    The old mirror's GRUB and initramfs count as unknown: it ran by itself, and may have rebuilt
+    them. Raises ValueError where the record's identifiers are incomplete.
     """
     return replace(record.inverted(), grub_digest="", initramfs_digests=())
 

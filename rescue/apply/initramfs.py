@@ -1,4 +1,4 @@
-"""The step that gives the mirror its own initramfs, since one names the resume device.
+"""The mirror's own initramfs, since an initramfs names the resume device.
 
 Mostly it is the source's, with the identifiers replaced: that takes seconds, and is exactly what
 the source boots with. Where that is not certain to be right, mkinitramfs makes it in the mirror's
@@ -39,7 +39,7 @@ def mkinitramfs_argv(version: str, folder: str = BOOT) -> list[str]:
 
 
 def build_initramfs(step: BuildInitramfs, work: TreeWork) -> str:
-    """Make it for each kernel whose initramfs on the source is new, or missing on the mirror.
+    """Build the initramfs of each kernel where the source's is new or the mirror has none.
 
     Raises CommandError where mkinitramfs fails, FullError where there is no room; the mirror's old
     one stays then.
@@ -78,10 +78,10 @@ def _told(stale: list[str], built: list[str]) -> str:
 
 
 def drop_old(mount_point: str, work: TreeWork, *, but: tuple[str, ...] = ()) -> int:
-    """Remove the mirror's initramfs of kernels that the source no longer has; return how many.
+    """Remove the mirror's initramfs files of kernels the source no longer has; return how many.
 
-    Only on the file system that holds /boot. `but` are versions whose initramfs stays. What was
-    being made when a run was cut goes, too.
+    Only on the file system that holds /boot. `but` are versions whose initramfs stays. A file
+    that an interrupted run was still building is removed, too.
     """
     pair, inside = work.workspace.pair_of("/boot")
     if pair.mount_point != mount_point:
@@ -98,11 +98,11 @@ def drop_old(mount_point: str, work: TreeWork, *, but: tuple[str, ...] = ()) -> 
 
 
 def _make(tree: Path, version: str, work: TreeWork) -> bool:
-    """Make it and put it in its place; return whether it is the source's, translated.
+    """Build it and put it in its place; return whether it is the source's, translated.
 
-    Beside the old ones as long as there is room. Else those of old kernels go, but for that which
-    the mirror starts; and at last it is made on the mirror's root file system, and takes the place
-    of the old one within seconds.
+    It is built beside the old ones as long as there is room. Otherwise those of old kernels are
+    removed, except the one that the mirror starts; as a last resort it is built on the mirror's
+    root file system, and replaces the old one within seconds.
     """
     wanted = int(_source_images(work)[version].stat().st_size * _MARGIN)
     if free_for_root(tree / BOOT) < wanted:
@@ -144,7 +144,7 @@ def _make_elsewhere(tree: Path, version: str, work: TreeWork) -> bool:
 
 
 def _clear_place(size: int, tree: Path, version: str, work: TreeWork) -> None:
-    """Make room for so many bytes: the old initramfs of this kernel goes, then the menu's own."""
+    """Free this many bytes: this kernel's old initramfs is removed, then the menu's own."""
     image, boot = _image(tree, version), tree / BOOT
     if free_for_root(boot) < size and image.exists():
         said = f"no room for two initramfs of kernel {version}: the old one goes first"
@@ -172,7 +172,7 @@ def _make_in(folder: str, tree: Path, version: str, work: TreeWork) -> bool:
 
 
 def _is_full(error: OSError | CommandError) -> bool:
-    """Whether it may have been for want of room: what mkinitramfs says is not read for it."""
+    """Whether lack of space may be the cause, without parsing mkinitramfs' output."""
     return not isinstance(error, OSError) or error.errno == errno.ENOSPC
 
 

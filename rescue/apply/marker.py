@@ -1,4 +1,4 @@
-"""The mirror's own record: /.rescue/mirror.json on its root, written by fsync and rename."""
+"""The marker on the mirror's root, /.rescue/mirror.json, written with fsync and rename."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager

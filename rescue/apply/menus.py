@@ -1,4 +1,4 @@
-"""A menu takes the place of the last run's only where all that it starts is on the mirror.
+"""GRUB menus, replaced only where everything that the new menu starts is on the mirror.
 
 The system changes while it is copied: a kernel may be installed between the copy of its modules
 and that of the menu. What is missing is taken along; where that does not help, the menu stays.
@@ -21,10 +21,10 @@ _VFAT_SECONDS = 2.0
 
 
 def keep_menu(work: TreeWork) -> bool:
-    """Whether the mirror's menu of the last run stays, which is said then.
+    """Whether the mirror keeps its menu from the last run, which is then reported.
 
-    Else what shall be written is noted as it was judged: the source's may be another a moment
-    later. Raises RescueError where what is missing cannot be copied, OSError.
+    Otherwise the menu to be written is stored exactly as it was judged: the source's may change
+    a moment later. Raises RescueError where missing files cannot be copied, OSError.
     """
     source = Tree(root=work.site.source_root)
     why = _judge(source, work)

@@ -1,4 +1,4 @@
-"""Files that only a mirror has: the resume device of its initramfs, and the note that it booted."""
+"""Files that exist only on a mirror: the resume setting and the note that it was booted."""
 
 from pathlib import PurePosixPath
 

@@ -1,4 +1,4 @@
-"""The folders in which new content waits for the end of a run, where something cut it."""
+"""The folders of partial content that an interrupted run leaves behind."""
 
 import os
 import shutil
@@ -9,9 +9,9 @@ from pathlib import Path
 def remove_waiting(target: Path, name: str, *, source: Path | None = None) -> int:
     """Remove the folders of that name in which new content waits; return how many there were.
 
-    Only what rsync made is one: a folder of root's alone (man 1 rsync, --partial-dir). With a
-    `source` what it has, too, stays: whoever knows the name may have made it, and the run makes it
-    equal.
+    Only those made by rsync count: folders owned by root alone (man 1 rsync, --partial-dir).
+    With a `source`, folders that exist there stay, too: anyone who knows the name may have made
+    one, and the run makes it equal.
     """
     removed = 0
     for folder, inside, _ in os.walk(target):

@@ -1,4 +1,4 @@
-"""Room on a mirror that cannot hold old and new side by side: what moves, and what gives way.
+"""Room on a full mirror: renames and deletions that come before the copy.
 
 A source fits onto its own disk, and so it fits onto the mirror's. In the tight order deletions
 come first; a large file that was renamed is renamed here, too; and where the rest still does not
@@ -24,7 +24,7 @@ _MOST_NAMED = 5
 
 
 def follow_renames(job: SyncJob) -> tuple[str, ...]:
-    """Rename on the mirror what was renamed on the source, and return the new names.
+    """Repeat the source's renames on the mirror, and return the new names.
 
     Known by size and time alone: the caller has to compare contents before anybody relies on it.
     """
@@ -44,7 +44,7 @@ def follow_renames(job: SyncJob) -> tuple[str, ...]:
 
 
 def make_way(job: SyncJob, mount_point: str, work: TreeWork) -> None:
-    """Remove the old content of as many large files as the new ones need room, the largest first.
+    """Remove old contents of large files, largest first, until the new ones have room.
 
     Only of files whose new content can be opened on the source.
     """

@@ -1,4 +1,4 @@
-"""The step that copies files anew whose contents differ though size and time are equal."""
+"""The comparison of every file's content before a run, and the copies that it calls for."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Files that are mostly holes go to the mirror by themselves: rsync would read all their zeros.
+"""Mostly empty sparse files, copied without reading their zeros as rsync would.
 
 They are few; rsync is told nothing of them. Like its own quick check, size and time tell whether
 one has changed, and nothing of it is written in its place before it is whole.
@@ -37,7 +37,7 @@ def hollow_of(seen: Seen, job: SyncJob) -> tuple[str, ...]:
 def carry_hollow(
     paths: Iterable[str], job: SyncJob, mount_point: str, work: TreeWork, *, anew: bool = False
 ) -> None:
-    """Make the mirror's copies of these files equal, where they are not (or all of them, `anew`).
+    """Make the mirror's copies of these files equal where they differ (with `anew`, all of them).
 
     After rsync: the folders are there. Raises FullError where one does not fit.
     """
@@ -100,7 +100,7 @@ def _copy(source: Path, target: Path, job: SyncJob, work: TreeWork) -> int:
 
 
 def _make_way(target: Path, job: SyncJob, work: TreeWork) -> None:
-    """Remove a folder in whose place the source has a file. Raises OSError where it may not go."""
+    """Remove a folder that is in the way of a source file. Raises OSError where it must not go."""
     try:
         is_folder = stat.S_ISDIR(target.lstat().st_mode)
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def _make_way(target: Path, job: SyncJob, work: TreeWork) -> None:
 
 
 def full(mount_point: str) -> FullError:
-    """Return what is said where the mirror has no room for a file system, whoever noticed."""
+    """Return the message for a mirror without room for a file system, whichever step noticed."""
     return FullError(
         f"the mirror's file system for {mount_point} is full",
         hint="free space on the source and run again; the mirror is as large as it was then",

@@ -1,4 +1,4 @@
-"""The kernels that a menu starts, as far as they concern this system, and where their files lie."""
+"""The kernels that a menu starts, and where their files lie."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -28,7 +28,7 @@ class Started:
 
     @property
     def version(self) -> str:
-        """Its version as its name says, '' where it says none."""
+        """The kernel's version as in its file name, '' where there is none."""
         name = PurePosixPath(self.kernel).name
         return name.removeprefix(_KERNEL) if name.startswith(_KERNEL) else ""
 
@@ -43,7 +43,7 @@ def named_kernels(work: TreeWork) -> tuple[str, ...]:
 
 
 def saved_entry(tree: Tree) -> str:
-    """Return the entry that an environment block names, '' where there is none.
+    """Return the entry that an environment block names, or '' if there is none.
 
     Its names are compared within one menu: what is translated in one is so in the other.
     """

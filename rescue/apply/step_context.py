@@ -1,4 +1,4 @@
-"""What the handlers of the steps share while one plan is carried out."""
+"""What the step handlers share while a plan is carried out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from rescue.system.rsync.progress import Tally
 
 @dataclass(kw_only=True)
 class StepContext:
-    """One run. `record` and the figures grow; the rest stays as it was given.
+    """The state of one run. `record` and the figures grow; the rest stays as given.
 
-    `failing` becomes true with the first error of reading the source's disk: nothing is deleted
+    `failing` becomes true with the first error reading the source's disk: nothing is deleted
     from then on. `flags` are the inode flags that were found on the mirror, by mount point and
-    path. `kept` are paths that the source has not like this any more, and that were not
-    deleted. `seen` is how far each file system of the source can be looked into, by mount point.
-    `notes` are what of the notices shall still be known after the run.
+    path. `kept` are paths that no longer exist like this on the source, and that were not
+    deleted. `seen` is how far each file system of the source can be looked into, by mount
+    point. `notes` are the notices that should still be known after the run.
     """
 
     grant: WriteGrant
@@ -44,7 +44,7 @@ class StepContext:
         return self.grant.plan.target_path
 
     def note(self, said: str) -> None:
-        """Say what was not as on other nights, and keep it for the summary."""
+        """Report what was unusual about this run, and keep it for the summary."""
         self.notes.append(said)
         self.emit(Notice(message=said))
 
@@ -57,8 +57,8 @@ class StepContext:
 class TreeWork(StepContext):
     """A run with everything mounted.
 
-    `judged` are menus of the source as they were looked at, by their path on the whole tree: these
-    are written, whatever the source has a moment later.
+    `judged` are the source's menus as they were checked, by their path on the whole tree: these
+    are written, even if the source changes a moment later.
     """
 
     workspace: Workspace

@@ -1,4 +1,4 @@
-"""The step that makes a swap file again: the sync leaves it out, and fstab still names it."""
+"""Swap files, made again on the mirror because the copy leaves them out."""
 
 import os
 from pathlib import Path

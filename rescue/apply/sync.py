@@ -1,4 +1,4 @@
-"""Steps that copy: one file system onto its twin with rsync, and what its ending means."""
+"""Copying one file system onto its counterpart with rsync, and judging rsync's exit code."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -70,10 +70,10 @@ def _tell_unread(mount_point: str, path: str, why: str, work: TreeWork) -> None:
 
 
 def _delete_beside(unreadable: list[str], job: SyncJob, mount_point: str, work: TreeWork) -> int:
-    """Delete what rsync did not, since it met what it could not read; return how many.
+    """Delete what rsync did not delete because of read errors; return how many.
 
-    Whoever swaps or nests folders while he is read keeps nobody else's deletions: only what is
-    below those names stays.
+    Someone who swaps or nests folders while they are read cannot stop deletions elsewhere: only
+    what is below those names stays.
     """
     work.emit(Notice(message=f"deletions of {mount_point}, but for what could not be read"))
     root = mount_point.rstrip("/")
@@ -119,7 +119,7 @@ def _delete_in_encrypted(step: SyncTree, seen: Seen, work: TreeWork) -> int:
 
 
 def _tell_between(mount_point: str, seen: Seen, work: TreeWork) -> None:
-    """Say in which folders nothing is deleted: those that stand for encrypted ones in them."""
+    """Report the folders in which nothing is deleted: those standing for encrypted ones."""
     for path in set(standing_for(seen.encrypted)) - set(seen.encrypted):
         whole = f"{mount_point.rstrip('/')}{path}"
         work.kept.append(whole)
@@ -128,7 +128,7 @@ def _tell_between(mount_point: str, seen: Seen, work: TreeWork) -> None:
 
 
 def prune(step: PruneTree, work: TreeWork) -> str:
-    """Delete below the late paths what the source no longer has, old initramfs included."""
+    """Delete what the source no longer has below the last paths, including old initramfs files."""
     if work.failing:
         return "nothing is deleted: the source's disk is failing"
     root = work.workspace.source(step.mount_point)
@@ -138,7 +138,7 @@ def prune(step: PruneTree, work: TreeWork) -> str:
     dropped = 0 if hidden else drop_old(step.mount_point, work, but=named)
     if paths == ():
         return f"{dropped} deleted"
-    # The menu may be the one of last night, or its kernel may be gone on the source by now.
+    # The menu may be last night's, or its kernel may by now be gone from the source.
     late = places_on(step.mount_point, named, work)
     whole = SyncTree(mount_point=step.mount_point, keep=step.keep, late=late, paths=paths)
     seen = work.seen.get(step.mount_point, NOT_LOOKED)
@@ -206,7 +206,7 @@ def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
 
 
 def _rename(job: SyncJob, mount_point: str, work: TreeWork) -> None:
-    """Rename large files as on the source, and write those anew that were not the same after all.
+    """Repeat the source's renames of large files, and rewrite those whose content differs.
 
     In place: a file of the mirror alone under its new name, which no run has promised yet.
     """
@@ -220,7 +220,7 @@ def _rename(job: SyncJob, mount_point: str, work: TreeWork) -> None:
 
 
 def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
-    """Let old content go before the new comes, and last of all the kernel of the menu."""
+    """Remove old content before the new arrives, and the menu's kernel last of all."""
     make_way(job, mount_point, work)
     try:
         return _carry_out(job, mount_point, work)
@@ -254,7 +254,7 @@ def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
 
 
 def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> None:
-    """Take rsync's ending: note what vanished, list what was unreadable, or raise RescueError."""
+    """Judge rsync's exit: note vanished files, list unreadable ones, or raise RescueError."""
     ending, words = meaning(result.returncode)
     if ending is Ending.DONE:
         return

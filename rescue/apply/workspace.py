@@ -1,4 +1,4 @@
-"""Where a run works: source and mirror mounted side by side, seen by this process alone.
+"""The workspace of a run: source and mirror mounted in a private mount namespace.
 
 Source: read-only binds, one for each file system, without what is mounted on top. Mirror: each
 file system mounted flat, by UUID, on the granted disk and nowhere else. Tree: the mirror's file
@@ -70,7 +70,7 @@ def locate(pair: FilesystemPair, disk: str) -> str:
 
 
 class Workspace:
-    """A context: everything is mounted and checked on entering, and unmounted on leaving.
+    """A context that mounts and checks everything on entry, and unmounts it on exit.
 
     Entering takes the process into a private mount namespace for good.
     """

@@ -1,4 +1,4 @@
-"""The rehearsal: `rescue drill`."""
+"""`rescue drill`."""
 
 from pathlib import Path
 

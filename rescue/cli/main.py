@@ -1,4 +1,4 @@
-"""Start here: the command `rescue` and its verbs."""
+"""The command `rescue`: the entry point, and its verbs."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The verbs that make a mirror, keep it and look at it, and the way home from it."""
+"""`rescue prepare`, `mirror`, `audit` and `failback`."""
 
 import click
 

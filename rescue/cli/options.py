@@ -1,4 +1,4 @@
-"""What the verbs share: the options of those that write to a disk, and how each one ends."""
+"""Options that several verbs share, and the way each verb ends."""
 
 import sys
 from collections.abc import Callable
@@ -20,8 +20,9 @@ def carry_out(
 ) -> NoReturn:
     """Run a command and end the process with its exit code; the only place that does.
 
-    A command that only `shows` something ends as its output does (see `outlet.outlets`). Any other
-    one is finished, and its exit code says what it did, though nobody reads what it prints.
+    A command that only `shows` something stops when its output is closed (see
+    `outlet.outlets`). Any other runs to completion, and its exit code says what it did even if
+    nobody reads its output.
     """
     code = outcome.carry_out(command, loud=loud)
     if not shows:
@@ -41,7 +42,7 @@ accel_option = click.option(
 
 
 def writes_a_disk(verb: Verb) -> Verb:
-    """Give a verb that overwrites a disk the options that all of them have."""
+    """Add the options that all disk-overwriting verbs share."""
     options = (
         click.option("--dry-run", is_flag=True, help="Show the plan and stop there."),
         click.option(
@@ -62,6 +63,6 @@ def writes_a_disk(verb: Verb) -> Verb:
 
 
 def expect_a_name(*, yes: bool, serial: str) -> None:
-    """Raise click's UsageError where nobody is asked and no disk is named."""
+    """Raise click's UsageError if no disk is named and there is nobody to ask."""
     if yes and not serial:
         raise click.UsageError("--yes needs --expect-serial: a script names its disk too")

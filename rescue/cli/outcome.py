@@ -1,4 +1,4 @@
-"""How a command ends: what went wrong in a sentence, and an exit code; nothing stays mounted."""
+"""The outcome of a command: an error in a sentence, an exit code, and nothing left mounted."""
 
 import contextlib
 import errno
@@ -35,9 +35,9 @@ _STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
-    """Run a command and return its exit code, with every error said on standard error.
+    """Run a command and return its exit code, reporting every error on standard error.
 
-    `loud` commands run unattended: how they failed goes to the system's log as well.
+    `loud` commands run unattended: their failures go to the system's log as well.
     """
     screen = Screen()
     hear_signals()
@@ -51,9 +51,9 @@ def carry_out(command: Callable[[Screen], IntEnum], *, loud: bool) -> int:
 
 
 def hear_signals() -> None:
-    """Let the signals that stop a program end the command with everything unwound.
+    """Make the signals that stop a program end the command with everything unwound.
 
-    What is ignored, as nohup has it, stays ignored.
+    A signal that is ignored (nohup) stays ignored.
     """
     for number in _STOPS:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -61,10 +61,10 @@ def hear_signals() -> None:
 
 
 def tell(caught: BaseException, screen: Screen, *, debug: bool, loud: bool = False) -> int:
-    """Say what ended a command, on standard error, and return its exit code.
+    """Report what ended a command, on standard error, and return its exit code.
 
-    With `loud` it goes to the system's log, too. So does, of any command, what nobody foresaw: it
-    is a fault of this program, and its traceback is kept there. `debug` shows the traceback.
+    With `loud` it goes to the system's log, too. So does, for any command, an unforeseen error:
+    it is a fault of this program, and its traceback is kept there. `debug` shows the traceback.
     """
     error = _as_told(caught)
     where = "".join(traceback.format_exception(caught)).splitlines()
@@ -127,7 +127,7 @@ def _unforeseen(error: BaseException) -> RescueError:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    """End the command; whatever else shall stop it waits until everything is unwound.
+    """End the command; any further stop signal waits until everything is unwound.
 
     A cleanup that is cut in its middle leaves mounted and half written what it was there for.
     """
@@ -142,6 +142,6 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 
 def _wait(_number: int, _frame: FrameType | None) -> None:
-    """Say that it is heard. No SIG_IGN, which children would inherit: they are told to end."""
+    """Report that the signal was received. SIG_IGN is not used, as children would inherit it."""
     with contextlib.suppress(OSError):
         os.write(2, b"rescue: it is stopping; what is cleaned up comes to its end first\n")

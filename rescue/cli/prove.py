@@ -1,4 +1,4 @@
-"""The verb that boots a mirror without touching it."""
+"""`rescue prove`."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The verbs that read what a dead disk still gives."""
+"""`rescue restore` and `rescue salvage`."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`rescue mirrors`: the verbs about several mirrors."""
+"""`rescue mirrors`."""
 
 import click
 

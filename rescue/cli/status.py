@@ -1,4 +1,4 @@
-"""`rescue status`, and what tells people of a failure."""
+"""`rescue status` and `rescue notify`."""
 
 from pathlib import Path
 

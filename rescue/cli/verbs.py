@@ -1,4 +1,4 @@
-"""Which verbs there are, each loaded when it is asked for: most of the start is imports."""
+"""The list of verbs, each loaded only when it is called."""
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""`rescue wizard`, and what `rescue` does when no verb is given."""
+"""`rescue wizard`, and `rescue` without a verb."""
 
 import sys
 
@@ -24,7 +24,7 @@ def wizard(context: click.Context) -> None:
 
 
 def without_a_verb(context: click.Context) -> None:
-    """Start the wizard for a person; for a script, say what there is, and that it was no command.
+    """Start the wizard for a person; for a script, list the commands and report a usage error.
 
     Nobody is ever asked without a terminal.
     """

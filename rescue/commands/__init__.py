@@ -1,1 +1,1 @@
-"""One command a module: discover, plan, confirm, apply, verify."""
+"""The verbs, one module each: discover, plan, confirm, apply, verify."""

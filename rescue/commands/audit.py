@@ -1,4 +1,4 @@
-"""`rescue audit`: follow the mirror's boot chain in files, without booting it."""
+"""`rescue audit`: checks the mirror's boot chain by its files, without booting it."""
 
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode

@@ -1,4 +1,4 @@
-"""`rescue disks`: which disks there are, and what each holds."""
+"""`rescue disks`: lists the disks and what each of them holds."""
 
 import contextlib
 
@@ -22,7 +22,7 @@ def disks(screen: Screen, *, long: bool = False, as_json: bool) -> ExitCode:
         return ExitCode.DONE
     records: tuple[MirrorRecord, ...] = ()
     if machine.is_root:  # nobody else can read them
-        # A configuration that cannot be meant is no reason to show no disk.
+        # An invalid configuration is no reason not to show the disks.
         with contextlib.suppress(UsageError):
             records = known_records()
     screen.show(disks_table(machine, records=records, long=long))

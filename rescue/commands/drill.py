@@ -1,4 +1,4 @@
-"""`rescue drill`: the night of the dead disk, rehearsed on throw-away copies of the real mirror."""
+"""`rescue drill`: rehearses the night of the dead disk on throw-away copies of the mirror."""
 
 import os
 import secrets
@@ -40,7 +40,7 @@ from rescue.ui.rehearsal import plan_lines, progress_line, result_lines
 from rescue.ui.screen import Screen
 
 ROOMY = Path("/var/tmp")
-"""Where the throw-away disks lie if nothing else is said: /tmp may be small and in memory."""
+"""Where the throw-away disks lie by default: /tmp may be small and in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class DrillOptions:
 
 
 def drill(options: DrillOptions, screen: Screen) -> ExitCode:
-    """Play the whole night, file what came of it, and show it.
+    """Play the whole rehearsal, file its result, and show it.
 
     Raises RefusedError before a byte is written, ProofError where a phase was not passed.
     """
@@ -187,7 +187,7 @@ def _emulation(accelerator: Accelerator) -> tuple[str, ...]:
 
 @contextmanager
 def _medium(machine: Machine) -> Iterator[Path]:
-    """Build the rescue medium as 'rescue media' does, in memory that goes with us."""
+    """Build the rescue medium as 'rescue media' does, in memory that is freed when we exit."""
     with mount_namespace.vanishing_folder(paths.MEDIUM, size="128m") as folder:
         stick = folder / "stick.img"
         build_image(stick, Contents(host=machine.host))
@@ -209,4 +209,4 @@ def _show_result(result: DrillResult, screen: Screen, *, as_json: bool) -> None:
 
 
 def _silent(_news: Text) -> None:
-    """Say nothing: what reads JSON reads nothing else."""
+    """Print nothing, so that JSON output contains nothing else."""

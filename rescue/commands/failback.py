@@ -1,4 +1,4 @@
-"""`rescue failback`: a new or repaired disk becomes the first one, made from the running mirror."""
+"""`rescue failback`: makes a new first disk from the running mirror."""
 
 from dataclasses import dataclass, replace
 from time import time
@@ -42,7 +42,7 @@ class FailbackOptions:
 
 
 def show(options: FailbackOptions, screen: Screen, *, as_json: bool) -> ExitCode:
-    """Print the plan, and stop there."""
+    """Print the plan and do nothing else."""
     machine = discover()
     plan = _plan(machine, options)
     if as_json:
@@ -92,7 +92,7 @@ def _plan(machine: Machine, options: FailbackOptions) -> Plan:
 
 
 def _named(plan: Plan, options: FailbackOptions) -> str:
-    """Return the identity that was named for the disk.
+    """Return the identity by which the disk was named.
 
     A disk that took over in this session was named then, and holds nothing else than this system.
     """

@@ -1,4 +1,4 @@
-"""`rescue media`: the USB rescue medium, as a file and on a stick."""
+"""`rescue media`: makes the USB rescue medium, as a file or on a stick."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -78,7 +78,7 @@ def image(target: Path, options: ImageOptions, screen: Screen) -> ExitCode:
 
 
 def show(options: WriteOptions, screen: Screen, *, as_json: bool) -> ExitCode:
-    """Print the plan, and stop there."""
+    """Print the plan and do nothing else."""
     with _planned(options, screen) as plan:
         if as_json:
             screen.show_plain(to_json(plan))

@@ -108,7 +108,7 @@ def _discovered(options: MirrorOptions, screen: Screen) -> Iterator[_Here]:
     """Give what a run begins with, while no other run is active and its time lasts."""
     with only_one_run(patience=_PATIENCE if options.plugged else 0.0), HostNamespace() as outside:
         machine = discover()
-        # Asked first: what is configured here may be about another machine's disks by now.
+        # Asked first: the configuration may by now be about another machine's disks.
         if refusals := machine_refusals(machine):
             raise GuardRefusedError(tuple(refusals))
         settings = config.load()

@@ -1,4 +1,4 @@
-"""`rescue mirrors forget`: a mirror that is no more, out of configuration and records."""
+"""`rescue mirrors forget`: removes a lost mirror from configuration and records."""
 
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, UsageError

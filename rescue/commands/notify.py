@@ -1,4 +1,4 @@
-"""`rescue notify UNIT`: what OnFailure= of the schedule's units starts; people are told."""
+"""`rescue notify UNIT`: tells people that a unit of the schedule failed (OnFailure=)."""
 
 import os
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ _OTHERS = 0o077
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """Who was reached, in words, and what stood in the way of the others."""
+    """Who was reached, in words, and what prevented the other notifications."""
 
     ways: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
 
 
 def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
-    """Tell people that a unit failed: by Apprise and mail, else on the terminals, and in the log.
+    """Report a failed unit: by Apprise and mail, otherwise on the terminals, and in the log.
 
-    Raises UsageError for what cannot be a unit, and RescueError where nobody was reached by what
-    is configured: the terminals got it then. What did not work beside that is in the log as an
-    error, and in the mail.
+    Raises UsageError for what cannot be a unit, and RescueError where no configured channel
+    reached anybody: the terminals got the message then. Other failed channels are logged as
+    errors and named in the mail.
     """
     if "/" in unit:
         raise UsageError(f"'{unit}' is not the name of a unit")

@@ -1,4 +1,4 @@
-"""`rescue mirror NAME --plugged`: a run that a disk started, and the word on how it ended."""
+"""`rescue mirror NAME --plugged`: a run started by plugging in the disk."""
 
 import contextlib
 import os
@@ -14,9 +14,9 @@ from rescue.ui.screen import Screen
 
 
 def mirror_plugged(options: MirrorOptions, screen: Screen) -> ExitCode:
-    """Do the run, and tell people how it ended: only after a good one can the disk be pulled.
+    """Do the run, and announce how it ended: only after success may the disk be unplugged.
 
-    Raises what `mirror` raises, after that: the unit's own alarm tells why it failed.
+    Afterwards raises what `mirror` raised: the unit's own alarm reports why it failed.
     """
     try:
         code = mirror(options, screen)

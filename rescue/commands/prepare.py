@@ -47,7 +47,7 @@ class PrepareOptions:
 
 
 def show(options: PrepareOptions, screen: Screen, *, as_json: bool) -> ExitCode:
-    """Print the plan, and stop there."""
+    """Print the plan and do nothing else."""
     machine = discover()
     with explained(machine, screen, silent=as_json):
         plan = _plan(machine, _request(machine, options))
@@ -127,12 +127,12 @@ def _request(machine: Machine, options: PrepareOptions) -> PrepareRequest:
 
 def _plan(machine: Machine, request: PrepareRequest) -> Plan:
     plan = unless_refused(plan_prepare(with_sharing(machine), request))
-    # Read before anything is written: a configuration that cannot be meant ends it here.
+    # Read before anything is written: an invalid configuration ends the command here.
     return replace(plan, notes=(*plan.notes, *hook_notes(config.hooks(), plan.kind)))
 
 
 def _agreed(machine: Machine, request: PrepareRequest) -> PrepareRequest:
-    """Ask for each thing on other disks that the boot waits for whether the mirror does without.
+    """Ask, for each dependency of the boot on other disks, whether the mirror may do without it.
 
     What the person does not agree to, the plan refuses.
     """

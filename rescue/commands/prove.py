@@ -1,4 +1,4 @@
-"""`rescue prove`: the mirror booted in a virtual machine, without changing one byte of it."""
+"""`rescue prove`: boots the mirror in a virtual machine without changing a byte of it."""
 
 from dataclasses import dataclass
 from time import time
@@ -55,9 +55,9 @@ class ProveOptions:
 
 
 def prove(options: ProveOptions, screen: Screen) -> ExitCode:
-    """Boot the mirror over a throw-away overlay and say what was seen.
+    """Boot the mirror over a throw-away overlay and report what was seen.
 
-    Raises ProofError (16) where it does not do what it should; the record and the mirror's boot
+    Raises ProofError (16) where it does not work as it should; the record and the mirror's boot
     note say so then. Other RescueErrors are no verdict: nothing was proven.
     """
     with only_one_run():

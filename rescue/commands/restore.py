@@ -1,4 +1,4 @@
-"""`rescue restore`: the users' files come back from the dead disk onto the running mirror."""
+"""`rescue restore`: brings the users' files back from the dead disk onto the running mirror."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -170,7 +170,7 @@ def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest,
 
 
 def behind_other_sectors(machine: Machine) -> str:
-    """Return the dead disk where its adapter shows sectors of another size, '' where none does.
+    """Return the dead disk if its adapter shows another sector size, '' if none does.
 
     Its table cannot be read then as disks are read, and its serial is the adapter's.
     """
@@ -213,7 +213,7 @@ def _boots(root: Path = _ROOT) -> tuple[float, ...]:
 def _plan(
     machine: Machine, people: People, request: RestoreRequest, sides: _Sides, screen: Screen
 ) -> RestorePlan:
-    """Compare both sides and plan. What was found is shown where nothing can be planned."""
+    """Compare both sides and plan. If no plan can be made, the findings are shown."""
     start, owners, dead = people.start, people.mapped.owners, sides.dead
     compared = {
         piece: compare_now(

@@ -1,4 +1,4 @@
-"""`rescue salvage`: image a dying disk with GNU ddrescue before anything else is tried on it."""
+"""`rescue salvage`: images a dying disk with GNU ddrescue before anything else is tried on it."""
 
 import os
 from pathlib import Path
@@ -18,9 +18,10 @@ from rescue.units import human_bytes
 
 
 def salvage(target: str, to: str, screen: Screen) -> ExitCode:
-    """Read the whole disk into the image `to`; a map of what was read, and a note of whose, beside.
+    """Read the whole disk into the image `to`, with a map and the disk's identity beside it.
 
-    Run again, it goes on where it ended. Returns DONE, or DEGRADED where areas stayed unreadable.
+    Run again, it continues where it ended. Returns DONE, or DEGRADED if areas stayed
+    unreadable.
     """
     if which("ddrescue") is None:
         raise RescueError("ddrescue is not installed", hint="apt install gddrescue")

@@ -38,7 +38,7 @@ from rescue.ui.screen import Screen
 
 @dataclass(frozen=True, kw_only=True)
 class InstallOptions:
-    """What the command line asked for; what is None stays as the configuration has it."""
+    """What the command line asked for; None leaves a setting as the configuration has it."""
 
     at: str | None = None
     checksum_day: ChecksumDay | None = None
@@ -46,10 +46,10 @@ class InstallOptions:
 
 
 def install(options: InstallOptions, screen: Screen) -> ExitCode:
-    """Write the settings and the files, start the timers, and see that they wait.
+    """Write the settings and the files, start the timers, and check that they are waiting.
 
-    Raises UsageError (no mirror is enrolled, a setting cannot be meant), GuardRefusedError (the
-    machine runs from its mirror, a file is not ours), RescueError where a timer does not wait.
+    Raises UsageError (no mirror is enrolled, a setting is invalid), GuardRefusedError (the
+    machine runs from its mirror, a file is not ours), RescueError where a timer is not waiting.
     """
     if refusals := (*machine_refusals(discover()), *_program_refusals()):
         raise GuardRefusedError(refusals)
@@ -87,7 +87,7 @@ def show(screen: Screen) -> ExitCode:
 
 
 def how_it_stands(settings: config.Config) -> Installed:
-    """Return whether what is installed is what the configuration asks for."""
+    """Return whether the installation matches the configuration."""
     plan = _plan(settings)
     if isinstance(plan, Refused):
         return Installed.NO
@@ -147,7 +147,7 @@ def _own_command() -> str:
 
 
 def _program_refusals() -> tuple[Refusal, ...]:
-    """Return what stands against root's running this very program every night by itself.
+    """Return the reasons why root should not run this very program unattended every night.
 
     That is what starts it, Python, every folder that Python takes code from, what it took from
     there, and all of rescue's own.

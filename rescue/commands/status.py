@@ -1,4 +1,4 @@
-"""`rescue status`: where the machine stands, for a person, a program, a monitoring system."""
+"""`rescue status`: shows the state of the mirrors to a person, a program or a monitoring system."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from rescue.ui.status.page import report
 
 @dataclass(frozen=True, kw_only=True)
 class StatusOptions:
-    """What the command line asked for: the form, and whether the system's log is told, too.
+    """What the command line asked for: the form, and whether to write to the system's log.
 
     `html` is the file that a page is written to, None where none is asked for.
     """
@@ -32,12 +32,12 @@ class StatusOptions:
 
 
 def status(options: StatusOptions, screen: Screen) -> Health:
-    """Print where the machine stands. Returns what monitoring asks for, as an exit code.
+    """Print the machine's status. Returns it as the exit code that monitoring expects.
 
-    With `log` what is not well is written to the system's log as errors, and the metrics are
-    written anew. With `monitor` there is one line, and what could not be found out is UNKNOWN.
+    With `log`, problems are written to the system's log as errors, and the metrics are written
+    anew. With `monitor` there is one line, and what could not be found out is UNKNOWN.
 
-    Raises UsageError without root, and where configuration and records do not fit together.
+    Raises UsageError without root, and where configuration and records do not match.
     """
     if options.monitor:
         return _monitor(screen)
@@ -49,7 +49,7 @@ def status(options: StatusOptions, screen: Screen) -> Health:
     elif options.as_json:
         screen.show_plain(to_json(found))
     else:
-        # A mirror that runs is told of in sentences: somebody has to read them tonight.
+        # A running mirror is described in sentences: somebody has to read them tonight.
         framed = screen.out.is_terminal and found.own is None
         for part in status_view(found) if framed else status_lines(found):
             screen.show(part)

@@ -1,4 +1,4 @@
-"""`rescue wizard`: every step from a bare disk to a mirror each night, and the way back.
+"""`rescue wizard`: leads from a bare disk to a scheduled mirror, and back.
 
 Each step is a command of its own, run in a process of its own, as the person could have typed it:
 it asks for the identity itself, and mounts in a namespace that ends with it. The wizard itself
@@ -55,7 +55,7 @@ _SETTLE_SECONDS = 10
 
 @dataclass(kw_only=True)
 class _Session:
-    """One run of the wizard: what it draws on, what it starts steps with, what came of them."""
+    """One run of the wizard: its sources, how it starts steps, and the results so far."""
 
     screen: Screen
     start: Callable[[Sequence[str]], int]
@@ -158,7 +158,7 @@ def _carry_out(task: Task, session: _Session) -> None:
 
 
 def _command(task: Task, session: _Session) -> Command | None:
-    """Return what shall be run, None where the person left a question."""
+    """Return the command to be run, or None if the person backed out of a question."""
     match task:
         case Task.PREPARE | Task.FAILBACK | Task.MEDIUM:
             return _command_on_a_disk(task, session)
@@ -191,7 +191,7 @@ def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
 
 
 def _choose_disk(task: Task, session: _Session) -> Candidate | None:
-    """Show the disks, anew whenever one comes or goes, until one is chosen or the person goes."""
+    """Show the disks, refreshing as disks come and go, until one is chosen or the person quits."""
     before: Machine | None = None
     while True:
         watch = udev.DiskWatch()
@@ -221,7 +221,7 @@ def _choose_disk(task: Task, session: _Session) -> Candidate | None:
 
 
 def _let_settle() -> None:
-    """Wait until a disk that came is known by its names; one that takes longer comes with news."""
+    """Wait until a new disk has its names; a slower one triggers another refresh."""
     with contextlib.suppress(RescueError):
         udev.settle(timeout=_SETTLE_SECONDS)
 

@@ -1,1 +1,1 @@
-"""From the doors to a `Machine`: reads, and writes nothing."""
+"""Reading the machine through the doors into a `Machine`; nothing is written."""

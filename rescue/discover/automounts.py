@@ -1,4 +1,4 @@
-"""What is mounted on demand from the system's own disk: opened, so that it is there to be seen."""
+"""Automounts on the system's own disk, opened so that they can be seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from rescue.system.files import automount
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """What is mounted after all was opened, and the mount points where nothing was mounted then.
+    """The mounts after automounts were triggered, and the mount points that stayed empty.
 
     `own` are those of the mounts that lie on the disk of the running root.
     """
@@ -24,7 +24,7 @@ class Opened:
 
 
 def open_automounts(nodes: Sequence[DiskNode], names: Names) -> Opened:
-    """Open what is mounted on demand from the disk of the running root, and nothing else.
+    """Mount what is configured on demand from the running root's disk, and nothing else.
 
     A disk for data need not be woken up, and the network may never answer.
     """

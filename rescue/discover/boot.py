@@ -1,4 +1,4 @@
-"""How this system was started, and what it could be started with."""
+"""How the running system was booted, and what could boot it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def read_boot(root: Path = Path("/"), *, architecture: str = "") -> BootState:
 
 
 def _loader(variable: Path) -> str:
-    """Return what the loader that started this system calls itself; '' where it does not say.
+    """Return the name that the boot loader of this system reports, or '' if it reports none.
 
     It is text in UTF-16 behind four bytes of attributes (systemd's Boot Loader Interface).
     """
@@ -48,7 +48,7 @@ def _loader(variable: Path) -> str:
 
 
 def _has_kernels(menu: Path) -> bool:
-    """Whether a menu of GRUB names a kernel; one that may not be read is taken for such a one."""
+    """Whether a GRUB menu names a kernel; an unreadable menu is assumed to."""
     try:
         return bool(_STARTS_A_KERNEL.search(menu.read_text("utf-8", "replace")))
     except PermissionError:
@@ -95,6 +95,6 @@ def _grub_defaults(root: Path) -> list[Path]:
 
 
 def _kernels(boot: Path) -> list[str]:
-    # dpkg leaves its half-done files beside: they are no version that can be started.
+    # dpkg leaves its unfinished files beside it: they are not versions that can be started.
     found = (path.name.removeprefix("vmlinuz-") for path in boot.glob("vmlinuz-*"))
     return [version for version in found if ".dpkg-" not in version]

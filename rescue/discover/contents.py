@@ -1,4 +1,4 @@
-"""What a device holds: a signature made into the model's content."""
+"""The content of a block device: its signature as the model's layers."""
 
 from rescue.discover.filesystems import read_options
 from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
@@ -22,7 +22,7 @@ def read_content(path: str, *, told: Signature | None) -> Content:
     """Return what lies on the device or image file at `path`.
 
     `told` is what udev saw: it is used where the device itself cannot be read (without root). A
-    device of which nothing at all is known is no empty one: it is Foreign 'unreadable'.
+    device about which nothing is known does not count as empty: it is Foreign 'unreadable'.
     """
     if told is not None and told.type == PATH:
         return Foreign(kind=PATH)
@@ -37,7 +37,7 @@ def read_content(path: str, *, told: Signature | None) -> Content:
 
 
 def from_signature(seen: Signature) -> Content:
-    """Return what a signature tells of a device that holds no file system that we make again."""
+    """Return the content that a signature indicates, on a device with nothing we recreate."""
     if seen.ambivalent:
         return Foreign(kind=AMBIVALENT)
     if seen.type == "swap":

@@ -1,4 +1,4 @@
-"""How a disk is: its SMART, and the kernel's read errors; nothing of its content is read."""
+"""Disk health: SMART and the kernel's read errors."""
 
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -20,7 +20,7 @@ def with_health(machine: Machine, *disks: Disk | None) -> Machine:
 
 
 def look(disk: Disk) -> DiskHealth:
-    """Look at one disk as it is now. Never raises: what could not be seen is said in the value."""
+    """Check one disk's health now. Never raises: the value says what could not be read."""
     names = {
         PurePosixPath(path).name for path in (disk.path, *(part.path for part in disk.partitions))
     }

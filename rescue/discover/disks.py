@@ -1,4 +1,4 @@
-"""Disks with their tables, contents and uses, from what udev, sfdisk and libblkid say."""
+"""Disks with their tables, contents and uses, as udev, sfdisk and libblkid report them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Usage:
 
 
 def layers_above(holders: Sequence[LayerNode]) -> Iterator[LayerNode]:
-    """Yield the layers and all that lies above them, nearest first."""
+    """Yield the layers and everything above them, nearest first."""
     for layer in holders:
         yield layer
         yield from layers_above(layer.holders)
@@ -93,7 +93,7 @@ def _table(node: DiskNode, seen: Signature | None) -> tuple[PartitionTable | Non
 
 
 def table_from_udev(node: DiskNode, told: Signature) -> PartitionTable:
-    """Return the table as udev and kernel know it, for who may not read the disk (no root).
+    """Return the table as udev and the kernel know it, for callers without root.
 
     Attributes and boot flags are not in it: good enough to be shown, not to be planned with.
     """

@@ -1,4 +1,4 @@
-"""What mkfs must be told to make a file system again that boots as well as the source's.
+"""File system features, read so that mkfs can make an equal file system that boots.
 
 Each kind's own tool reads the superblock; it works on mounted file systems and on image files.
 """
@@ -37,14 +37,13 @@ _BTRFS_FEATURES = {
     "RAID1C34": "raid1c34",
     "ZONED": "zoned",
 }
-"""dump-super's incompatible flags that `mkfs.btrfs -O` has a name for.
-
-Those are what GRUB and the kernel must know to read it; the others come with use or always. The
-free-space tree is no hindrance to a reader, and btrfs-progs 6.2 does not know it as a feature.
+"""dump-super's incompatible flags that `mkfs.btrfs -O` has a name for. GRUB and the kernel must
+know these to read it; the others appear through use or always. The free-space tree does not
+hinder a reader, and btrfs-progs 6.2 does not know it as a feature.
 """
 
 _BTRFS_DEFAULTS = ("extref", "no-holes", "skinny-metadata")
-"""What mkfs.btrfs adds by itself, and must be told to leave out ('^no-holes')."""
+"""What mkfs.btrfs adds by default, and must be asked to leave out ('^no-holes')."""
 
 _FAT_BITS = {"FAT12": 12, "FAT16": 16, "FAT32": 32}
 
@@ -63,7 +62,7 @@ def options_argv(kind: FsKind, device: str) -> list[str]:
 
 
 def read_options(kind: FsKind, device: str, *, version: str) -> tuple[FsOptions, str]:
-    """Return the options of a file system, and what makes it impossible to make again.
+    """Return a file system's options, and anything that makes it impossible to recreate.
 
     `version` is libblkid's VERSION. The second value is '' or names a part that lies on another
     device ('btrfs over 2 devices'). Where the kind's tool is missing, or cannot read the

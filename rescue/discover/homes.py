@@ -1,4 +1,4 @@
-"""The homes of people on the running system (man 3 getpwent)."""
+"""The home directories on the running system (man 3 getpwent)."""
 
 import pwd
 from pathlib import Path
@@ -8,6 +8,6 @@ _PEOPLE = range(1000, 60000)
 
 
 def homes() -> tuple[str, ...]:
-    """Return the homes of people that are there, each once, sorted."""
+    """Return the existing home folders of people, each once, sorted."""
     found = {entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid in _PEOPLE}
     return tuple(sorted(path for path in found if Path(path).is_dir()))

@@ -29,7 +29,7 @@ be woken up, and a server of virtual machines has hundreds of volumes in its poo
 
 
 def read_layer(node: OtherNode, usage: Usage) -> Device:
-    """Return a layer with what it holds, and who uses it."""
+    """Return a layer with its content and its uses."""
     device = node.device
     return replace(
         device,
@@ -52,7 +52,7 @@ def _content(node: OtherNode) -> Content:
 def not_in_the_table(
     nodes: Sequence[DiskNode], disks: Sequence[Disk], usage: Usage
 ) -> tuple[Device, ...]:
-    """Return the partitions that the kernel has, and that their disk's table has not (any more).
+    """Return partitions that the kernel knows but their disk's table lacks (or lost).
 
     What is mounted from them lies on that disk all the same.
     """

@@ -1,4 +1,4 @@
-"""The files that name a disk and are reached through a link: where they really lie."""
+"""Boot settings behind symbolic links, and where those files really lie."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +8,10 @@ from rescue.system.files.rooted_tree import Tree
 
 
 def linked_files(root: Path = Path("/")) -> tuple[LinkedFile, ...]:
-    """Return what settings and menus lead to by links, on the system whose tree is at `root`.
+    """Return the files that settings and menus link to, on the system whose tree is at `root`.
 
-    A link leads to a file of that tree or, here, nowhere: '/dev/null' (a masked unit) is none.
-    Without root it is what can be seen. Raises OSError.
+    A link must lead to a file of that tree; one that leads nowhere here, or to '/dev/null' (a
+    masked unit), does not count. Without root, the result is what can be seen. Raises OSError.
     """
     found = dict.fromkeys(
         each for pattern in whole_tree_patterns("") for each in _led(root, pattern)

@@ -1,4 +1,4 @@
-"""The entry to discover: the running system as one frozen value."""
+"""Discovery of the machine: the running system as one frozen value."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from rescue.system.rsync import rsync
 
 
 def discover() -> Machine:
-    """Look at the running system, changing nothing; what is mounted on demand is mounted by it.
+    """Look at the running system without changing it, except that on-demand mounts get mounted.
 
     Without root the disks' contents are what udev remembers, without the file systems' options.
     Raises CommandError where a tool of util-linux fails, UsageError where the record on the
@@ -75,7 +75,7 @@ def _measured(mount: Mount) -> Mount:
 
 
 def subvolumes_of(mount: Mount) -> tuple[str, ...] | None:
-    """Return the subvolumes of a btrfs that is mounted as a whole; None where nobody can say.
+    """Return the subvolumes of a btrfs mounted as a whole, or None if that cannot be determined.
 
     Those that hold nothing are left out: systemd-tmpfiles makes some, and an empty folder does.
     """

@@ -1,4 +1,4 @@
-"""What an attached disk says of itself: the marker on a mirror's root, read and not touched."""
+"""The marker of an attached disk, read without changing the disk."""
 
 import contextlib
 import time
@@ -17,8 +17,8 @@ from rescue.system.files.mount_namespace import Access
 from rescue.system.process.run import CommandError
 
 _PATIENCE = 180.0
-"""Seconds for a whole disk: one that sleeps wakes up in less; one that hangs is left, and whatever
-it holds is no marker."""
+"""Seconds for a whole disk: a sleeping one wakes up in less; one that hangs is skipped, and counts
+as having no marker."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def read_marker(disk: Disk) -> Marker | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What the running system's own root says of it, and sentences on what of that is damaged."""
+    """What the running system's root says about being a mirror, and sentences on damage to that."""
 
     record: MirrorRecord | None = None
     handover: Handover | None = None
@@ -73,7 +73,7 @@ class Running:
 
 
 def read_running(root: Path) -> Running:
-    """Return what the system at `root` carries of its being a mirror.
+    """Return what the system at `root` stores about being a mirror.
 
     Raises UsageError where a newer rescue wrote it.
     """

@@ -1,4 +1,4 @@
-"""One name for each block device, whichever of its names a tool used."""
+"""Canonical names of block devices, whatever name a tool used."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ from rescue.model.storage.mount import Mount
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """The name we use for a device by its number ('254:1'): that of the disks' own listing.
+    """Our name for a device by its number ('254:1'), as the disk listing uses it.
 
     mountinfo can say /dev/root, fstab /dev/disk/by-id/..., /proc/swaps /dev/dm-1.
     """
@@ -19,7 +19,7 @@ class Names:
     numbers: Mapping[str, str]
 
     def of_mount(self, mount: Mount) -> Mount:
-        """Return the mount with our name for its device; as it is where there is none.
+        """Return the mount with our name for its device, or unchanged if there is none.
 
         What lies on no device and calls itself one is called by its kind.
         """
@@ -32,9 +32,9 @@ class Names:
         return replace(mount, device=known)
 
     def of_path(self, path: str) -> str:
-        """Return our name for the block device at a path, '' where there is no such device.
+        """Return our name for the block device at a path, or '' if there is no such device.
 
-        A device that is none of ours (a loop device) keeps its real path.
+        A device that we do not list (a loop device) keeps its real path.
         """
         if not path.startswith("/dev/"):
             return ""

@@ -1,4 +1,4 @@
-"""What files share with each other (reflinks), which a copy by rsync does not."""
+"""Reflinks on the source, which a copy by rsync does not preserve."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +11,9 @@ _SHARING = (FsKind.XFS, FsKind.BTRFS)
 
 
 def with_sharing(machine: Machine) -> Machine:
-    """Return the machine with what is shared on the disk that it runs from.
+    """Return the machine with the shared blocks on the disk it runs from.
 
-    Every file there is looked at: before a whole copy, not at every look.
+    This reads every file there: done before a full copy, not at every look.
     """
     disk = machine.root_disk
     own = {part.path for part in disk.partitions} if disk else set()

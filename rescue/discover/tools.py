@@ -1,4 +1,4 @@
-"""The programs that preparing and mirroring need, and the Debian packages that hold them."""
+"""The programs that rescue needs, and the Debian packages that contain them."""
 
 from collections.abc import Callable, Collection
 
@@ -34,7 +34,7 @@ _FOR_KIND: dict[FsKind, tuple[tuple[str, str], ...]] = {
 
 
 def needed_tools(kinds: Collection[FsKind]) -> tuple[tuple[str, str], ...]:
-    """Return program and Debian package of all that a machine with these file systems needs."""
+    """Return program and Debian package of every tool needed with these file systems."""
     named = [pair for kind in FsKind if kind in kinds for pair in _FOR_KIND[kind]]
     return (*_ALWAYS, *dict.fromkeys(named))
 

@@ -36,7 +36,7 @@ from rescue.system.rsync.progress import Listener, Tally
 from rescue.system.rsync.sums import Compared, parse_compared
 
 MOST_DOUBTS = 100_000
-"""So many are remembered at most; a mirror that differs in more is not mended file by file."""
+"""At most this many are remembered; a mirror with more differences is not repaired file by file."""
 
 _TELL_EVERY = 500
 _BLOCK = 1 << 20
@@ -44,7 +44,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What a run would do, and every file whose contents differ though size and time are equal."""
+    """What a run would do, and every file that differs in content but not in size and time."""
 
     ahead: Estimate
     doubts: tuple[Doubt, ...]
@@ -97,7 +97,7 @@ def compare(
 
 
 class _Pass:
-    """One file system compared."""
+    """The comparison of one file system."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Pass:
         self._digests.commit()
 
     def doubts(self) -> list[Doubt]:
-        """Read once more what differed, to its end, on both sides; return what is to be judged."""
+        """Read each differing file again, completely, on both sides; return those to be judged."""
         if not self._found:
             return []
         sides = [
@@ -201,7 +201,7 @@ class _Pass:
 
 
 def _facts(path: Path, digest: bytes) -> Known | None:
-    """Return what the inode says of a regular file, with its digest; None where it is none."""
+    """Return a regular file's inode data with its digest, or None if it is not a regular file."""
     try:
         info = path.lstat()
     except OSError:
@@ -230,7 +230,7 @@ def _digests_of(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
 
 
 def _unreadable(root: Path, paths: Iterable[str]) -> dict[str, bytes | None]:
-    """Return those files that cannot be read to their end: rsync takes what fails for zeros."""
+    """Return the files that cannot be read completely: rsync takes unreadable parts for zeros."""
     return {path: None for path in paths if not _can_be_read(root / path)}
 
 

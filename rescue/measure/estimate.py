@@ -24,9 +24,10 @@ _BTRFS = FsKind.BTRFS
 class Estimate:
     """Files on the source, existing files that would change, and what would be deleted.
 
-    `short` are the mount points where the mirror has no room for what would be written as long as
-    nothing is deleted; `lacking` are those where it has none even then, with the bytes that it
-    lacks. `rewritten` is what changed under its old size and time; it is among the changes.
+    `short` are the mount points where the mirror has no room for what would be written unless
+    something is deleted first; `lacking` are those where it has no room even then, with the
+    number of bytes missing. `rewritten` is what changed without a change of size or time; it is
+    included in the changes.
     """
 
     files_total: int
@@ -103,7 +104,7 @@ def _look(step: SyncTree, sides: Sides, needs: Needs, seen: Seen) -> Tally:
 
 
 def expect_compared(result: Result, what: str) -> Ending:
-    """Return how a comparison ended. Raises RescueError where it did not come to its end."""
+    """Return the result of a comparison. Raises RescueError where it did not finish."""
     ending, words = meaning(result.returncode)
     if ending is Ending.FAILED:
         raise RescueError(

@@ -36,7 +36,7 @@ def job_of(step: SyncTree, sides: Sides, seen: Seen = NOT_LOOKED) -> SyncJob:
 
 
 def hidden(paths: Iterable[str]) -> tuple[Unread, ...]:
-    """Return these files as what rsync neither sends nor deletes."""
+    """Return rsync rules that neither send nor delete these files."""
     return tuple(Unread(path=path, why="is carried by itself", is_folder=False) for path in paths)
 
 

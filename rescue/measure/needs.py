@@ -31,13 +31,13 @@ class Needs:
 
 
 def free_for_root(root: Path) -> int:
-    """Return the bytes that are left on the file system at `root`, root's own share included."""
+    """Return the free bytes of the file system at `root`, including the share reserved for root."""
     info = os.statvfs(root)
     return info.f_bfree * info.f_frsize
 
 
 def regular(path: Path) -> os.stat_result | None:
-    """Return what the inode of a regular file says; None where it is none, or gone."""
+    """Return the inode data of a regular file, or None if it is not one or is gone."""
     try:
         seen = path.lstat()
     except OSError:

@@ -31,7 +31,7 @@ _MOST_LINKS = 100_000
 
 @dataclass(kw_only=True)
 class Touched:
-    """What one look over a file system came to.
+    """The result of one look over a file system.
 
     `rewritten` are the paths of files with another content than the mirror's, `unreadable` of those
     that could not be compared, relative to the file system's root. `unfinished` is true where there
@@ -56,7 +56,7 @@ class Rewriting:
     def look(self, step: SyncTree, sides: Sides) -> Touched:
         """Look over one file system of the source, and compare what was touched."""
         looking = _Looking(step, sides, self._since)
-        # vfat keeps no ctime; single paths are named by somebody who knows what changed.
+        # vfat keeps no ctime; single paths are named by someone who knows what changed.
         knows = sides.kind_of(step.mount_point) is not FsKind.VFAT and step.paths is None
         source = sides.source(step.mount_point)
         looking.found.seen = look_over(source, looking.file if knows else None)
@@ -65,7 +65,7 @@ class Rewriting:
 
     @property
     def found(self) -> Rewritten:
-        """What was found so far."""
+        """The results so far."""
         looked = self._looked.items()
         return Rewritten(
             begun=self._begun,
@@ -127,7 +127,7 @@ class _Looking:
 
 
 def _alike(copy: Path, info: os.stat_result) -> os.stat_result | None:
-    """Return what the mirror's file says of itself where the quick check takes it for the same."""
+    """Return the inode data of the mirror's file if the quick check takes both for the same."""
     try:
         there = copy.lstat()
     except OSError:

@@ -1,4 +1,4 @@
-"""The image, put together in a file: table, boot code, boot part, and the rescue system's part."""
+"""The image of the medium, assembled in a file: table, boot code, boot partition, rescue system."""
 
 import hashlib
 import os
@@ -125,7 +125,7 @@ def _digest(found: Loaders, contents: Contents, live: Mapping[str, Path]) -> str
 def _boot_files(
     work: Path, found: Loaders, contents: Contents, parts: tuple[MediumPart, ...]
 ) -> dict[str, Path]:
-    """Return every file of the boot part; those that are made for this medium are made here."""
+    """Return all files of the boot part, making those that are specific to this medium."""
     files = dict(found.files)
     if found.own_efi:
         files[EFI_LOADER] = work / "bootx64.efi"

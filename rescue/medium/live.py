@@ -79,7 +79,7 @@ def _overlay(time: int) -> bytes:
             entry = tarfile.TarInfo(place)
             data = path.read_bytes()
             entry.size, entry.mtime = len(data), time
-            # Not the mode of the checkout: an installed wheel has none of its own.
+            # Not the mode of the checkout: an installed wheel does not preserve it.
             entry.mode = 0o755 if data.startswith(b"#!") else 0o644
             tar.addfile(entry, io.BytesIO(data))
     return archive.getvalue()

@@ -1,4 +1,4 @@
-"""Which files the boot part holds, and where on this machine each is taken from."""
+"""The boot loader's files on the medium, and where each of them comes from."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -39,7 +39,7 @@ EFI_MODULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Loaders:
-    """The boot part's files: place on the medium to the file it is a copy of.
+    """The boot part's files: each place on the medium, and the file copied to it.
 
     `own_efi` says that GRUB's image for UEFI has to be made: nothing signed is installed.
     `boot_sector` and `platforms` are what GRUB's tools are given.
@@ -69,7 +69,7 @@ class Loaders:
 
 
 def loaders(*, modules: Path = MODULES, shim: Path = SHIM, boot: Path = Path("/boot")) -> Loaders:
-    """Return what of the installed packages goes onto the medium.
+    """Return the files of the installed packages that go onto the medium.
 
     Raises RescueError where GRUB's modules for BIOS or UEFI are missing: a medium must start on
     both.

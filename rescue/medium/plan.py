@@ -1,4 +1,4 @@
-"""A medium onto a stick: the plan, or every reason against it."""
+"""The plan of writing a medium to a stick, or every reason against it."""
 
 from rescue.errors import ExitCode
 from rescue.model.finding import Refusal, Refused
@@ -60,7 +60,7 @@ def medium_refusals(
 
 
 def is_removable(disk: Disk) -> bool:
-    """Whether a disk is one that is carried about: attached by USB, or told so by its hardware."""
+    """Whether a disk is portable: attached by USB, or reported so by its hardware."""
     return disk.transport == "usb" or disk.removable
 
 
@@ -91,7 +91,7 @@ def _is(target: Disk, disk: DiskRef) -> bool:
 def _stick_refusals(
     target: Disk, request: MediumRequest, image: MediumImage | None
 ) -> list[Refusal]:
-    """Refuse what is no stick, or too small a one."""
+    """Refuse what is not a stick, or is too small."""
     refusals = []
     if not is_removable(target) and not target.id.is_named_by(request.accept_fixed):
         refusals.append(

@@ -1,4 +1,4 @@
-"""Where the medium's own files are: the folder bootmedia/ of the checkout, or of the package."""
+"""The recipe of the medium: the folder bootmedia/ of the checkout or of the package."""
 
 from pathlib import Path
 

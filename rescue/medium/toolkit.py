@@ -1,4 +1,4 @@
-"""This toolkit and the Python modules it stands on, as files for another system."""
+"""The toolkit for another system: rescue itself and the Python modules that it needs."""
 
 import re
 from importlib import metadata
@@ -16,8 +16,8 @@ _OF_AN_EXTRA = re.compile(r";.*\bextra\b")
 def toolkit_files() -> dict[str, Path]:
     """Return every module by its place below one folder of Python's path.
 
-    What is compiled belongs to one Python and is left out: pyparted is Debian's there
-    (`python3-parted`), the others' compiled parts only make them faster.
+    Compiled parts belong to one Python version and are left out: pyparted comes from Debian
+    there (`python3-parted`), and for the others they only improve speed.
     """
     package = Path(rescue.__file__).parent
     found = {
@@ -57,7 +57,7 @@ def _places_by_name(distribution: metadata.Distribution) -> list[PurePosixPath]:
 
 
 def _needed(name: str) -> list[metadata.Distribution]:
-    """Return what a distribution requires, and what that requires in turn, without itself."""
+    """Return the direct and indirect requirements of a distribution, without itself."""
     seen, waiting, found = {_plain(name), *_FROM_DEBIAN}, [metadata.distribution(name)], []
     while waiting:
         needing = waiting.pop()

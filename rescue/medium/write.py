@@ -1,4 +1,4 @@
-"""A medium's image onto its stick under the grant, and the stick read back and compared."""
+"""Writing the image to a stick under the grant, then reading it back to compare."""
 
 import os
 import time
@@ -24,10 +24,10 @@ def write_medium(
     emit: Callable[[Event], None],
     identify: Callable[[str], DiskId] = udev.disk_id,
 ) -> None:
-    """Write the plan's image to the granted stick, and compare every byte that it gives back.
+    """Write the plan's image to the granted stick, and compare every byte read back from it.
 
-    Raises RefusedError where the stick is in use or another one, RescueError where the image has
-    changed since it was planned or the stick gives back something else.
+    Raises RefusedError where the stick is in use or is another one, RescueError where the image
+    has changed since it was planned or the stick returns something else.
     """
     plan = grant.plan
     with blockdev.exclusive(plan.target_path) as held:
@@ -71,7 +71,7 @@ def _compare(plan: MediumPlan, emit: Callable[[Event], None]) -> None:
 
 
 def _teller(size: int, emit: Callable[[Event], None]) -> Callable[[int], None]:
-    """Return what tells how far a pass over `size` bytes is, with its rate."""
+    """Return a callback that reports the progress and rate of a pass over `size` bytes."""
     begun = time.monotonic()
 
     def tell(done: int) -> None:

@@ -1,4 +1,4 @@
-"""Whose turn it is: several mirrors, each with its own record, and the days between them.
+"""Rotation of several mirrors: whose turn it is, and which one is overdue.
 
 The turn follows from the records alone, never from the parity of a date: a day that was missed, a
 disk that was away or a run that failed shifts the days, and confuses nothing.
@@ -20,7 +20,7 @@ _ONE_DAY = 18 * HOUR
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """The mirror that a run goes to; `note` says why where that is not what was to be expected."""
+    """The mirror that a run goes to; `note` explains an unexpected choice."""
 
     record: MirrorRecord
     note: str = ""
@@ -70,10 +70,10 @@ def next_turn(
 
 
 def whose_day(records: Sequence[MirrorRecord], *, now: float) -> MirrorRecord:
-    """Return the mirror whose day it is: the one that waited longest.
+    """Return the mirror whose day it is: the one that has waited longest.
 
-    A second run on one day goes to the mirror of the first: a day takes one mirror, so that the
-    other one keeps the state of the day before. Of equal ones it is the first.
+    A second run on one day goes to the same mirror as the first: only one mirror is written
+    each day, so that the other one keeps the state of the day before. Ties go to the first.
     """
     latest = max(records, key=lambda record: _began(record, now=now))
     if _same_day(_began(latest, now=now), now):
@@ -82,7 +82,7 @@ def whose_day(records: Sequence[MirrorRecord], *, now: float) -> MirrorRecord:
 
 
 def waited_since(record: MirrorRecord, *, now: float) -> float:
-    """Return since when a mirror waits for a run: the last one, whatever became of it.
+    """Return since when a mirror has waited: the start of its last run, successful or not.
 
     A mirror whose runs fail each night does not keep the others from theirs.
     """
@@ -90,7 +90,7 @@ def waited_since(record: MirrorRecord, *, now: float) -> float:
 
 
 def age(records: Sequence[MirrorRecord], *, now: float) -> float:
-    """Return how old the youngest complete state is, in seconds; infinite where there is none."""
+    """Return the age of the newest complete state in seconds; infinite if there is none."""
     newest = max((_believed(record.last_complete, now=now) for record in records), default=0.0)
     return max(0.0, now - newest) if newest else float("inf")
 
@@ -104,7 +104,7 @@ def _began(record: MirrorRecord, *, now: float) -> float:
 
 
 def _believed(time: float, *, now: float) -> float:
-    """Return a recorded time, or 0 (never) where it is yet to come: a clock was wrong then.
+    """Return a recorded time, or 0 (never) if it is in the future, from a wrong clock.
 
     Believed, it would let the other mirrors wait until that day, and silence every alarm.
     """

@@ -1,4 +1,4 @@
-"""Which of the enrolled mirrors is meant, and what to say when it is not there."""
+"""Selection of the mirror that a command is for, with an explanation where it is missing."""
 
 import contextlib
 from collections.abc import Iterable
@@ -61,7 +61,7 @@ def choose_for_run(machine: Machine, settings: Config, *, name: str) -> Turn:
 
 
 def known_records(settings: Config | None = None) -> tuple[MirrorRecord, ...]:
-    """Return the records of all mirrors enrolled here; without a configuration there are none.
+    """Return the records of all mirrors enrolled here; none without a configuration.
 
     A mirror whose record is missing or not readable is left out: `choose` complains of it.
     """
@@ -149,10 +149,10 @@ def _why_none(
     overdue_hours: float,
     damage: tuple[str, ...] = (),
 ) -> RescueError:
-    """Return what is the matter where none of the enrolled mirrors is attached.
+    """Return the error for when none of the enrolled mirrors is attached.
 
-    `damage` are sentences on records that could not be read. What cannot be read on a disk that is
-    attached is said, and changes nothing: it may be anybody's.
+    `damage` are sentences on records that could not be read. Anything unreadable on an attached
+    disk is reported but changes nothing: it may be anybody's.
     """
     wanted = ", ".join(f"'{record.name}' ({record.mirror.id.name})" for record in records)
     strangers, odd = _strangers(machine)

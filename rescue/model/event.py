@@ -1,4 +1,4 @@
-"""What apply reports while it works; terminal, journal and tests listen to the same."""
+"""Events of a running plan, for the terminal, the journal and the tests alike."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class StepStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class StepDone:
-    """The step ended well after so many seconds; `detail` says what it did, in a few words."""
+    """The step succeeded after so many seconds; `detail` says in a few words what it did."""
 
     number: int
     total: int
@@ -25,10 +25,10 @@ class StepDone:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a long step stands: bytes sent, files looked at, share of the whole (0 to 1).
+    """The progress of a long step: bytes sent, files checked, share of the whole (0 to 1).
 
-    `files_total` is 0 where nobody knows how many there are; `seconds_left` is None where it
-    would be a guess.
+    `files_total` is 0 where the number is not known; `seconds_left` is None where it would be a
+    guess.
     """
 
     bytes_done: int
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """Something a person should read that is no failure."""
+    """A message that a person should read, although nothing failed."""
 
     message: str
 

@@ -1,4 +1,4 @@
-"""What a look at a disk found, and what a planner refuses: values, all at once."""
+"""Findings of checks and audits; a planner refuses with all of them at once."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One link of the boot chain (or another thing looked at) and what was seen.
+    """One link of the boot chain (or another thing checked) and what was found.
 
     `link` names the link in the chain ('grub.cfg'), `file` the file it was seen in as the mirror
     names it ('/boot/grub/grub.cfg').
@@ -35,7 +35,7 @@ def first_broken(findings: tuple[Finding, ...]) -> Finding | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """One reason not to go on: the exit code it would end with, why, and what to do next."""
+    """One reason to stop: the exit code, why, and what to do next."""
 
     code: ExitCode
     reason: str

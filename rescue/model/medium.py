@@ -1,4 +1,4 @@
-"""The USB rescue medium: its layout on the stick, what it says of itself, the plan to write it."""
+"""The USB rescue medium: its layout, its note about itself, the plan to write it."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
@@ -55,7 +55,7 @@ class MediumPart:
     bootable: bool = False
 
     def of(self, medium: str) -> "MediumPart":
-        """Return it with the id that it has on one medium alone.
+        """Return it with the id that it has on one particular medium.
 
         `medium` is a digest of what that carries: a label, or an id that is the same on every
         medium, can be put on any disk.
@@ -64,7 +64,7 @@ class MediumPart:
 
     @property
     def uuid(self) -> str:
-        """What udev and GRUB call its file system (blkid: '1A2B-3C4D')."""
+        """Its file system's UUID in udev and GRUB (blkid: '1A2B-3C4D')."""
         return f"{self.volume_id[:4]}-{self.volume_id[4:]}".upper()
 
 
@@ -82,7 +82,7 @@ BOOT_PART = MediumPart(
 
 
 def live_part(content: int) -> MediumPart:
-    """Return the partition that holds a rescue system of so many bytes."""
+    """Return the partition that holds a rescue system of this many bytes."""
     needed = content + content // _CLUSTER * 8 + _SPARE
     length = max(-(-needed // MIB) * MIB, _LEAST_FAT32)
     return MediumPart(
@@ -135,7 +135,7 @@ def medium_note(machine: str, tokens: tuple[str, ...], parts: tuple[MediumPart, 
 
 @dataclass(frozen=True, kw_only=True)
 class MediumNote:
-    """What the medium says of itself, in `rescue/medium.json` on its first partition.
+    """The medium's description of itself, `rescue/medium.json` on its first partition.
 
     `host` is the machine it was made on, whose recovery page it carries ('' for none);
     `versions` are the Debian packages that its boot loaders were taken from.
@@ -161,7 +161,7 @@ class MediumImage:
 
 @dataclass(frozen=True, kw_only=True)
 class MediumPlan:
-    """What would be written to which stick. `names`, `loses` and `notes` as in a `Plan`."""
+    """What would be written, and to which stick. `names`, `loses` and `notes` as in a `Plan`."""
 
     version: int = MEDIUM_VERSION
     target_path: str
@@ -175,11 +175,11 @@ class MediumPlan:
 
     @property
     def name(self) -> str:
-        """What a person types to mean the stick and no other disk."""
+        """The name by which a person identifies the stick uniquely."""
         return self.names[0] if self.names else self.disk.name
 
     def is_named_by(self, text: str) -> bool:
-        """Whether what was typed names the stick, and no other disk that is attached."""
+        """Whether the input names the stick, and no other attached disk."""
         return spelled(text) in self.names if self.names else self.disk.is_named_by(text)
 
 

@@ -1,4 +1,4 @@
-"""A proof: the mirror booted in a virtual machine, what was expected of it, and what was seen."""
+"""A proof: the mirror booted in a virtual machine, what was expected, and what was seen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,7 +85,7 @@ class Phase(StrEnum):
 
 
 class Ending(StrEnum):
-    """How the virtual machine came to its end."""
+    """How the virtual machine ended."""
 
     POWERED_OFF = "powered off"
     RESET = "reset"
@@ -99,7 +99,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MountSeen:
-    """A file system as it is mounted inside; `read_only` as the kernel has it."""
+    """A file system as it is mounted inside; `read_only` is the kernel's view."""
 
     target: str
     uuid: str
@@ -119,7 +119,7 @@ class FstabLine:
 
 @dataclass(frozen=True, kw_only=True)
 class HomeSeen:
-    """The home of one user of the passwd inside, and whether it is there and that user's."""
+    """One user's home from the guest's passwd: whether it exists and belongs to that user."""
 
     path: str
     present: bool
@@ -128,7 +128,7 @@ class HomeSeen:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """One of the person's own commands: its exit code (124: not done in time), its last words."""
+    """A custom check command: its exit code (124: timed out), and the end of its output."""
 
     command: str
     exit_code: int
@@ -137,7 +137,7 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeReport:
-    """What was said from inside. `done` says that it came to its end.
+    """The report from inside the guest. `done` means that it is complete.
 
     `uptime` is of its beginning (seconds since the kernel started); `userspace` and `finished`
     are when systemd began and when the boot was through, in the same count, 0 where it was not.
@@ -169,7 +169,7 @@ class ProbeReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What was seen of one boot; times in seconds since the machine was switched on.
+    """What was observed of one boot; times in seconds since the machine was switched on.
 
     `console` is the serial console, `screen` what BIOS and GRUB showed. `obstacle` is why the
     probe could not be laid into the overlay. `grub_at` and `kernel_at` are None where it did not
@@ -188,7 +188,7 @@ class Evidence:
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What a proof came to: one boot with one firmware.
+    """The result of a proof: one boot with one firmware.
 
     `at` is in seconds since the epoch (UTC); `findings` are in the order of the boot.
     """
@@ -209,6 +209,6 @@ class Proof:
 
     @property
     def cause(self) -> str:
-        """The first thing that was wrong, '' where nothing was."""
+        """The first thing that went wrong, or '' if nothing did."""
         broken = first_broken(self.findings)
         return f"{broken.link}: {broken.message}" if broken else ""

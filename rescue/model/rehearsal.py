@@ -1,4 +1,4 @@
-"""The rehearsal of the night: what would be played, what the guest said, and what came of it."""
+"""A rehearsal of the night: what would be played, what the guests reported, the result."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MOST_CONSOLE = 30
 
 
 class Phase(StrEnum):
-    """The parts of the night, in their order; each needs the one before it."""
+    """The phases of the rehearsed night, in order; each needs the one before it."""
 
     SERVICE = "service"
     HOMES = "homes"
@@ -24,7 +24,7 @@ class Phase(StrEnum):
 
 
 class Part(StrEnum):
-    """What a guest plays: the night on the mirror, or the first start of the new disk."""
+    """The part a guest plays: the night on the mirror, or the first start of the new disk."""
 
     NIGHT = "night"
     HOME = "home"
@@ -32,7 +32,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A small file in the homes by which the way of users' data is followed.
+    """A small file in the homes that shows how users' data travels through the rehearsal.
 
     Each is the content at one moment, '' where the file does not exist then: at the `last_run`,
     on the `dead` disk when it died, `here` on the mirror before the homes come back, and `late`
@@ -47,15 +47,15 @@ class Mark:
 
     @property
     def after_restore(self) -> str:
-        """What the file holds on the mirror when the homes are back: nothing newer is replaced.
+        """The file's content on the mirror once the homes are back: nothing newer is replaced.
 
-        What is not on the dead disk any more stays: nothing is deleted.
+        What no longer exists on the dead disk stays: nothing is deleted.
         """
         return self.here or self.dead or self.last_run
 
     @property
     def at_home(self) -> str:
-        """What the file holds on the new disk."""
+        """The file's content on the new disk."""
         return self.late or self.after_restore
 
 
@@ -83,11 +83,11 @@ class PartIds:
 
 @dataclass(frozen=True, kw_only=True)
 class FirstDisk:
-    """The throw-away disk that plays the dead first one: the mirror with its source's names.
+    """The throw-away disk that plays the dead first one: the mirror with its source's identifiers.
 
-    `serial` is what it shows; `table_uuid` is the source's, as sfdisk takes it. The first `wreck`
-    bytes are overwritten at last: the whole partition table, or where `keeps_table` says that
-    nothing else tells the disk, the boot sector's code alone.
+    `serial` is what it shows; `table_uuid` is the source's, as sfdisk takes it. The first
+    `wreck` bytes are overwritten at the end: the whole partition table, or only the boot
+    sector's code where `keeps_table` says that nothing else identifies the disk.
     """
 
     serial: str
@@ -123,7 +123,7 @@ class RootPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class DrillPlan:
-    """The whole rehearsal, before a byte is written: to files in a folder, and to nothing else.
+    """The whole rehearsal, before a byte is written; it writes only to files in one folder.
 
     `room` is what it takes in that folder at most, `free` what is free there, in bytes. Times are
     seconds since the epoch (UTC): the marks of the last run are as old as that run, those of the
@@ -155,7 +155,7 @@ class DrillPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """What a guest said, and when: seconds since its power-on, on the host's clock."""
+    """A line of a guest's report, and its time: seconds since power-on, on the host's clock."""
 
     at: float
     text: str
@@ -163,10 +163,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Boot:
-    """What was seen of one guest: its report, its console, and whether it switched itself off.
+    """What was observed of one guest: its report, its console, and whether it switched itself off.
 
-    `seconds` are from power-on to its end; `trouble` is what the machinery says where it did not
-    come to an end by itself ('' where it did).
+    `seconds` are from power-on to its end; `trouble` is the machinery's explanation where it
+    did not end by itself ('' where it did).
     """
 
     lines: tuple[Line, ...] = ()
@@ -177,7 +177,7 @@ class Boot:
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseResult:
-    """How one phase went: `seconds` it took by itself, and `at` since power-on it was reached.
+    """The result of one phase: `seconds` it took, and `at` since power-on it was reached.
 
     `problem` is '' for a phase that was passed; `console` is the end of what the machine showed,
     kept only for the one that failed. A phase that was not reached has no times and no problem.
@@ -198,7 +198,7 @@ class PhaseResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DrillTimes:
-    """What the rehearsal measured, in seconds; 0.0 is what was not measured.
+    """What the rehearsal measured, in seconds; 0.0 means not measured.
 
     `service` and `homes` are from power-on with the medium: until every service is up, and until
     the users' files are back. `failback` is the copy to the new disk, `again` its second pass,
@@ -215,7 +215,7 @@ class DrillTimes:
 
 @dataclass(frozen=True, kw_only=True)
 class DrillResult:
-    """What is filed of a rehearsal: result.json in a folder of its own below the drills'.
+    """The stored result of a rehearsal: result.json in its own folder below the drills' folder.
 
     `emulated` says that the processor was emulated: its times then say nothing of the machine
     itself. `generation` and `last_complete` are of the mirror that was started.

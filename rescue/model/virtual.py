@@ -1,4 +1,4 @@
-"""A virtual machine as it is described before it is switched on."""
+"""The description of a virtual machine before it is switched on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +23,7 @@ class Accel(StrEnum):
 
 
 class ImageFormat(StrEnum):
-    """What lies in the file or device of a virtual disk, in QEMU's words."""
+    """The format of a virtual disk's file or device, in QEMU's words."""
 
     RAW = "raw"
     QCOW2 = "qcow2"

@@ -1,4 +1,4 @@
-"""What the wizard leads through, as values: what is offered, which disks, which commands."""
+"""The wizard's values: what is offered, the candidate disks, the commands."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -30,10 +30,10 @@ class Task(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Here:
-    """All that the wizard knows when it decides what to offer.
+    """Everything the wizard knows when it decides what to offer.
 
-    `verbs` are the commands that this rescue has; `did` are the tasks that came to a good end
-    since the wizard was started.
+    `verbs` are the commands that this rescue has; `did` are the tasks that succeeded since the
+    wizard was started.
     """
 
     machine: Machine
@@ -46,7 +46,7 @@ class Here:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One line of the menu: what it does, why or how it stands, and the command that it is."""
+    """One line of the menu: what it does, why or its current state, and its command."""
 
     task: Task
     title: str
@@ -66,7 +66,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A disk that could be written to, with all that can be said of it.
+    """A disk that could be written to, with everything known about it.
 
     `name` is what names it and no other disk. `against` are the refusals of the command itself.
     `choosable` is true where none is left once the person gives up what the disk holds now
@@ -84,7 +84,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """All disks of a machine for one task, and what stands against the task whatever disk it is.
+    """All disks of a machine for one task, and what prevents the task on any disk.
 
     `unknown` are sentences on what could not be asked of any disk.
     """
@@ -103,7 +103,7 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What a step runs: words after `rescue` for a person, and the same for a script."""
+    """What a step runs: the arguments of `rescue` for a person, and those for a script."""
 
     attended: tuple[str, ...]
     scripted: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""From a `Machine` and a request to a `Plan` or to refusals: pure functions."""
+"""Pure planning: from a `Machine` and a request to a `Plan` or to refusals."""

@@ -1,4 +1,4 @@
-"""From the running mirror onto the disk that becomes the first one: the plan, or every reason.
+"""The plan of a failback: from the running mirror to a new first disk, or every reason against it.
 
 The new disk is the plan's target and, while it is written, its record's mirror: a disk that is
 half written never passes for a first disk. The roles are changed when the audit has passed.
@@ -49,10 +49,10 @@ _NO_KINDS: frozenset[FsKind] = frozenset()
 
 
 def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | Refused:
-    """Given a machine that runs from its mirror and the disk that a person named, return the plan.
+    """Return the plan for a machine that runs from its mirror and the disk a person named.
 
     A disk that took over in this very session is brought up to date; any other is made from
-    nothing. Raises ValueError where too few fresh UUIDs were drawn.
+    scratch. Raises ValueError where too few fresh UUIDs were drawn.
     """
     running, source = machine.running_mirror, machine.root_disk
     if running is None:
@@ -77,8 +77,8 @@ def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | Refused:
 def is_normal_source(disk: Disk, running: MirrorRecord) -> bool:
     """Whether a disk is the one that a machine on its mirror normally runs from.
 
-    A disk that half died may show another serial behind another adapter, and a table that was
-    wiped has no id: any of its recorded identifiers tells it.
+    A half-dead disk may show another serial behind another adapter, and a wiped table has no
+    id: any of its recorded identifiers identifies it.
     """
     recorded = {running.source.table_uuid}
     for pair in running.identifiers.pairs:
@@ -120,7 +120,7 @@ def _anew(
             fresh=request.fresh,
             secret=request.secret,
             name=running.name,
-            # A new first disk is no place to ask: what is missing on it is on its own disks.
+            # A new first disk is no place to ask: what it lacks is on its own disks.
             leave_out=tuple(each.what for each in missing(found.elsewhere, ())),
         ),
         target,

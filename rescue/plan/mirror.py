@@ -1,4 +1,4 @@
-"""From the running system onto its enrolled mirror: a run's plan, or every reason against it."""
+"""The plan of a run onto an enrolled mirror, or every reason against it."""
 
 from dataclasses import replace
 
@@ -114,7 +114,7 @@ _MADE: frozenset[FsKind] = frozenset()
 
 
 def recorded_esp(record: MirrorRecord, source: Disk) -> str:
-    """Return where the EFI system partition is mounted by the record, or ''."""
+    """Return the recorded mount point of the EFI system partition, or ''."""
     places = (
         pair.mount_point
         for pair in record.filesystems

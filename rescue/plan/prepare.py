@@ -1,4 +1,4 @@
-"""From a bare disk to the first mirror: the whole plan, or every reason against it."""
+"""The plan of a first mirror on a bare disk, or every reason against it."""
 
 import re
 from dataclasses import replace
@@ -78,9 +78,9 @@ _NO_KINDS: frozenset[FsKind] = frozenset()
 
 
 def left_to_ask(machine: Machine, request: PrepareRequest) -> tuple[Elsewhere, ...]:
-    """Return what a mirror would be made without that nobody agreed to do without.
+    """Return what a mirror would lack without anybody having agreed to it.
 
-    Nothing where more than that stands against the mirror.
+    Nothing is returned where there are other reasons against the mirror.
     """
     target, _ = find_target(machine, request.target)
     asked = could_do_without(machine, target, agreed=request.leave_out)
@@ -92,7 +92,7 @@ def left_to_ask(machine: Machine, request: PrepareRequest) -> tuple[Elsewhere, .
 def could_do_without(
     machine: Machine, target: Disk | None, *, agreed: tuple[str, ...] = ()
 ) -> tuple[Elsewhere, ...]:
-    """Return what a mirror on that disk could be made without, if somebody agreed to it."""
+    """Return what a mirror on that disk could omit, if somebody agreed to it."""
     source = machine.root_disk
     if source is None:
         return ()
@@ -161,7 +161,7 @@ def whole_copy(
     kind: PlanKind = PlanKind.PREPARE,
     role: Role = Role.MIRROR,
 ) -> Plan:
-    """Make the plan of a disk from nothing, when nothing stands against it.
+    """Make the plan for a disk from scratch, once nothing prevents it.
 
     `role` is what the disk will be.
     """
@@ -238,7 +238,7 @@ def _swap_pairs(made: tuple[PartitionPair, ...]) -> tuple[SwapPair, ...]:
 
 
 def _layout_notes(machine: Machine, target: Disk) -> tuple[str, ...]:
-    """Say what fstab will find gone on this machine."""
+    """Note what fstab names that this machine no longer has."""
     nodes = {target.path, *(part.path for part in target.partitions)}
     return tuple(
         f"fstab names {entry.spec} on {target.path} for {entry.target}: it will be gone"

@@ -1,4 +1,4 @@
-"""Which side of a mirrored file has rotted, and what becomes of it."""
+"""The decision which side of a mirrored file has rotted, and what to do about it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +15,11 @@ from rescue.plan.steps.exclude import relative
 
 MOST_SUSPECTS = 10_000
 MOST_TOLD = 1_000
-"""Of a comparison that found more than that many, so many are named in record and summary."""
+"""Of a comparison with more findings, this many are named in record and summary."""
 
 
 def verdict(source: bytes | None, mirror: bytes | None, known: bytes | None) -> Verdict | None:
-    """Given the digests of both sides now and the recorded one, say which side changed.
+    """Given both sides' current digests and the recorded one, return which side changed.
 
     None is a side that cannot be read, and a digest that was never recorded. Returns None where
     both sides are equal after all.
@@ -42,10 +42,10 @@ def is_accepted(path: str, accepted: tuple[str, ...]) -> bool:
 
 
 def judge(doubts: Iterable[Doubt], *, accepted: tuple[str, ...]) -> tuple[Suspect, ...]:
-    """Return what is said of each file, and what becomes of it.
+    """Return the verdict on each file, and what happens to it.
 
-    A mirror's rot is mended; anything else waits for a person's word, and the mirror keeps what it
-    has. `accepted` are the paths that a person named.
+    Rot on the mirror is repaired; anything else waits for a person's decision, and the mirror
+    keeps what it has. `accepted` are the paths that a person named.
     """
     return tuple(
         _suspect(each, found, accepted)
@@ -66,11 +66,11 @@ def _suspect(doubt: Doubt, found: Verdict, accepted: tuple[str, ...]) -> Suspect
 
 
 def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
-    """Return the plan of a run after every content was compared.
+    """Return a run's plan after every content was compared.
 
-    What shall be taken though size and time are equal is a step of its own, before the others: no
-    other step looks at contents any more, so that what is not taken stays. Where the source cannot
-    be read, nothing is deleted either.
+    Files to be copied although size and time are equal get a step of their own before the
+    others: no other step compares contents any more, so that what is not copied stays. Where
+    the source cannot be read, nothing is deleted either.
     """
     points = tuple(pair.mount_point for pair in plan.record.filesystems)
     taken: dict[str, list[str]] = {}
@@ -86,7 +86,7 @@ def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
 
 
 def with_rewritten(plan: Plan, found: Rewritten) -> Plan:
-    """Return the plan that also carries what a program rewrote under its old size and time.
+    """Return the plan that also copies what a program rewrote without changing size or time.
 
     Before the others: they give the folders their times again.
     """
@@ -113,10 +113,10 @@ def _taking(plan: Plan, files: Mapping[str, Sequence[str]]) -> tuple[TakeContent
 
 
 def refused_comparison(plan: Plan, suspects: tuple[Suspect, ...], reason: str) -> Plan:
-    """Return the plan of a run after a comparison that found more than is believed.
+    """Return a run's plan after a comparison with implausibly many findings.
 
-    Nothing of what was found is taken, and nothing is deleted: changes alone are carried. The first
-    suspects stand for all of them.
+    None of the findings is copied, and nothing is deleted: only ordinary changes are carried.
+    The first suspects stand for all of them.
     """
     held = tuple(replace(each, taken=False) for each in suspects[:MOST_TOLD])
     after = replace(plan, steps=_by_size_and_time(plan), compared=True, suspects=held)
@@ -124,7 +124,7 @@ def refused_comparison(plan: Plan, suspects: tuple[Suspect, ...], reason: str) -
 
 
 def check_suspects(suspects: tuple[Suspect, ...], *, most: int = MOST_SUSPECTS) -> Refusal | None:
-    """Refuse a run where so many files differ in content alone that a disk must be failing."""
+    """Refuse a run where so many files differ only in content that a disk must be failing."""
     waiting = sum(not each.accepted for each in suspects)
     if waiting <= most:
         return None

@@ -1,4 +1,4 @@
-"""A dying disk into an image file: which disk, where to, and every reason against it."""
+"""The plan of a salvage into an image file, or every reason against it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class SalvagePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where the image goes, as it was found: absolute path without links, what is there already.
+    """The image's destination: absolute path without links, and what is already there.
 
-    `free` is in bytes; `taken` is what an image that was begun already takes of them, and
-    `begun_from` the identity of the disk that it was begun from, '' where nothing says so.
+    `free` is in bytes; `taken` is what an unfinished image already takes of them, and
+    `begun_from` the identity of the disk that it was begun from, '' where it is not recorded.
     """
 
     path: str

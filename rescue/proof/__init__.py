@@ -1,1 +1,1 @@
-"""The proof of a mirror: booted over an overlay, seen from inside and outside, judged."""
+"""The proof of a mirror: booted over an overlay, observed from inside and outside, judged."""

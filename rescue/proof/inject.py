@@ -1,4 +1,4 @@
-"""The probe laid into the overlay: a unit that runs once, of which the mirror knows nothing.
+"""The probe, a unit injected into the overlay that runs once and reports.
 
 Credentials handed over by SMBIOS would need no writing at all (systemd.system-credentials(7)), but
 none that systemd 252 of Debian 12 knows adds a unit, and 256, which has one, is not everywhere.
@@ -88,7 +88,7 @@ def _opened(
 
 
 def heard(menu: str) -> str:
-    """Given a grub.cfg, return it with kernels that speak on the serial console, too.
+    """Return a grub.cfg whose kernels also write to the serial console.
 
     Those that do by themselves stay as they are, but for a console on the line of the probe. The
     last console named is the one that the initramfs and systemd complain on.
@@ -121,7 +121,7 @@ def write_probe(root: Path, settings: ProofSettings) -> None:
     Raises what `lay` raises.
     """
     probe = lay(root, f"{PROOF_FOLDER}/probe.sh", template("proof-probe.sh").encode())
-    # Before the person's own commands come: they may hold what nobody else should read.
+    # Before the person's own commands are added: they may hold private data.
     probe.parent.chmod(0o700)
     limit = settings.time_limit_minutes * _MINUTE
     lay(root, f"{PROOF_FOLDER}/patience", f"{limit * _PATIENCE_SHARE:.0f}\n".encode("ascii"))

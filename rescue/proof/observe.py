@@ -1,4 +1,4 @@
-"""One boot watched from outside, and stopped as soon as nothing more can come of it."""
+"""The observation of one boot from outside, ended as soon as the result is certain."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from rescue.system.vm.qmp import QmpError
 
 _POLL_SECONDS = 0.5
 _SETTLE_SECONDS = 4.0
-"""What is said around the end of hope may name its cause."""
+"""What is printed shortly before and after there is no hope left may name the cause."""
 
 _SILENT_SHARE = 1 / 3
 """Of the time limit: how long a boot may say nothing at all; systemd says for what it waits."""
@@ -29,7 +29,7 @@ _MINUTE = 60.0
 
 @dataclass(kw_only=True)
 class _Watch:
-    """What was noted while the machine ran."""
+    """The observations while the machine runs."""
 
     probed: bool
     emulated: bool
@@ -79,7 +79,7 @@ def observe(
 
 
 def _look(guest: PoweredOn, plan: ProofPlan, watch: _Watch, limit: float) -> Ending | None:
-    """Take note of what is new; return how it ended, None while it goes on."""
+    """Note what is new; return how it ended, or None while it continues."""
     on, now = guest.is_on, guest.seconds
     shown = guest.console + guest.report
     if watch.grub_at is None and _GRUB.search(plain(shown)):
@@ -107,7 +107,7 @@ def _look(guest: PoweredOn, plan: ProofPlan, watch: _Watch, limit: float) -> End
 
 
 def _is_silent(guest: PoweredOn, watch: _Watch, limit: float, now: float) -> bool:
-    """Whether it said nothing for too long; under KVM, did nothing: there it is started again."""
+    """Whether it was silent for too long or, under KVM, idle: it is started again then."""
     lifeless = not watch.emulated and watch.silence.lasts(guest.signs_of_life, now) > SILENT_SECONDS
     return lifeless or now - watch.heard_at > limit * _SILENT_SHARE
 

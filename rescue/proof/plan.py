@@ -1,4 +1,4 @@
-"""What is booted in a proof, and what stands against it."""
+"""The plan of a proof, or every reason against it."""
 
 from rescue.errors import ExitCode
 from rescue.model.boot.firmware import Firmware, GrubPlatform

@@ -1,4 +1,4 @@
-"""One proof from overlay to verdict; the mirror's disk is read, and nothing of it stays."""
+"""One proof, from the overlay to the verdict; the mirror's disk is only read."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from rescue.system.vm.qmp import QmpError
 
 @dataclass(frozen=True, kw_only=True)
 class ProofRun:
-    """A verdict and what it stands on; `picture` is a PNG, empty where none could be taken."""
+    """A verdict and its evidence; `picture` is a PNG, empty where none could be taken."""
 
     proof: Proof
     evidence: Evidence
@@ -35,10 +35,10 @@ def prove(
     room: Path = paths.PROOF,
     place: Path = PLACE,
 ) -> ProofRun:
-    """Boot the mirror over an overlay with one kind of firmware, and judge what was seen.
+    """Boot the mirror over an overlay with one kind of firmware, and judge what was observed.
 
-    A guest that KVM loses is booted again in emulation, and so are those after it.
-    Takes this process into a private mount namespace. Raises UsageError where QEMU or its tools
+    A guest that is lost under KVM is booted again in emulation, and so are those after it.
+    Moves this process into a private mount namespace. Raises UsageError where QEMU or its tools
     are not installed, RescueError where the host's own side does not work: that is no verdict.
     """
     expect_installed(firmware)
@@ -65,7 +65,7 @@ def prove(
 def _boot_by_kvm(
     plan: ProofPlan, firmware: Firmware, accelerator: Accelerator, *, room: Path, place: Path
 ) -> tuple[Evidence, bytes] | None:
-    """Return what was seen under KVM, None where it was given up: that is no fault of a mirror."""
+    """Return what was observed under KVM, or None if KVM failed: the mirror is not at fault."""
     try:
         evidence, picture = _boot(plan, firmware, room=room, place=place, emulated=False)
     except QmpError as error:

@@ -1,4 +1,4 @@
-"""What the probe (templates/proof-probe.sh) says from inside, read into values."""
+"""The probe's report (templates/proof-probe.sh), parsed."""
 
 import base64
 import binascii
@@ -39,10 +39,10 @@ _MICROSECONDS = 1_000_000
 
 
 def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None:
-    """Given what came through the second serial port, return the report; None before it began.
+    """Given the output of the second serial port, return the report; None before it began.
 
-    `checks` are the commands in the order in which the probe was given them. A report that was
-    cut is returned as far as it came. Lines that are not the probe's are skipped, and so are those
+    `checks` are the commands in the order in which the probe was given them. A truncated report
+    is returned as far as it came. Lines that are not the probe's are skipped, and so are lines
     of it that something else wrote into: `heard` tells which are left.
     """
     said = _said(text)
@@ -78,12 +78,12 @@ def parse_report(text: str, *, checks: Sequence[str] = ()) -> ProbeReport | None
 
 
 def check_answer(number: int) -> str:
-    """Return what the answer of one of the person's own commands is called; they count from 0."""
+    """Return the name of a check command's answer; they count from 0."""
     return f"{_CHECK}{number}"
 
 
 def _said(text: str) -> dict[str, str]:
-    """Return each answer that came as it was sent; of one that came twice, the last."""
+    """Return each intact answer; of a repeated one, the last."""
     said = {}
     for line, name, data, digest in _LINE.findall(text):
         # A getty's greeting or a kernel's message in the midst leaves what looks like a shorter
@@ -104,7 +104,7 @@ def _lines(said: dict[str, str], name: str) -> tuple[str, ...]:
 
 
 def _number(text: str | None) -> float:
-    """Return a number of seconds or microseconds, 0.0 for what is none."""
+    """Return a number of seconds or microseconds, or 0.0 if it is not one."""
     try:
         number = float(text or 0)
     except ValueError:
@@ -149,7 +149,7 @@ def _fstab_line(row: dict[str, Any]) -> FstabLine:
 
 
 def _home(line: str) -> HomeSeen | None:
-    """Return what is said of a home ('1000 1000 /home/anna'), None where it is cut."""
+    """Return the report on one home ('1000 1000 /home/anna'), or None if it is truncated."""
     uid, _, rest = line.partition(" ")
     owner, _, path = rest.partition(" ")
     return HomeSeen(path=path, present=owner != "none", owned=owner == uid) if path else None

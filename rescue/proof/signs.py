@@ -1,4 +1,4 @@
-"""What a console says when a boot cannot go on: GRUB's, the kernel's and systemd's own words.
+"""Signs of failure on a console, in GRUB's, the kernel's and systemd's own words.
 
 These words are read because there is no other witness of a machine that does not start: QEMU's
 monitor knows that it runs, and no more.
@@ -16,10 +16,9 @@ _GRUB_ERROR = re.compile(r"error: ([^\n]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Sign:
-    """A text on the console, the phase it is of, and what it means.
+    """A text on the console, the phase it belongs to, and what it means.
 
-    `{0}` in `meaning` is what the pattern's first group caught. Where one is `fatal` the boot has
-    come to its end.
+    `{0}` in `meaning` is what the pattern's first group matched. A `fatal` one ends the boot.
     """
 
     phase: Phase
@@ -129,18 +128,18 @@ SIGNS = (
 
 
 def plain(text: str) -> str:
-    """Return what a console printed without what moves the cursor and colours."""
+    """Return a console's output without cursor movements and colours."""
     return _ESCAPES.sub("", text)
 
 
 def is_hopeless(text: str) -> bool:
-    """Whether the console of a running machine says that its boot will not go on."""
+    """Whether a running machine's console shows that its boot will not continue."""
     shown = plain(text)
     return any(sign.fatal and sign.pattern.search(shown) for sign in SIGNS)
 
 
 def findings(text: str) -> tuple[Finding, ...]:
-    """Return what the console says of a boot that did not go right, the cause first.
+    """Return the console's messages about a boot that went wrong, the cause first.
 
     What GRUB complained of is added where GRUB is where it ended.
     """
@@ -159,6 +158,6 @@ def findings(text: str) -> tuple[Finding, ...]:
 
 
 def grub_errors(text: str) -> tuple[str, ...]:
-    """Return what GRUB complained of, each once, in its order."""
+    """Return GRUB's error messages, each once, in order."""
     said = (match.strip().rstrip(".") for match in _GRUB_ERROR.findall(plain(text)))
     return tuple(dict.fromkeys(said))

@@ -1,4 +1,4 @@
-"""Where proofs are kept: /var/lib/rescue/proofs/NAME/, a few of each mirror."""
+"""Stored proofs, /var/lib/rescue/proofs/NAME/, the newest few of each mirror."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ KEPT = 14
 
 
 def keep(proven: ProofRun, directory: Path = paths.PROOFS) -> Path:
-    """Write verdict, serial log and screenshot, let the oldest go; return the verdict's path."""
+    """Store verdict, serial log and screenshot, deleting the oldest; return the verdict's path."""
     proof = proven.proof
     folder = directory / proof.mirror
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

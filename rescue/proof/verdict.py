@@ -1,4 +1,4 @@
-"""What was seen, judged: pure functions from the evidence to findings that name the cause."""
+"""The verdict of a proof: pure functions from the evidence to findings that name the cause."""
 
 import fnmatch
 
@@ -43,16 +43,16 @@ def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def may_be_the_accelerator(evidence: Evidence) -> bool:
-    """Whether a boot ended as it also does where the host's virtualisation is at fault.
+    """Whether a boot ended in a way that a fault in the host's virtualisation also causes.
 
-    Nested virtualisation can start a guest and lose it later: then it is no fault of the mirror.
+    Nested virtualisation can start a guest and lose it later: then the mirror is not at fault.
     """
     lost = (Ending.RESET, Ending.DIED, Ending.PANICKED, Ending.SILENT)
     return evidence.report is None and evidence.ending in lost
 
 
 def accelerator_note(why: str) -> Finding:
-    """Say why the boot that is judged was emulated: its times are several times those of KVM."""
+    """Note why this boot was emulated: it takes several times as long as under KVM."""
     return _note(Phase.FIRMWARE, f"seen in emulation: {why}")
 
 
@@ -74,7 +74,7 @@ def times_of(evidence: Evidence) -> BootTimes:
 
 
 def _with_obstacle(console: tuple[Finding, ...], obstacle: str) -> tuple[Finding, ...]:
-    """Why nothing could be laid in explains what systemd complains of, and not what GRUB does."""
+    """Insert why injection failed before systemd's errors, which it explains, and after GRUB's."""
     before = tuple(each for each in console if each.link != Phase.USERSPACE)
     after = tuple(each for each in console if each.link == Phase.USERSPACE)
     return (*before, _error(Phase.OVERLAY, obstacle), *after)
@@ -139,7 +139,7 @@ def _inside(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 
 def _unheard(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
-    """Name each answer that was given and lost on its way: nothing wrong in it would be seen."""
+    """Report each answer lost in transmission, since a fault in it would be missed."""
     if not report.done:
         return []
     checks = plan.settings.checks
@@ -221,7 +221,7 @@ def _root_findings(report: ProbeReport) -> list[Finding]:
 
 
 def _unit_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
-    """Expect systemd to be content, but for units that the person declared."""
+    """Expect no failed units, except those that the person declared."""
     declared = plan.settings.expected_failures
     found = []
     for unit in report.failed:
@@ -268,7 +268,7 @@ def _home_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
 
 
 def _marker_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
-    """Expect the mark of the very run that the record tells of, read back from inside."""
+    """Expect the marker of exactly the recorded run, read back from inside."""
     if "marker" not in report.heard:
         return []
     record = plan.record

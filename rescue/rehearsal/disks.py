@@ -1,4 +1,4 @@
-"""The throw-away disks: the mirror with something laid into it, and the dead first disk.
+"""The throw-away disks of a rehearsal: the mirror with a probe in it, and the dead first disk.
 
 What is written goes to overlays; nothing here opens the mirror itself.
 """
@@ -27,7 +27,7 @@ _PATIENCE = 300.0
 
 
 def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: str) -> None:
-    """Lay the marks of the last run, and the unit that plays the night, into the mirror's overlay.
+    """Put the last run's marks, and the unit that plays the rehearsal, into the mirror's overlay.
 
     `folder` is one that vanishes (`mountns.vanishing_folder`). Raises RescueError where what the
     mirror holds cannot be mounted, or a folder of it is a link.
@@ -47,9 +47,9 @@ def make_mirror(plan: DrillPlan, overlay: Overlay, folder: Path, *, settings: st
 
 
 def make_first(plan: DrillPlan, overlay: Overlay, folder: Path) -> None:
-    """Make an overlay of the mirror what the first disk was when it died, and let it die.
+    """Turn an overlay of the mirror into the first disk as it was when it died, then damage it.
 
-    Its users' files first, its identifiers then, its boot sector or table at last.
+    First its users' files, then its identifiers, and finally its boot sector or table.
     """
     homes, root, first = plan.homes, plan.root, plan.first
     with exported(overlay, folder) as image:

@@ -1,4 +1,4 @@
-"""The rehearsal of the night: what each throw-away disk is, or every reason why it cannot be."""
+"""The plan of a rehearsal, or every reason against it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ _WRITES = 2 * GIB
 class DrillRequest:
     """What a person asked for.
 
-    `limit` is in seconds; `token` is a word that was drawn for this rehearsal alone, so that its
-    marks are no other's.
+    `limit` is in seconds; `token` is a random word for this rehearsal alone, so that its marks
+    cannot be confused with another's.
     """
 
     work_dir: str
@@ -70,9 +70,9 @@ def plan_drill(
 ) -> DrillPlan | Refused:
     """Given the machine on its first disk and a mirror, return the rehearsal, or all refusals.
 
-    `marker` is what the mirror says of itself; `used` is what the mirrored file systems hold and
-    `free` what the folder for the throw-away disks has, in bytes; `free_mib` is the memory that can
-    be given away (MiB).
+    `marker` is what the mirror says about itself; `used` is what the mirrored file systems hold
+    and `free` what the folder for the throw-away disks has, in bytes; `free_mib` is the memory
+    that can be given away (MiB).
     """
     source = machine.root_disk
     refusals = machine_refusals(machine)

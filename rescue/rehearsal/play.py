@@ -1,4 +1,4 @@
-"""The night is played: one guest on the mirror, then one on the new disk alone."""
+"""Playing the rehearsal: a guest on the mirror, then a guest on the new disk alone."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _CPUS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What a rehearsal is played with beside its plan.
+    """What a rehearsal needs in addition to its plan.
 
     `stick` is an image of the rescue medium; `bus` is the one by which the machine reaches its
     disks; `format` is what lies in `plan.mirror_path`. `accelerator` is given KVM up by a guest
@@ -46,9 +46,9 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class Callbacks:
-    """Who is told: `heard` of each line as it comes, `keep` of what was seen of a guest at its end.
+    """The callbacks: `heard` gets each line as it comes, `keep` a guest's observations at its end.
 
-    With it comes a picture of its screen as PNG where it hung, else b''.
+    With them comes a PNG picture of its screen if it hung, otherwise b''.
     """
 
     heard: Callable[[Line], None]
@@ -56,11 +56,11 @@ class Callbacks:
 
 
 def play(plan: DrillPlan, theatre: Setup, audience: Callbacks) -> tuple[Boot, ...]:
-    """Make the disks, play the night, and start the new disk alone where the night came to its end.
+    """Make the disks, play the rehearsal, and start the new disk alone if it came to its end.
 
-    Returns what was seen of each guest. Everything is gone when this returns, raises or is killed:
-    the disks have no names, and what shows or mounts them lives in a private mount namespace.
-    Raises RescueError where the disks cannot be made or a guest cannot be switched on.
+    Returns what was observed of each guest. Everything is gone when this returns, raises or is
+    killed: the disks have no names, and what shows or mounts them lives in a private mount
+    namespace. Raises RescueError where the disks cannot be made or a guest cannot be started.
     """
     end = time.monotonic() + plan.limit
     place = Path(plan.work_dir)
@@ -99,7 +99,7 @@ def _disk(overlay: Overlay, serial: str, bus: DiskBus) -> VirtualDisk:
 
 
 def _came_to_its_end(boot: Boot) -> bool:
-    """Whether the last pass of the failback ended well: else there is nothing to be started."""
+    """Whether the last pass of the failback succeeded: otherwise there is no disk to start."""
     texts = [line.text.strip() for line in boot.lines]
     return "@ done again 0" in texts and f"@ end {Part.NIGHT}" in texts
 
@@ -185,7 +185,7 @@ class _LostByKvmError(RescueError):
 
 
 def _screen(guest: PoweredOn, path: Path) -> bytes:
-    """Return a picture of the screen, b'' where there is none: many machines say all there."""
+    """Return a picture of the screen, or b'' without one: many machines print everything there."""
     try:
         guest.screendump(path)
         return path.read_bytes()

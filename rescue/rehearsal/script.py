@@ -1,4 +1,4 @@
-"""What the guest of a rehearsal is told, as assignments and functions of a shell (man 1 sh)."""
+"""The guest's script in a rehearsal, as assignments and functions of a shell (man 1 sh)."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from rescue.model.rehearsal import DrillPlan, Mark
 
 
 def script_settings(plan: DrillPlan, *, channel: str) -> str:
-    """Return what `drill-night.sh` reads at its start: names, and how it makes its marks.
+    """Return the settings that `drill-night.sh` reads first: names, and how to make its marks.
 
     `channel` is the device that the guest reports to.
     """

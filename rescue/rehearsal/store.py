@@ -1,4 +1,4 @@
-"""Where rehearsals are filed: /var/lib/rescue/drills/TIME-MIRROR/, the newest ones only."""
+"""Stored rehearsals, /var/lib/rescue/drills/TIME-MIRROR/, the newest few."""
 
 import shutil
 import time
@@ -13,13 +13,14 @@ from rescue.system.files.atomic import write_atomic
 
 RESULT = "result.json"
 KEPT = 12
-"""So many rehearsals are kept: a year of monthly ones."""
+"""The number of rehearsals kept: a year of monthly ones."""
 
 
 def file_result(result: DrillResult, papers: Mapping[str, bytes], directory: Path = DRILLS) -> Path:
-    """Write a result and what belongs to it, readable by root alone; return its folder.
+    """Store a result and its files, readable by root only; return its folder.
 
-    The result itself comes last: a folder without it was cut. Older rehearsals are removed.
+    The result itself is written last: a folder without it was interrupted. Older rehearsals are
+    removed.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = directory / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(result.started))}"
@@ -34,7 +35,7 @@ def file_result(result: DrillResult, papers: Mapping[str, bytes], directory: Pat
 
 
 def filed(directory: Path = DRILLS, *, mirror: str = "") -> tuple[DrillResult, ...]:
-    """Return the filed results, the newest first; of one mirror where it is named.
+    """Return the stored results, newest first; only those of one mirror if it is named.
 
     What is not readable, or was written by a newer rescue, is left out.
     """
@@ -52,7 +53,7 @@ def filed(directory: Path = DRILLS, *, mirror: str = "") -> tuple[DrillResult, .
 
 
 def rehearsed_failback(mirror: str, directory: Path = DRILLS) -> float | None:
-    """Return how many seconds the newest failback from a mirror took, None where none was measured.
+    """Return the duration in seconds of a mirror's newest failback, None if none was measured.
 
     Both passes together. One that was played on an emulated processor says nothing of the machine.
     """

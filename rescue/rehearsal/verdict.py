@@ -1,4 +1,4 @@
-"""What came of a rehearsal: the two guests' reports, phase by phase, against what must be true."""
+"""The verdict of a rehearsal: both guests' reports against what must be true."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -42,14 +42,14 @@ class Report:
     marks: dict[str, str] = field(default_factory=dict)
 
     def took(self, command: str) -> float:
-        """Return how many seconds a command took, 0.0 where it did not come to its end."""
+        """Return how many seconds a command took, or 0.0 if it did not finish."""
         if command not in self.starts or command not in self.ends:
             return 0.0
         return self.ends[command][0] - self.starts[command]
 
 
 def read_report(lines: Sequence[Line]) -> Report:
-    """Given what a guest said, return its facts; what is no fact belongs to the last command."""
+    """Given a guest's output, return its facts; other lines belong to the last command."""
     report, command = Report(), ""
     for line in lines:
         text = line.text.strip()
@@ -82,7 +82,7 @@ def read_report(lines: Sequence[Line]) -> Report:
 
 
 def judge(plan: DrillPlan, boots: Sequence[Boot]) -> tuple[PhaseResult, ...]:
-    """Given what was seen of the night's guest and the new disk's, return every phase in order.
+    """Given the observations of the rescue guest and the new disk's, return every phase in order.
 
     A phase is reached when the one before it was passed.
     """
@@ -109,7 +109,7 @@ def judge(plan: DrillPlan, boots: Sequence[Boot]) -> tuple[PhaseResult, ...]:
 
 
 def measured(boots: Sequence[Boot]) -> DrillTimes:
-    """Return the times of a rehearsal; what did not come to its end was not measured."""
+    """Return the times of a rehearsal; unfinished parts are not measured."""
     night, home = (read_report(boot.lines) for boot in (*boots, Boot(), Boot())[:2])
     return DrillTimes(
         service=night.state[0] if night.state else 0.0,
@@ -134,7 +134,7 @@ def console_end(text: str) -> tuple[str, ...]:
     """Return the last lines of a console as plain text."""
     placed = _PLACED.sub("\n", text.replace("\r", "\n"))
     lines = (_CONTROL.sub("", line).rstrip() for line in placed.split("\n"))
-    # The frames that menus are drawn in say nothing.
+    # The frames around menus mean nothing.
     return tuple([line for line in lines if any(map(str.isalnum, line))][-MOST_CONSOLE:])
 
 

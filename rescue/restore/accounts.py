@@ -1,4 +1,4 @@
-"""The accounts of a system whose tree is seen somewhere: the running one's, or a dead disk's."""
+"""The accounts of a system whose tree is mounted somewhere: the running one or a dead disk's."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ def read_accounts(root: Path) -> Accounts:
 
 
 def accounts_by_folder(homes: Path) -> Accounts:
-    """Return the users that the folders of `homes` hint at: each is named as its owner.
+    """Return users guessed from the folders in `homes`, each named after its folder's owner.
 
     For a system whose own files cannot be read. Raises OSError.
     """
@@ -54,7 +54,7 @@ def accounts_by_folder(homes: Path) -> Accounts:
 
 
 def _text(path: Path) -> str:
-    """Return a file's text as the system's own tools read it: bytes that are no UTF-8 are kept."""
+    """Return a file's text as the system's own tools read it, keeping bytes that are not UTF-8."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

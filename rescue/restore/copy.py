@@ -1,4 +1,4 @@
-"""Bringing files back into the running system: named ones, under the grant, nothing deleted."""
+"""Copying the users' files back into the running system; nothing is deleted."""
 
 import os
 import time
@@ -34,7 +34,7 @@ _MANY_ZEROS = 1 << 30  # bytes: some seconds
 
 @dataclass(kw_only=True)
 class _Work:
-    """One restore.
+    """The state of one restore.
 
     `dead` is where the dead disk's file systems are mounted, `sides` where the running system's
     are bound, by mount point.
@@ -64,11 +64,11 @@ def apply_restore(
 ) -> RestoreReport:
     """Bring back what the plan names, and return what came back.
 
-    Both sides are compared again first, since the running system goes on. `dead` and `here` are
-    where the file systems of both are seen, by mount point. Raises RefusedError where a file
-    system is not what was granted, RescueError where this system could not be written to; what came
-    back until then stays (a file is there whole or not at all), and another restore goes on from
-    there.
+    Both sides are compared again first, since the running system has moved on. `dead` and
+    `here` are where the file systems of both are seen, by mount point. Raises RefusedError
+    where a file system is not what was granted, RescueError where this system could not be
+    written to; what came back until then stays (a file is there whole or not at all), and
+    another restore continues from there.
     """
     if grant.plan != plan:
         raise RefusedError("the grant is for another plan", hint="confirm this one first")
@@ -170,7 +170,7 @@ def _bring(piece: Piece, work: _Work) -> str:
 
 
 def _zeros_last(names: Sequence[str], dead: Path) -> tuple[list[str], list[str]]:
-    """Split names: rsync reads every zero of a hole, and nobody else shall wait for that."""
+    """Split names: rsync reads every zero of a hole, and other files should not wait for that."""
     zeros = {name for name in names if holes_at(dead / name) >= _MANY_ZEROS}
     return [name for name in names if name not in zeros], [name for name in names if name in zeros]
 
@@ -186,7 +186,7 @@ def _send_both(
 
 
 def _send_aside(names: list[str], piece: Piece, fresh: Path, work: _Work) -> bool:
-    """Bring files whose replaced twins are put aside; an empty folder of them is not kept."""
+    """Bring back files and put those they replace aside; remove the folder if it stays empty."""
     folder = replaced_folder(work.here(piece))
     replaced = folder / work.name
     replaced.mkdir(mode=0o700, exist_ok=True)
@@ -244,7 +244,7 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
             + (f": {lines[0]}" if lines else ""),
             hint="see 'dmesg' for errors of either disk, and run the same command again",
         )
-    # Somebody moved what lay on the way meanwhile: it did not come, and everything else did.
+    # Someone moved a parent folder meanwhile: this file did not arrive, everything else did.
     moved = len(said.unwritable)
     if said.unreadable or not moved:
         work.emit(Notice(message=f"{len(said.unreadable)} files of {piece.tree} were unreadable"))
@@ -256,7 +256,7 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
 def _look_again(
     ahead: Comparison, piece: Piece, work: _Work, *, ended_well: bool
 ) -> tuple[Told, ...]:
-    """Compare what was sent once more, and return what came back.
+    """Compare once more what was sent, and return what came back.
 
     Where rsync was content, what is not here any more was moved on by its reader.
     """

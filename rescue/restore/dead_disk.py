@@ -1,4 +1,4 @@
-"""A dead disk opened to be read, and by no way to be written.
+"""A dead disk, opened for reading only.
 
 Each file system is seen through a loop device that the kernel locks for writing, over the part of
 the disk where it lies: no partition nodes are needed, and no table. Then, until one succeeds:
@@ -44,7 +44,7 @@ from rescue.system.process.run import CommandError
 
 @dataclass(kw_only=True)
 class DeadDisk:
-    """What is left: the table, sentences on what was found, and the file systems that are open.
+    """What is left of the disk: its table, the findings in sentences, and the open file systems.
 
     `places` are where the file system of a mount point is mounted, `readings` how. Further ones are
     opened as they are needed.
@@ -60,7 +60,7 @@ class DeadDisk:
     tried: set[str] = field(default_factory=set)
 
     def open(self, pair: FilesystemPair) -> Path | None:
-        """Mount a recorded file system where that was not tried yet; return where it is mounted."""
+        """Mount a recorded file system unless already tried; return where it is mounted."""
         if pair.mount_point not in self.tried:
             place = paths.DEAD / str(len(self.tried))
             self.tried.add(pair.mount_point)
@@ -188,7 +188,7 @@ def _try(
     place: Path,
     scratch: Path,
 ) -> bool:
-    """Mount in one way; where that fails, everything is as it was."""
+    """Mount in one way; if that fails, restore the previous state."""
     copy = ""
     try:
         if way is Reading.CLEAN:

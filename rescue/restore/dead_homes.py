@@ -1,4 +1,4 @@
-"""Whose the homes on a dead disk are, and where they lie: what its accounts say, and this system's.
+"""The homes on a dead disk: whose they are, and where they lie.
 
 Homes outside /home, and those that /home only links to, are trees of their own.
 """
@@ -20,7 +20,7 @@ from rescue.restore.plan import Start
 
 @dataclass(frozen=True, kw_only=True)
 class People:
-    """Where a restore begins once the accounts are known, and what becomes of the owners."""
+    """Where a restore begins once the accounts are known, and how owners are mapped."""
 
     start: Start
     mapped: Mapped
@@ -30,10 +30,10 @@ class People:
 def people_of(
     dead: DeadDisk, start: Start, request: RestoreRequest, *, root: Path = Path("/")
 ) -> People:
-    """Read the accounts of both sides; add the homes that lie elsewhere where no tree was named.
+    """Read the accounts of both sides; if no tree was named, add homes that lie elsewhere.
 
-    `root` is where the running system's tree is seen. Raises RefusedError where its own accounts
-    cannot be read: no owner could be told.
+    `root` is where the running system's tree is seen. Raises RefusedError where its own
+    accounts cannot be read, since no owner could be determined then.
     """
     try:
         here = read_accounts(root)
@@ -76,7 +76,7 @@ def _root(dead: DeadDisk, start: Start) -> Path | None:
     before = len(dead.findings)
     place = dead.open(start.record.root)
     if "/" not in {pair.mount_point for pair in start.pairs}:
-        # Nothing comes back from it: what is the matter with it is said with the accounts.
+        # Nothing comes back from it: its problems are reported together with the accounts.
         del dead.findings[before:]
     return place
 

@@ -1,4 +1,4 @@
-"""What is left of a dead disk's partition table, and where its file systems can lie."""
+"""A dead disk's partition table: what is left of it, and where its file systems may lie."""
 
 import json
 from collections.abc import Iterator
@@ -86,9 +86,10 @@ def read_dead_table(origin: Origin) -> DeadTable:
 
 
 def table_behind(path: str, *, shown: int) -> PartitionTable | None:
-    """Return the GPT of a disk that its adapter shows with sectors of another size than it has.
+    """Return the GPT of a disk whose adapter shows a sector size other than its own.
 
-    `shown` is that size in bytes. None where there is no such table, or the disk cannot be read.
+    `shown` is the adapter's sector size in bytes. None where there is no such table, or the
+    disk cannot be read.
     """
     for sector in SECTORS:
         if sector != shown and (table := _read_with(path, sector)) is not None:
@@ -149,10 +150,10 @@ def _present(table: PartitionTable, sector: int, severity: Severity, text: str) 
 def candidates(
     origin: Origin, dead: DeadTable, layout: PartitionTable | None, pair: FilesystemPair
 ) -> Iterator[Candidate]:
-    """Yield the places where a recorded file system may lie, the likeliest first.
+    """Yield the places where a recorded file system may lie, most likely first.
 
-    `layout` is the running mirror's own table: `prepare` made it the same to the sector. Only
-    a GPT tells in what it counts: else other sectors are tried, too, by UUID alone.
+    `layout` is the running mirror's own table: `prepare` made it identical to the sector. Only
+    a GPT states its sector size; otherwise other sizes are tried, too, by UUID alone.
     """
     if dead.state is TableState.NONE_NEEDED:
         yield Candidate(span=Span(), words=origin.path, expected=True)
@@ -208,9 +209,9 @@ def _gpt_places(path: str) -> set[int]:
 
 
 def parse_gpt_places(text: str) -> set[int]:
-    """Given what `wipefs --json` prints (nothing where nothing is), return where GPT headers are.
+    """Given `wipefs --json` output (nothing if nothing is found), return GPT header offsets.
 
-    Raises RescueError where it is no list of signatures.
+    Raises RescueError where it is not a list of signatures.
     """
     if not text.strip():
         return set()

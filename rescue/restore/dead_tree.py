@@ -1,4 +1,4 @@
-"""Where a path really lies in a tree that is seen somewhere: links lead where they were meant to.
+"""Paths in a dead disk's tree: symbolic links resolved within that tree.
 
 On a dead disk an absolute link means its own root, and its file systems are mounted apart.
 """
@@ -13,7 +13,7 @@ _MOST_LINKS = 40
 
 
 def real_folder(path: str, place: Callable[[str], Path | None]) -> str:
-    """Return the folder that an absolute path leads to, links followed; '' where there is none.
+    """Return the folder that an absolute path leads to, following links; '' if there is none.
 
     `place` gives where a path of the tree is seen, None where its file system is not.
     """

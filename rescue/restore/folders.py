@@ -1,4 +1,4 @@
-"""Folders of a restore's own on the root of a file system, which may be somebody's home.
+"""The working folders of a restore on a file system that may be somebody's home.
 
 What is laid under their names before by anybody else is left alone, and in nobody's way.
 """
@@ -13,7 +13,7 @@ from rescue import paths
 
 
 def own_names(root: Path) -> frozenset[str]:
-    """Return what of a file system's root is a restore's: folders of root's alone.
+    """Return the names at a file system's root that belong to a restore: only root's folders.
 
     They are never compared, and none of them comes back. None of a root that cannot be read.
     """
@@ -27,9 +27,10 @@ def own_names(root: Path) -> frozenset[str]:
 
 
 def work_folder(root: Path) -> Path:
-    """Make a folder for what a restore has under way; what one that was cut left there goes.
+    """Make a folder for a restore's files in progress, removing what an interrupted one left.
 
-    Its name is drawn: an rsync that outlives its killed restore for a moment finds nothing of ours.
+    Its name is random: an rsync that outlives its killed restore for a moment finds nothing of
+    ours.
     """
     for name in own_names(root):
         if name.startswith(paths.RESTORE_FOLDER):
@@ -48,7 +49,7 @@ def replaced_folder(root: Path) -> Path:
 
 
 def clear(folder: Path) -> None:
-    """Remove a folder of ours; somebody else may be removing it too."""
+    """Remove a folder of ours; another process may be removing it at the same time."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,4 +1,4 @@
-"""Which homes lie outside /home, and come back as trees of their own."""
+"""Homes outside /home, which come back as trees of their own."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _NO_HOMES = frozenset({"", "/", "/nonexistent", "/dev/null"})
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """Where the home of a user is: as the dead disk's account says, and where that really leads.
+    """A user's home: where the dead disk's account says it is, and where that really leads.
 
     `there` is the folder on the dead disk, '' where there is none; `here` the one that the account
     of that name has on this system. Links are followed on both sides.
@@ -52,7 +52,7 @@ def elsewhere(start: Start, homes: Iterable[Home]) -> Start:
 
 
 def home_notes(homes: Iterable[Home]) -> tuple[str, ...]:
-    """Say which homes of people do not come back by themselves."""
+    """Note which people's homes are not restored automatically."""
     return tuple(_notes(homes))
 
 

@@ -1,4 +1,4 @@
-"""Which attached disk is the dead one: by what the running mirror recorded of it."""
+"""Recognition of the dead disk among the attached ones, by what the mirror recorded of it."""
 
 from dataclasses import dataclass
 
@@ -25,11 +25,11 @@ class Found:
 
 
 def find_origin(machine: Machine, record: MirrorRecord, named: str) -> Found | Refused:
-    """Given what a person named ('' for nothing), return where the files come from.
+    """Given a person's input ('' for nothing), return where the files come from.
 
-    Without a name it is the disk with the recorded table and hardware identity, else the one with
-    either of them, else the one with a recorded file system: an adapter may show an identity of its
-    own. An image file is not looked for here: see `image_origin`.
+    Without a name it is the disk with the recorded table and hardware identity, otherwise one
+    with either of them, otherwise one with a recorded file system: an adapter may show an
+    identity of its own. An image file is not searched for here: see `image_origin`.
     """
     if not named:
         return _by_record(machine, record)

@@ -1,4 +1,4 @@
-"""Whose the files of the dead disk are here: the same name's, whatever its number.
+"""Owners of restored files, by name and not by number.
 
 A user who was made on the first disk after the last run is not known here, and the number may have
 been given to somebody else since. Nobody gets what is not his: where a number is another one's
@@ -15,19 +15,19 @@ from rescue.model.restore.owners import Numbers, Owners
 
 @dataclass(frozen=True, kw_only=True)
 class Mapped:
-    """What becomes of the owners, and what is to be said of it: sentences by the number here."""
+    """The mapping of owners, with sentences to report, by the number here."""
 
     owners: Owners
     words: tuple[tuple[int, str], ...] = ()
     notes: tuple[str, ...] = ()
 
     def notes_for(self, numbers: Collection[int]) -> tuple[str, ...]:
-        """Return what is to be said where files of these owners (by number here) come back."""
+        """Return what to report if files of these owners (by number here) come back."""
         return (*self.notes, *(text for number, text in self.words if number in numbers))
 
 
 def map_owners(there: Accounts, here: Accounts) -> Mapped:
-    """Given the accounts of the dead disk and of this system, return what becomes of each number.
+    """Given the accounts of the dead disk and of this system, return the mapping of numbers.
 
     A number that no account of either side has stays as it is, so that an account of a directory
     service keeps its files.
@@ -58,7 +58,7 @@ def _sure_below(there: Accounts) -> int:
 
 
 class _Spare:
-    """Numbers that nobody has; a user and the group of that name get the same one."""
+    """Unused numbers; a user and the group of the same name get the same one."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self._numbers = numbers
@@ -81,7 +81,7 @@ def _numbers(
     for name, number in there.items():
         if name not in here and number not in given:
             given[number] = spare.of(name) if number in taken else number
-    # What nobody owned there is not given to who has its number here.
+    # Files without an owner there are not given to whoever has that number here.
     nobody = [n for n in sorted(taken) if n not in given and n >= max(sure_below, 1)]
     if nobody:
         given |= dict.fromkeys(nobody, spare.of(""))
@@ -89,7 +89,7 @@ def _numbers(
 
 
 def _unused(used: Collection[int], *, first: int, last: int) -> Iterator[int]:
-    """Yield numbers that nobody has, a person's first; those above a person's at the end."""
+    """Yield unused numbers, from people's range first; those above it come last."""
     highest = max((n for n in used if first <= n <= last), default=first - 1)
     yield from range(highest + 1, last + 1)
     yield from (number for number in range(first, highest) if number not in used)

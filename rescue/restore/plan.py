@@ -1,4 +1,4 @@
-"""The way back of the users' files: the whole plan, or every reason against it."""
+"""The plan of a restore, or every reason against it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from rescue.restore.trees import DEFAULT_TREES, pieces_of, tree_refusals
 from rescue.units import human_bytes
 
 RESERVE = 64 * 1024 * 1024
-"""Bytes that must stay free, at most as many as come: a system with a full disk is no service."""
+"""Bytes that must stay free, at most as many as come back: a full disk stops services."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +120,8 @@ def plan_restore(
 ) -> RestorePlan | Refused:
     """Given what both sides hold, return the plan, or all refusals.
 
-    `compared` has every piece that could be read and has something; `free` is by mount point;
-    `mapped` is what becomes of the owners, by which it was compared; `notes` are further sentences.
+    `compared` has every piece that could be read and is not empty; `free` is by mount point;
+    `mapped` is the mapping of owners used for the comparison; `notes` are further sentences.
     """
     whose = mapped or Mapped(owners=Owners())
     coming = {number for each in compared.values() for number in each.owners}
@@ -232,7 +232,7 @@ def _unread(
     refusals = []
     for tree in dict.fromkeys(piece.tree for piece in start.pieces):
         pieces = [piece for piece in start.pieces if piece.tree == tree]
-        # Whoever mounts something over his own home ends nobody else's restore.
+        # A user who mounts something over their own home does not stop anybody else's restore.
         if any(piece in compared or (piece.user and piece.is_covered) for piece in pieces):
             continue
         if any(piece.is_covered for piece in pieces):
@@ -287,8 +287,11 @@ def _room_refusals(room: Sequence[Room]) -> list[Refusal]:
 
 
 def _border_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
-    """Say what was not looked into: the dead disk's file systems are mounted alone, so that only
-    a subvolume of a btrfs is a border there."""
+    """Note what was not examined.
+
+    The dead disk's file systems are mounted on their own, so only a btrfs subvolume is a border
+    there.
+    """
     borders = [path for each in compared.values() for path in each.borders]
     if not borders:
         return ()
@@ -299,7 +302,7 @@ def _border_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
 
 
 def _covered_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
-    """Say what is passed over since something else is mounted there on the running system."""
+    """Note what is skipped because the running system has something else mounted there."""
     places = [absolute(piece, path) for piece in pieces for path in piece.covered]
     if not places:
         return ()
@@ -311,7 +314,7 @@ def _covered_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
 
 
 def _rights_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
-    """Say which programs come without the rights that they gave whoever runs them."""
+    """Note which programs come back without their set-ID rights."""
     paths = [path for each in compared.values() for path in each.with_rights]
     if not paths:
         return ()

@@ -1,4 +1,4 @@
-"""The running system's file systems that files come back to, seen by this process alone.
+"""The running system's file systems as the target of a restore, in a private mount namespace.
 
 Users work in them meanwhile, and may swap a folder for a link: here no link leads anywhere. What is
 mounted on them is not seen, be it another disk or somebody's own FUSE mount, which not even root
@@ -19,7 +19,7 @@ from rescue.system.files import mount_namespace
 def seen_apart(
     mount_points: Iterable[str], *, root: Path = Path("/")
 ) -> Iterator[Mapping[str, Path]]:
-    """Bind these file systems, to be written, for as long as the block runs; give where each is.
+    """Bind these file systems writable while the block runs; yield where each one is.
 
     `root` is where the running system's tree is seen. Takes this process into a private mount
     namespace for good. Raises RescueError without root, CommandError where one cannot be bound.

@@ -1,4 +1,4 @@
-"""Which trees come back, and on which of the recorded file systems each of them lay."""
+"""The trees that come back, and the recorded file systems that they lay on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ _BUT = ("/usr/local",)
 
 
 def tree_refusals(trees: tuple[str, ...]) -> list[Refusal]:
-    """Return what stands against bringing back these trees."""
+    """Return what prevents bringing back these trees."""
     refusals = []
     for tree in trees:
         if not tree.startswith("/") or ".." in PurePosixPath(tree).parts:

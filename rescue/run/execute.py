@@ -1,4 +1,4 @@
-"""What the commands that write a disk share: perform a granted plan, look at it, record it."""
+"""The execution of a granted plan: applied, verified and recorded."""
 
 from dataclasses import replace
 from time import time
@@ -46,10 +46,11 @@ def recorder_of(grant: WriteGrant) -> Recorder:
 
 
 def perform(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Outcome:
-    """Apply the plan. Where that fails, the records say so before the error goes on.
+    """Apply the plan. If that fails, the records say so before the error is passed on.
 
-    From the first step on the records say that the mirror is not whole: after a power cut nobody
-    is left to say it. A mirror that was refused before is what it was, and so is its marker.
+    From the first step on, the records say that the mirror is not whole: after a power cut
+    nobody could write that any more. A mirror that was refused beforehand stays what it was,
+    and so does its marker.
     """
     try:
         outcome = apply_plan(grant.plan, grant, emit=screen.emit, begin=recorder.begin)
@@ -65,7 +66,7 @@ def perform(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Outcome:
 def with_warnings(
     outcome: Outcome, warned: tuple[str, ...], *, notes: tuple[str, ...] = ()
 ) -> Outcome:
-    """Return the outcome with what went wrong in hooks that stopped nothing, and earlier notes."""
+    """Return the outcome with failures of hooks that stopped nothing, and earlier notes."""
     done = outcome.summary
     return replace(outcome, summary=replace(done, hooks_failed=warned, notes=notes + done.notes))
 
@@ -87,7 +88,7 @@ def look(machine: Machine, record: MirrorRecord, disk: Disk | None) -> tuple[Fin
 
 
 def expect_to_boot(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Machine:
-    """Audit what was written, on the machine as it is after that, which is returned.
+    """Audit what was written; return the machine as it is after the run.
 
     Raises AuditError that names the first broken link.
     """
@@ -142,9 +143,9 @@ def finish(
 
 
 def with_secret(record: MirrorRecord, screen: Screen) -> MirrorRecord:
-    """Return the record with a secret; one that an older rescue wrote gets its own, which is said.
+    """Return the record with a secret; one from an older rescue gets a new one, which is reported.
 
-    By a run that came to its end, onto the disk that was known by everything else.
+    Only for a completed run onto a disk that was recognised by everything else.
     """
     if record.secret.is_drawn:
         return record
@@ -160,7 +161,7 @@ def _unseen(plan: Plan, outcome: Outcome) -> tuple[str, ...]:
 
 
 def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) -> ExitCode:
-    """Show the figures of a run that came to its end. Returns DONE or DEGRADED."""
+    """Show the figures of a completed run. Returns DONE or DEGRADED."""
     for figure in summary_lines(outcome.summary, noted=screen.noted):
         screen.show(figure)
     code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE

@@ -1,4 +1,4 @@
-"""Hooks carried out: each in time or not at all, its output in the log, its failure as configured.
+"""Running hooks: each within its time limit, with its output in the log.
 
 They see the machine as everybody does, not the private mounts of a run.
 """
@@ -27,17 +27,17 @@ class HookError(RescueError):
 
 @dataclass(frozen=True, kw_only=True)
 class HookRunner:
-    """Runs hooks. `say` takes what a person should read, `log` who printed a line, and the line."""
+    """Runs hooks. `say` takes what a person should read, `log` a program and a line it printed."""
 
     outside: HostNamespace
     say: Callable[[str], None]
     log: Callable[[str, str], None] = journal.report_output
 
     def carry_out(self, calls: Iterable[HookCall]) -> tuple[str, ...]:
-        """Run the hooks one after the other and return what went wrong with those that only warn.
+        """Run the hooks one after the other and return the failures of those that only warn.
 
-        Raises HookError for one that aborts: at once before a run, and after it when each one had
-        its turn.
+        Raises HookError for one that aborts: at once before a run, and after a run when
+        every hook has had its turn.
         """
         warned: list[str] = []
         fatal: list[str] = []
@@ -55,9 +55,9 @@ class HookRunner:
         return tuple(warned)
 
     def expect_trusted(self, calls: Iterable[HookCall]) -> None:
-        """Raise UsageError for a program that others than root could change, before any is run.
+        """Raise UsageError for a program that anyone but root could change, before any is run.
 
-        One that only warns is said when its turn comes, and not run then.
+        A hook that only warns is not run but reported when its turn comes.
         """
         for call in calls:
             if call.on_failure is OnFailure.WARN:
@@ -72,7 +72,7 @@ class HookRunner:
                     ) from error
 
     def _run(self, call: HookCall) -> str:
-        """Run one hook and return what went wrong, '' where nothing did."""
+        """Run one hook and return what went wrong, or '' if nothing did."""
         name = f"hook '{call.label}' ({call.when} the run)"
         last = "no output"
 
@@ -132,7 +132,7 @@ def _trusted(call: HookCall) -> str:
 
 
 def _as_user(name: str) -> tuple[list[str], dict[str, str]]:
-    """Return the words before a command by which a user runs it, and who it is then.
+    """Return the command prefix that runs a hook as a user, and that user.
 
     Raises FileNotFoundError where there is no such user.
     """

@@ -1,4 +1,4 @@
-"""What is run before and after a plan is carried out, and what becomes of one whose hooks fail."""
+"""Hooks before and after a run, and the outcome of a run whose hooks fail."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

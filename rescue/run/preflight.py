@@ -1,4 +1,4 @@
-"""What a run would do, looked at before it does it: the brake, and every content on its day."""
+"""The look ahead of a run: the brake, and the comparison of contents when it is due."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from rescue.ui.screen import Screen
 
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
-    """What a person asked for, or takes the responsibility for; paths are on the whole tree."""
+    """What a person asked for, or takes responsibility for; paths are on the whole tree."""
 
     checksum: bool = False
     accept_changes: bool = False
@@ -34,7 +34,7 @@ class Overrides:
 
 
 def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Overrides) -> Plan:
-    """Return the plan of what may be done. Raises GuardRefusedError (13) where it is too much.
+    """Return the plan as far as it is allowed. Raises GuardRefusedError (13) if it exceeds limits.
 
     Where every content is compared it is done here: each file is read once for both.
     """
@@ -55,7 +55,7 @@ def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Overrides)
 
 
 def carrying_rewritten(plan: Plan, screen: Screen) -> Plan:
-    """Return the plan that also carries what changed under its old size and time."""
+    """Return the plan extended by files that changed without a change of size or time."""
     with screen.busy("looking at what changed"), Workspace.comparing(plan) as sides:
         found = find_rewritten(plan, sides)
     return with_rewritten(plan, found)
@@ -88,9 +88,9 @@ def _compared(plan: Plan, screen: Screen, trust: Overrides) -> tuple[Plan, Estim
 def _not_believed(
     plan: Plan, suspects: tuple[Suspect, ...], reason: str, screen: Screen
 ) -> tuple[Plan, Estimate]:
-    """Go on without the comparison, as on any other night, and raise the alarm.
+    """Continue without the comparison, as on any other night, and raise the alarm.
 
-    What it found says that a disk fails; a mirror that is not made any more helps nobody then.
+    Its findings show that a disk is failing; stopping the mirror would help nobody then.
     """
     screen.warn(reason)
     journal.report_alarm(reason, mirror=plan.record.name)

@@ -163,7 +163,7 @@ class Recorder:
 
 
 def tried(record: MirrorRecord, *, now: float, store: Store | None = None) -> MirrorRecord:
-    """Note that a run onto this mirror begins: where it is refused, the others get their turn."""
+    """Note that a run onto this mirror begins, so that others get their turn if it is refused."""
     known = replace(record, last_tried=now)
     (store or Store()).note(known)
     return known

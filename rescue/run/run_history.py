@@ -1,4 +1,4 @@
-"""What is noted of every run, however it ends: a line in the history of its mirror."""
+"""The history line of a run, written however the run ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,14 +57,14 @@ class Logbook:
 
     @property
     def code(self) -> ExitCode:
-        """The exit code of the run if nothing else goes wrong."""
+        """The run's exit code unless something else goes wrong."""
         degraded = self.outcome is not None and self.outcome.summary.is_degraded
         return ExitCode.DEGRADED if degraded else ExitCode.DONE
 
     def closed(self, code: ExitCode, record: MirrorRecord, *, said: str = "") -> RunEntry:
-        """Return the line of the run that ends now, with this record of the mirror.
+        """Return the entry of the run that ends now, with this record of the mirror.
 
-        What went wrong after the mirror was complete (a hook) leaves it whole.
+        A failure after the mirror was complete (a hook) leaves the mirror whole.
         """
         summary = self.outcome.summary if self.outcome else None
         further = record.generation > self.entry.generation
@@ -82,7 +82,7 @@ class Logbook:
         )
 
     def papers(self, complete: MirrorRecord) -> dict[str, bytes]:
-        """Return the file of the last runs that lies on a complete mirror, this run included."""
+        """Return the file of recent runs, including this one, that is put on a complete mirror."""
         known = known_runs(self.entry.mirror, self.folder)
         runs = ended(known, self.closed(self.code, complete))
         return {ON_MIRROR: as_lines(runs[-LAST_ON_MIRROR:])}
@@ -136,9 +136,10 @@ def noted(
 
 
 def note_proof(proof: Proven, *, mirror: str, screen: Screen, folder: Path = paths.HISTORY) -> None:
-    """Note in the history, at the run whose work was booted, what that showed.
+    """Add a proof's result to the history entry of the run that it booted.
 
-    A history that cannot be written is said, and stops nothing: the verdict is kept elsewhere.
+    A history that cannot be written is reported, and stops nothing: the verdict is kept
+    elsewhere.
     """
     with _said_where_it_fails(mirror, screen):
         save_runs(mirror, proven(_undamaged(mirror, folder, screen), proof), folder)
@@ -150,7 +151,7 @@ def _note_of(machine: Machine, disk: Disk | None) -> DiskNote | None:
 
 
 def _warn(machine: Machine, disk: Disk | None, screen: Screen) -> None:
-    """Say what speaks against a disk, here and in the system's log."""
+    """Report signs of a failing disk, here and in the system's log."""
     health = machine.health_of(disk)
     if disk is None or health is None:
         return
@@ -169,7 +170,7 @@ def _after(record: MirrorRecord) -> MirrorRecord:
 
 
 def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
-    """Put the line into the history. A history that cannot be written stops no run: it is said."""
+    """Add the entry to the history. A failure to write it is reported but stops no run."""
     with _said_where_it_fails(entry.mirror, screen):
         runs = _undamaged(entry.mirror, book.folder, screen)
         new = ended(runs, entry) if entry.is_closed else begun(runs, entry, whole=book.whole)
@@ -177,7 +178,7 @@ def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
 
 
 def _undamaged(mirror: str, folder: Path, screen: Screen) -> tuple[RunEntry, ...]:
-    """Return the history to be written on; where lines are damaged, it is kept as it was, aside."""
+    """Return the history to append to; one with damaged lines is first set aside unchanged."""
     found = load_history(mirror, folder)
     if found.damage:
         said = (

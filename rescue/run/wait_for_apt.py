@@ -1,4 +1,4 @@
-"""A run does not begin in the middle of an upgrade: it waits for apt, within a limit."""
+"""Waiting for apt and dpkg before a run, within a limit."""
 
 import time
 from collections.abc import Callable
@@ -18,10 +18,10 @@ def wait_for_packages(
     lock: Path = FRONTEND_LOCK,
     pause: float = _PAUSE,
 ) -> str:
-    """Wait until nobody installs packages, so many minutes at most; return what came of it.
+    """Wait at most this many minutes for package installations to end; return the result.
 
-    '' is returned where nobody does, and nothing said then. What is copied is one consistent set
-    all the same: a menu is written only where what it starts is there.
+    Returns '', and prints nothing, if none is in progress. What is copied is a consistent set
+    in any case: a menu is written only where what it starts is there.
     """
     holder = lock_holder(lock)
     if holder is None or minutes <= 0:

@@ -1,4 +1,4 @@
-"""A schedule comes onto this machine and goes again: files first, then what systemd is told."""
+"""Installing and removing a schedule: files first, then systemd."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def install_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
 
 
 def remove_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
-    """Stop the timers and take the files away. A run that is active goes on to its end."""
+    """Stop the timers and remove the files. An active run continues to its end."""
     if plan.starter is Starter.SYSTEMD:
         known = [name for name in TIMERS if any(path.endswith(f"/{name}") for path in plan.stale)]
         if known:
@@ -42,7 +42,7 @@ def remove_schedule(plan: SchedulePlan, *, root: Path = _ROOT) -> None:
 
 
 def _tell_udev(paths: tuple[str, ...]) -> None:
-    """Let udev read its rules again, where one of the files is one; no disk is looked at anew."""
+    """Make udev reload its rules if one of the files is a rule; no disk is probed again."""
     if any(path.startswith(_RULES) for path in paths):
         udev.reload_rules()
 

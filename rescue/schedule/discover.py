@@ -1,4 +1,4 @@
-"""What is on this machine of a schedule: its files, and what systemd says of its units."""
+"""The installed schedule: its files, and what systemd says of its units."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from rescue.system.boot import systemd
 
 
 def find_starter() -> Starter:
-    """Return what starts the runs here: systemd where it runs, else cron."""
+    """Return what starts the runs here: systemd if it is running, otherwise cron."""
     return Starter.SYSTEMD if systemd.is_running() else Starter.CRON
 
 

@@ -1,4 +1,4 @@
-"""Which files make a machine keep its schedule, and on which days a run compares every content.
+"""The plan of a schedule: its files, and the days on which a run compares every content.
 
 The origin leaves its nightly job out of the copy, so that a machine that runs from its mirror does
 not overwrite the original disk. Here it is copied, and does nothing there: the units carry
@@ -62,11 +62,11 @@ def checksum_due(
     """Whether a scheduled run compares every content.
 
     It does when none has since the last such day of the week, today included: a Sunday on which
-    the machine was off is made up for on Monday, and nothing is compared twice. `last` is the day
-    of the last complete run that compared, None where there was none; one that is yet to come was
-    told by a clock that was wrong, and is none. A mirror that is not `whole`
-    (its last run did not come to its end) is made whole first, and so is one whose last comparison
-    was `cut`: one that never gets through (a time limit) must not keep the mirror from its runs.
+    the machine was off is made up for on Monday, and nothing is compared twice. `last` is the
+    day of the last complete run that compared, None where there was none; a day in the future
+    came from a wrong clock, and counts as none. A mirror that is not `whole` (its last run did
+    not complete) is made whole first, and so is one whose last comparison was `cut`: one that
+    never gets through (a time limit) must not keep the mirror from its runs.
     """
     if day is ChecksumDay.NEVER or cut or not whole:
         return False
@@ -192,7 +192,7 @@ def plan_schedule(
 def _plugged_refusals(
     settings: ScheduleSettings, starter: Starter, disks: Sequence[PluggedDisk]
 ) -> list[Refusal]:
-    """Return what stands against runs that a disk starts, where they are asked for."""
+    """Return what prevents runs started by a disk, where they are requested."""
     if not settings.when_plugged:
         return []
     if starter is not Starter.SYSTEMD:
@@ -226,7 +226,7 @@ def _plugged_refusals(
 
 
 def plan_removal(*, starter: Starter, found: Mapping[str, str]) -> SchedulePlan:
-    """Return what a removal takes away: every file that carries our mark, and no other."""
+    """Return what a removal deletes: every file that carries our mark, and no other."""
     return SchedulePlan(starter=starter, stale=_ours(found))
 
 

@@ -1,1 +1,1 @@
-"""Where a machine stands: assessed from records, told as figures and alarms."""
+"""The state of the machine and its mirrors: assessed from records, told as figures and alarms."""

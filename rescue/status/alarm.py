@@ -1,4 +1,4 @@
-"""What is said to people when something that runs unattended has failed."""
+"""Alarm messages for the failure of anything that runs unattended."""
 
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -14,7 +14,7 @@ _UNIX_LINES = EmailPolicy(linesep="\n")
 
 
 def told_with(unit: str) -> tuple[str, ...]:
-    """Return the units of which people were told when they know of this one, too.
+    """Return the units whose announced failures make one for this unit unnecessary.
 
     After a run that failed the mirror is not as it should be: that needs no second mail.
     """
@@ -22,9 +22,9 @@ def told_with(unit: str) -> tuple[str, ...]:
 
 
 def is_due(unit: str, *, now: float, told: float) -> bool:
-    """Whether people are told that the unit failed; `told` is when they last were, 0: never.
+    """Whether to announce that the unit failed; `told` is when that last happened, 0: never.
 
-    A run that failed is always told. The look at the age comes every hour, and is told once a
+    A failed run is always announced. The age check runs every hour, and is announced once a
     day. Times are in seconds since the epoch; a clock that was set back does not silence it.
     """
     again = _OVERDUE_AGAIN if unit == OVERDUE_SERVICE else 0.0
@@ -32,7 +32,7 @@ def is_due(unit: str, *, now: float, told: float) -> bool:
 
 
 def alarm_subject(host: str, unit: str) -> str:
-    """Return the one line that says it all."""
+    """Return the one line that summarises the alarm."""
     host = printable(host)
     if unit == OVERDUE_SERVICE:
         return f"rescue on {host}: the mirror is not as it should be"
@@ -40,7 +40,7 @@ def alarm_subject(host: str, unit: str) -> str:
 
 
 def alarm_text(host: str, unit: str, lines: tuple[str, ...]) -> str:
-    """Return what is said beside it: where to look, and the last lines of the unit's journal."""
+    """Return the alarm's details: where to look, and the last lines of the unit's journal."""
     said = [printable(line) for line in lines] or ["(the journal has no line of it)"]
     return "\n".join(
         (
@@ -62,7 +62,7 @@ def alarm_mail(host: str, unit: str, lines: tuple[str, ...], *, to: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PluggedNews:
-    """What people are told of a run that a disk started: one line for all of it, and the rest.
+    """The announcement of a run that a disk started: a one-line summary, and the rest.
 
     `public` is for every terminal: what ended a run may name files that are private.
     """
@@ -73,9 +73,9 @@ class PluggedNews:
 
 
 def plugged_news(name: str, code: ExitCode, *, said: str = "") -> PluggedNews:
-    """Return what is said when a disk that was plugged in has had its run, however that ended.
+    """Return the announcement after a plugged-in disk's run, however it ended.
 
-    `said` is what ended it, where it did not come to its end.
+    `said` is the error that ended it, if it did not complete.
     """
     subject, text = _PLUGGED.get(code, _NOT_WELL)
     known = {"name": printable(name), "said": printable(said), "code": int(code)}

@@ -1,4 +1,4 @@
-"""The assessment of a machine: how it and its mirrors are, by records and by what was seen."""
+"""The assessment of a machine: which disk it runs from, the state of its mirrors, the next step."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,7 +20,7 @@ _RECENT = 30
 
 
 def with_damage(status: Status, damage: tuple[str, ...]) -> Status:
-    """Return the status with what cannot be read of the state files: nobody can rely on it then."""
+    """Return the status with the unreadable state files: nobody can rely on it then."""
     if not damage:
         return status
     return replace(status, health=Health.CRITICAL, damage=(*status.damage, *damage))
@@ -93,7 +93,7 @@ def on_mirror(
     boots: tuple[str, ...],
     runs: tuple[RunEntry, ...] = (),
 ) -> Status:
-    """Say how a machine stands that runs from its mirror: always CRITICAL, it has no other disk."""
+    """Return the status of a machine running from its mirror: CRITICAL, with no other disk."""
     root, last = machine.root_disk, machine.handed_over
     return Status(
         host=machine.host,
@@ -120,7 +120,7 @@ def _mirror(
     troubles = run_troubles(record)
     whole = last_whole(known.runs)
     same = whole is not None and whole.generation == record.generation
-    # Every night it is not whole for a while: that is no alarm, and its age counts on.
+    # Every night it is not whole for a while: that is no alarm, and it keeps ageing.
     at_work = record.state is MirrorState.RUNNING and known.active
     if not record.last_complete or not (at_work or record.state is MirrorState.COMPLETE):
         health = Health.CRITICAL
@@ -155,7 +155,7 @@ def _mirror(
 
 
 def of_disk(health: DiskHealth | None) -> Health:
-    """Return how much a disk's own health weighs."""
+    """Return the severity of a disk's own health."""
     if health is None or not health.reasons:
         return Health.GOOD
     return Health.CRITICAL if health.is_failing else Health.WARNING
@@ -168,9 +168,9 @@ def _ill(runs: tuple[RunEntry, ...], *, now: float) -> tuple[RunEntry, ...]:
 
 
 def run_troubles(record: MirrorRecord) -> RunTroubles:
-    """Return what was not as it should be in a run that came to its end.
+    """Return what was not in order in a completed run.
 
-    What the last comparison of every content found stands until the next one.
+    The findings of the last full content comparison stand until the next one.
     """
     run = record.last_run
     if run is None:

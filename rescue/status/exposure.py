@@ -1,4 +1,4 @@
-"""The figures of what is at stake, from records alone: nothing is guessed."""
+"""Exposure: what would be lost if the first disk died now, from records alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

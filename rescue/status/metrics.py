@@ -1,5 +1,5 @@
-"""Where a machine stands as metrics, in Prometheus' text format, for node_exporter's textfile
-collector (prometheus.io/docs/instrumenting/exposition_formats).
+"""Metrics of a machine in Prometheus' text format, for node_exporter's textfile collector
+(prometheus.io/docs/instrumenting/exposition_formats).
 
 What nobody measured has no sample. Times are seconds since the epoch, 0 where it never happened: an
 alert on age fires then, too.

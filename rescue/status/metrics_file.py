@@ -1,4 +1,4 @@
-"""The metrics file: written after each run, and by the timer that looks at the age."""
+"""The metrics file, written after each run and by the timer."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from rescue.ui.screen import Screen
 
 
 def publish(machine: Machine, screen: Screen, *, found: Status | None = None) -> None:
-    """Write the metrics, where the configuration names a folder for them.
+    """Write the metrics, if the configuration names a folder for them.
 
-    `found` is how the machine stands, where that is known already. What hinders it stops nothing:
-    it is said, here and in the system's log.
+    `found` is the machine's status where it is already known. A failure stops nothing: it is
+    reported, here and in the system's log.
     """
     try:
         folder = config.load().alarm.metrics if paths.CONFIG.exists() else ""
@@ -31,7 +31,7 @@ def publish(machine: Machine, screen: Screen, *, found: Status | None = None) ->
 
 
 def write(status: Status, folder: Path) -> None:
-    """Write the file, atomically, readable by everybody: node_exporter is not root's.
+    """Write the file atomically and world-readable, since node_exporter does not run as root.
 
     Raises OSError where the folder is not there: it belongs to who reads it.
     """

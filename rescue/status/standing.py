@@ -29,10 +29,10 @@ _RECENT = 30
 
 
 def standing(machine: Machine) -> Status:
-    """Say how the machine stands now, on whichever disk it runs.
+    """Return the machine's current status, whichever disk it runs from.
 
-    A record that is damaged is a part of what is said. Raises UsageError without root, and where
-    configuration and records do not fit together.
+    A damaged record becomes part of the status. Raises UsageError without root, and where
+    configuration and records do not match.
     """
     if not machine.is_root:
         raise UsageError("only root can read the records", hint="try it with sudo")
@@ -47,7 +47,7 @@ def standing(machine: Machine) -> Status:
 
 
 def _on_source_now(machine: Machine, settings: Config | None) -> Status:
-    """Say how a machine on its first disk stands now, from its records and from its disks.
+    """Return the current status of a machine on its first disk, from its records and disks.
 
     Raises UsageError where configuration and records do not fit together.
     """

@@ -1,4 +1,4 @@
-"""Frozen data to JSON and back; every stored file carries a version number."""
+"""The codec between frozen data and JSON; every stored file carries a version number."""
 
 import json
 import math
@@ -58,7 +58,7 @@ def _converter(*, with_secrets: bool = False) -> Converter:
 
 
 def _upgrade(converter: Converter, kind: type[T], upgrade: Callable[[Json], Json]) -> None:
-    """Let a value be read that an older rescue stored, wherever it stands in another one."""
+    """Allow a value stored by an older rescue to be read, however deeply nested it is."""
 
     @cache
     def hook() -> Callable[[Any, Any], T]:
@@ -72,7 +72,7 @@ def _upgrade(converter: Converter, kind: type[T], upgrade: Callable[[Json], Json
 
 
 def to_json(value: object) -> str:
-    """Given one of our frozen values, return it as indented JSON text, fit to be shown.
+    """Return one of our frozen values as indented JSON text that is safe to show.
 
     Secrets are left out.
     """
@@ -80,7 +80,7 @@ def to_json(value: object) -> str:
 
 
 def to_stored_json(value: object) -> str:
-    """Given one of our frozen values, return it with its secrets: for a file of root alone."""
+    """Return one of our frozen values as JSON with its secrets, for a file only root can read."""
     return _indented(_converter(with_secrets=True).unstructure(value))
 
 
@@ -90,11 +90,11 @@ def to_line(value: object) -> str:
 
 
 def from_json(text: str | bytes, kind: type[T], *, known_version: int, where: str) -> T:
-    """Given JSON text (as it lies on a disk, too) and the class it should hold, return the value.
+    """Given JSON text (even as found on a disk) and the class it should hold, return the value.
 
-    `where` names the file in messages. The text may be anybody's: numbers are expected to be in
-    the range of what they count. Raises DamagedError for text that is not what the class needs,
-    or no text (a disk rots), and UsageError for a newer version than this program knows.
+    `where` names the file in messages. The text is not trusted: numbers must be in the range of
+    what they count. Raises DamagedError for text that does not fit the class, or is no text (a
+    disk rots), and UsageError for a newer version than this program knows.
     """
     try:
         # Decoded here: given bytes, json would guess at UTF-16 and let halves of pairs pass.
@@ -141,7 +141,7 @@ def _number(value: object) -> float:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("this is no text")
-    # Bytes that are no UTF-8 stand in names; the other halves of pairs could not be written again.
+    # Names may contain bytes that are not UTF-8; other lone surrogates could not be written back.
     value.encode("utf-8", "surrogateescape")
     return value
 

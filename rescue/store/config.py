@@ -121,10 +121,11 @@ class Config:
         yield from repeated_dumps(self.hook)
 
     def with_mirror(self, entry: MirrorEntry, *, replaced: str = "") -> "Config":
-        """Return the same configuration with this mirror added, or put in its old place.
+        """Return the same configuration with this mirror added, or updated in place.
 
-        Its interval stays. The mirror whose table was on the disk before (`replaced`, '' for none)
-        is forgotten. One of the same serial is not: an adapter may give every disk its own.
+        Its interval stays. The mirror whose table was on the disk before (`replaced`, ''
+        for none) is removed. One of the same serial is not: an adapter may report its own
+        serial for every disk.
         """
         before = next((each for each in self.mirror if each.name == entry.name), entry)
         others = tuple(
@@ -177,8 +178,8 @@ def parse(text: str, *, where: str) -> Config:
 def load(path: Path = paths.CONFIG) -> Config:
     """Read the configuration.
 
-    Raises UsageError where there is none, it is not valid, or somebody else than root could change
-    it: its hooks run as root.
+    Raises UsageError where it is missing, not valid, or writable by anyone but root: its hooks
+    run as root.
     """
     try:
         if spot := weak_spot(path):
@@ -201,7 +202,7 @@ def load(path: Path = paths.CONFIG) -> Config:
 
 
 def hooks(path: Path = paths.CONFIG) -> tuple[Hook, ...]:
-    """Return the hooks of the configuration, none where there is none yet. Raises UsageError."""
+    """Return the configured hooks, none if there is no configuration yet. Raises UsageError."""
     return load(path).hook if path.exists() else ()
 
 

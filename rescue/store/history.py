@@ -1,4 +1,4 @@
-"""Where the history of the runs is kept: one file of JSON lines for each mirror, on the source.
+"""The history of runs: a file of JSON lines for each mirror, on the source.
 
 The last runs lie on the mirror, too, beside its marker.
 """
@@ -32,7 +32,7 @@ class History:
 def load_history(name: str, directory: Path = paths.HISTORY) -> History:
     """Return the runs of the mirror of that name; none where there is no file.
 
-    Lines that are damaged (a power cut, a disk that rots) are left out, and told. Raises UsageError
+    Damaged lines (a power cut, a disk that rots) are skipped and reported. Raises UsageError
     where a newer rescue wrote one, OSError.
     """
     path = directory / f"{name}.jsonl"
@@ -48,7 +48,7 @@ def load_runs(name: str, directory: Path = paths.HISTORY) -> tuple[RunEntry, ...
 
 
 def put_aside(name: str, directory: Path = paths.HISTORY) -> Path:
-    """Keep a damaged history as it is beside the one that is written anew; return where."""
+    """Keep a damaged history unchanged beside the new one; return its path."""
     path = directory / f"{name}.jsonl"
     aside = path.with_name(path.name + DAMAGED_SUFFIX)
     write_atomic(aside, path.read_bytes(), mode=0o600)
@@ -56,7 +56,7 @@ def put_aside(name: str, directory: Path = paths.HISTORY) -> Path:
 
 
 def known_runs(name: str, folder: Path = paths.HISTORY) -> tuple[RunEntry, ...]:
-    """Return the history of a mirror; nothing where it cannot be read: a run says so."""
+    """Return the history of a mirror, or nothing if it is unreadable: a run reports that."""
     try:
         return load_runs(name, folder)
     except (UsageError, OSError):
@@ -64,7 +64,7 @@ def known_runs(name: str, folder: Path = paths.HISTORY) -> tuple[RunEntry, ...]:
 
 
 def known_runs_on_mirror(root: Path) -> tuple[RunEntry, ...]:
-    """Return the last runs that the mirror with its root there carries, as far as they are read."""
+    """Return the recent runs stored on the mirror whose root is there, if readable."""
     try:
         return _read(load_paper(root, ON_MIRROR) or b"", where=ON_MIRROR).runs
     except UsageError:

@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def machine(data: Json) -> Json:
-    """Return a machine as version 2 has it: every layer has a key, which was its path."""
+    """Return a machine in the form of version 2, where every layer has a key, formerly its path."""
     if not _is_version(data, 1):
         return data
     changed = _each(data, "devices", lambda device: {"key": device.get("path"), **device})
@@ -33,7 +33,7 @@ def handover(data: Json) -> Json:
 
 
 def container(data: Json) -> Json:
-    """Return a container without what it held: those are devices of their own since version 2."""
+    """Return a container without its contents, which since version 2 are devices of their own."""
     return {key: value for key, value in data.items() if key != "holds"}
 
 

@@ -1,4 +1,4 @@
-"""Where records are kept: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
+"""The records of mirrors: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
 import shutil
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _MARKER = "mirror.json"
 _SECOND = "mirror.copy.json"
-"""The same once more: one damaged block shall not make a mirror forget that it is one."""
+"""A second copy: one damaged block must not make a mirror forget that it is one."""
 
 _BOOT_NOTE = "mirror.env"
 _BOOTED = "booted"
@@ -124,7 +124,7 @@ def save_papers(root: Path, papers: Mapping[str, bytes]) -> Path:
 
 
 def load_paper(root: Path, name: str) -> bytes | None:
-    """Return a file that lies beside the marker, None where there is none that could be ours."""
+    """Return a file beside the marker, or None if there is none that could be ours."""
     try:
         return foreign.read_regular(root, f"{paths.OWN_FOLDER}/{name}")
     except OSError:
@@ -143,7 +143,7 @@ def _own_folder(root: Path) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnMarker:
-    """The record that a mirror carries, and sentences on what of it was damaged."""
+    """The record that a mirror carries, and sentences on damage to it."""
 
     record: MirrorRecord
     damage: tuple[str, ...] = ()
@@ -220,8 +220,8 @@ def _load_own(root: Path, name: str, kind: type[T], *, known_version: int) -> T 
 def load_boots(root: Path) -> tuple[str, ...]:
     """Return when a mounted mirror was started as the running system since its last run.
 
-    One time in UTC for each start, as `rescue-booted.service` wrote it on the mirror; NO_TIME for
-    a start whose line was cut, or otherwise tells none.
+    One time in UTC for each start, as `rescue-booted.service` wrote it on the mirror; NO_TIME
+    for a start whose line is truncated, or otherwise gives no time.
     """
     try:
         data = foreign.read_regular(root, f"{paths.OWN_FOLDER}/{_BOOTED}")
@@ -271,9 +271,10 @@ def load_handover(root: Path) -> Handover | None:
 
 
 def forget_marker(root: Path) -> None:
-    """Remove everything by which the disk whose root is mounted at `root` says it is a mirror.
+    """Remove everything that marks the disk whose root is mounted at `root` as a mirror.
 
-    The marker goes last of its two copies, and before the rest: cut before, it is still one.
+    The marker is removed after its second copy, and before the rest: if interrupted before
+    that, the disk is still a mirror.
     """
     for name in (_SECOND, _MARKER):
         foreign.remove(root, f"{paths.OWN_FOLDER}/{name}")

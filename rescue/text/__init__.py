@@ -1,1 +1,1 @@
-"""Formats of text that the boot reads: parsed and written, and no file is opened."""
+"""Formats of text that the boot reads: parsed and written, without opening a file."""

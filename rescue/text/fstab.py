@@ -1,4 +1,4 @@
-"""The texts of /etc/fstab and /etc/crypttab: read, and with 'nofail' where a mirror needs it.
+"""The texts of /etc/fstab and /etc/crypttab, parsed, and given 'nofail' where a mirror needs it.
 
 See man 5 fstab and man 5 crypttab. Comments, order and white space stay as they are.
 """
@@ -25,7 +25,7 @@ _QUIET = frozenset({"nofail", "noauto"})
 
 
 def parse_fstab(text: str) -> tuple[FstabEntry, ...]:
-    """Return the lines of an fstab, without what they resolve to."""
+    """Return the lines of an fstab, without resolving their devices."""
     entries = []
     for line in text.split("\n"):
         fields = [unoctal(word) for word in re.findall(r"[^ \t]+", line.removesuffix("\r"))]

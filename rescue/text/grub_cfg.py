@@ -1,4 +1,4 @@
-"""grub.cfg, read for what a boot takes from it: entries, searches, kernels, initramfs, its end."""
+"""grub.cfg, read for what a boot takes from it: entries, searches, kernels, initramfs."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -44,7 +44,7 @@ class _State:
 
 
 def parse_menu(text: str) -> Menu:
-    """Given the text of a grub.cfg (as grub-mkconfig writes it, or by hand), read it."""
+    """Parse the text of a grub.cfg (written by grub-mkconfig or by hand)."""
     state = _State()
     words: list[str] = []
     for token in tokens(text):

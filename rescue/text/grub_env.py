@@ -1,4 +1,4 @@
-"""What a mirror tells the medium's boot menu: an environment block that GRUB reads as data.
+"""The environment block by which a mirror speaks to the medium's menu: data that GRUB reads.
 
 GRUB loads named variables from it (`load_env --file`, GRUB manual, 'The GRUB environment block'):
 nothing in it is ever executed, whatever a host is called. `grub-editenv FILE list` shows it.
@@ -49,7 +49,7 @@ def boot_note(record: MirrorRecord) -> bytes:
 
 
 def menu_name(record: MirrorRecord) -> str:
-    """Return how a mirror is told from others: by its name, and its disk's serial beside it."""
+    """Return the name that tells mirrors apart: the mirror's own, with its disk's serial."""
     serial = record.mirror.id.name
     return record.name if serial in ("", record.name) else f"{record.name}, {serial}"
 
@@ -75,7 +75,7 @@ def parse_environment(text: str) -> dict[str, str]:
 
 
 def menu_holder(record: MirrorRecord) -> FilesystemPair:
-    """Return the file system on which /boot/grub lies."""
+    """Return the file system that holds /boot/grub."""
     return record.holder_of(str(_GRUB))
 
 

@@ -21,7 +21,7 @@ _ESCAPED = re.compile(r'\\(?:([$"\\])|\n)')
 
 
 class Sign(Enum):
-    """What a token is: a word, the end of a command, a block's brace, or a comment."""
+    """The kind of a token: a word, the end of a command, a block's brace, or a comment."""
 
     WORD = auto()
     END = auto()

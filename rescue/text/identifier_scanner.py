@@ -1,4 +1,4 @@
-"""How identifiers stand in text: tags, paths, bare UUIDs, unit names, GRUB's searches.
+"""The scanner for identifiers in text: tags, paths, bare UUIDs, unit names, GRUB's searches.
 
 One pass over a text finds all of them, so that an identifier that was just written is never
 taken for another device's old one.
@@ -28,9 +28,9 @@ def octal(text: str) -> str:
 
 
 def unoctal(text: str) -> str:
-    """Undo the octal escapes of fstab and of the kernel's tables; they are of bytes, not letters.
+    """Undo the octal escapes of fstab and the kernel's tables, which encode bytes, not letters.
 
-    '\\040' is a blank, '\\303\\266' an o-umlaut in UTF-8; bytes that are no UTF-8 are kept.
+    '\\040' is a blank, '\\303\\266' an o-umlaut in UTF-8; bytes that are not UTF-8 are kept.
     """
     data = re.sub(
         rb"\\([0-7]{3})",
@@ -66,7 +66,7 @@ def _bytes(char: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """One place in a text that names a known device, and what shall stand there."""
+    """One place in a text that names a known device, and its replacement."""
 
     start: int
     end: int
@@ -76,7 +76,7 @@ class Word:
 
 @dataclass(frozen=True)
 class IdentifierScanner:
-    """All old spellings and their new ones; to be filled, then compiled once.
+    """All old spellings with their new ones; fill it first, then compile it once.
 
     `tags` maps (tag, value) to (tag, value), both as spelled; `ids` are bare and in lower case;
     `labels` are what GRUB's `search --label` is given.
@@ -140,7 +140,7 @@ class IdentifierScanner:
 
 @dataclass(frozen=True, kw_only=True)
 class Scanner:
-    """Finds the words of a lexicon; made by `Lexicon.compiled`."""
+    """Finds the known words in texts; made by `IdentifierScanner.compiled`."""
 
     lexicon: IdentifierScanner
     units: dict[str, str]
@@ -148,7 +148,7 @@ class Scanner:
     search: re.Pattern[str]
 
     def scan(self, text: str) -> Iterator[Word]:
-        """Yield every word of the text in its order, none overlapping."""
+        """Yield the words of the text in order, without overlaps."""
         done = 0
         for line in _SEARCH.finditer(text):
             if not _BY_LABEL.search(line.group()):
@@ -191,7 +191,7 @@ class Scanner:
 
 
 def split_quotes(text: str) -> tuple[str, str]:
-    """Return the quotation mark around a text ('' where there is none) and the text inside."""
+    """Return the quotation mark around a text ('' if there is none) and the text inside."""
     if len(text) > 1 and text[0] in _QUOTES and text[-1] == text[0]:
         return text[0], text[1:-1]
     return "", text

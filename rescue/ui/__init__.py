@@ -1,1 +1,1 @@
-"""The only rooms that print or ask."""
+"""Everything that prints or asks, and nothing else does."""

@@ -1,4 +1,4 @@
-"""The table of `rescue disks`: every disk that can matter, and what it is to this machine."""
+"""The table of `rescue disks`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SYSTEM = "system"
 
 @dataclass(frozen=True, kw_only=True)
 class DiskRow:
-    """One disk as it is shown; every field is text for people."""
+    """One disk as displayed; every field is readable text."""
 
     device: str
     identity: tuple[str, ...]
@@ -113,7 +113,7 @@ def _model(disk: Disk) -> str:
 def layered_disks(machine: Machine, *paths: str) -> tuple[Text, ...]:
     """Return the disks at these paths as trees, each below its name; none without layers.
 
-    Where partitions hold file systems and nothing else is between, other tables say the same.
+    Where partitions hold file systems without anything in between, other tables say the same.
     """
     graph = machine.graph
     disks = [disk for path in paths if (disk := machine.disk_at(path)) is not None]

@@ -1,4 +1,4 @@
-"""What an audit found, as a chain of links: for a terminal with colours, else in plain words."""
+"""The findings of an audit as a chain of links, in colour or in plain words."""
 
 from collections.abc import Iterable
 
@@ -14,10 +14,10 @@ _WIDTH = 12
 def finding_lines(findings: Iterable[Finding], *, only_problems: bool = False) -> tuple[Text, ...]:
     """Given the findings in the chain's order, return a line for each, and a verdict at the end.
 
-    Each line is a mark, the link, the file as the mirror names it, and what was seen. The first
-    broken link is stressed: what follows it may only follow from it. `only_problems` leaves out
-    the links that hold, and the verdict where nothing is broken. Lines are rich texts: a terminal
-    shows colours, a journal the same words.
+    Each line is a mark, the link, the file as the mirror names it, and what was found. The
+    first broken link is highlighted: later ones may be mere consequences. `only_problems`
+    leaves out the intact links, and the verdict where nothing is broken. Lines are rich texts:
+    a terminal shows colours, a journal the same words.
     """
     chain = tuple(findings)
     first = first_broken(chain)

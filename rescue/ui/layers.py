@@ -49,8 +49,8 @@ def mounted_on(uses: tuple[Use, ...]) -> str:
 def layer_lines(graph: Graph, key: str) -> tuple[str, ...]:
     """Return a line for each layer above the device of that key, indented by its distance.
 
-    Partitions that stand in a disk's own table are none. What is made of several devices is told
-    in full at the first of them, and referred to at the others.
+    Partitions in a disk's own table are not included. What is made from several devices is
+    described in full at the first of them, and referred to at the others.
     """
     device = graph.at(key)
     return tuple(_lines(graph, device, depth=1)) if device is not None else ()

@@ -1,4 +1,4 @@
-"""Standard output and standard error, whether somebody reads them or not, full or not.
+"""Standard output and standard error, whether or not somebody reads them.
 
 A pager that is left, or a full file system behind '>', is no reason to end in the middle of a run:
 what cannot be written is dropped, and the command goes on. At the end it counts what it was for.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Outlet(io.FileIO):
-    """A descriptor that takes everything: from its first error on, what is written is dropped.
+    """A descriptor that accepts everything: after its first error, output is discarded.
 
     `trouble` is that error. It is `excused` where the command was not there for what it prints.
     """
@@ -38,11 +38,11 @@ class Outlet(io.FileIO):
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """Write through outlets while the block runs, and see at its end what became of the output.
+    """Write through outlets while the block runs, and check at its end whether output was lost.
 
-    Where nobody read it to its end, the process ends by SIGPIPE without a word, as other programs
-    do; where it could not be written, that is said, and the exit code is 1. Neither is so after
-    `excuse`.
+    If nobody read it to its end, the process ends silently by SIGPIPE, like other programs; if
+    it could not be written, that is reported, and the exit code is 1. After `excuse`, neither
+    happens.
     """
     _fill_standard_descriptors()
     sys.stdout = _through_outlet(sys.stdout, 1)
@@ -59,9 +59,9 @@ def outlets() -> Iterator[None]:
 
 
 def excuse() -> None:
-    """Say that the command did what it is for, whatever became of its output.
+    """Declare that the command did its job, whatever happened to its output.
 
-    That nobody reads on is worth no word; that there was no room is worth a warning.
+    That nobody reads any more is not reported; lack of space is reported as a warning.
     """
     outlet = _flushed()
     if outlet is None or outlet.trouble is None:

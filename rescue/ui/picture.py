@@ -1,4 +1,4 @@
-"""A disk as a picture: its partitions side by side, to scale as far as letters allow."""
+"""A disk as a picture: its partitions side by side, to scale."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _GAP_SHARE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What a picture is drawn with: left end, line, joint, right end of its edges, and walls."""
+    """The characters of a picture: left end, line, joint, right end of its edges, and walls."""
 
     top: tuple[str, str, str, str]
     bottom: tuple[str, str, str, str]
@@ -32,7 +32,7 @@ LETTERS = Shape(top=("+", "-", "+", "+"), bottom=("+", "-", "+", "+"), wall="|")
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A part of the disk as it is drawn: its length in sectors, and two lines of text.
+    """A part of the disk in the picture: its length in sectors, and two lines of text.
 
     Of each line there are several wordings, the longest first: the first that fits is taken.
     """
@@ -44,14 +44,14 @@ class Cell:
 
 
 class Picture:
-    """One disk, as wide as what it is drawn on."""
+    """One disk, as wide as the available space."""
 
     def __init__(self, disk: Disk, graph: Graph) -> None:
         """Nothing is drawn yet. The graph tells what lies in the disk's layers."""
         self._cells = cells(disk, graph)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it; with ASCII alone where the terminal has no lines."""
+        """Draw it, in plain ASCII if the terminal has no line characters."""
         shape = LETTERS if options.ascii_only else LINES
         yield from draw(self._cells, width=options.max_width, shape=shape)
 
@@ -64,7 +64,7 @@ def cells(disk: Disk, graph: Graph) -> tuple[Cell, ...]:
         return (Cell(length=disk.sectors, above=(whole or "empty",), below=(size,)),)
     found: list[Cell] = []
     reached = 0
-    # The extended partition is around its logical ones: they are drawn, it is not.
+    # The extended partition surrounds its logical ones: those are drawn, it is not.
     inner = [part for part in disk.partitions if part.kind is not PartitionKind.EXTENDED]
     for part in sorted(inner, key=lambda each: each.start):
         found += _gap(disk, reached, part.start)

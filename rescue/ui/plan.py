@@ -1,4 +1,4 @@
-"""A plan as a person reads it before confirming."""
+"""A plan, as shown before it is confirmed."""
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
@@ -48,7 +48,7 @@ def render_plan(plan: Plan, machine: Machine) -> RenderableType:
 def as_it_is(machine: Machine, target: str = "") -> tuple[Text, ...]:
     """Return the disks of the running system and the one at `target`, with every layer on them.
 
-    Nothing where there are no layers.
+    Nothing is returned where there are no layers.
     """
     trees = layered_disks(machine, *dict.fromkeys((*system_disks(machine), target)))
     return (Text("As it is now:", style="bold"), *trees) if trees else ()
@@ -69,7 +69,7 @@ def render_medium(plan: MediumPlan) -> RenderableType:
 
 
 class _Partitions:
-    """Every partition of a plan: in one table where there is room, else its type and name below."""
+    """Every partition of a plan: in one table if it fits, otherwise with type and name below."""
 
     def __init__(self, plan: Plan, table: PartitionTable) -> None:
         self._plan = plan

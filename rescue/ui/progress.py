@@ -1,4 +1,4 @@
-"""Where a running step stands, on a terminal: its name, a bar, and the figures."""
+"""The progress of a running step on a terminal."""
 
 from collections.abc import Iterable
 
@@ -16,20 +16,20 @@ _TIMES_A_SECOND = 4
 
 
 class _TwoLines(Progress):
-    """The name of the step on a line of its own: with figures beside it it would be cut."""
+    """The step's name on a line of its own: beside the figures it would be truncated."""
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Return what is drawn anew each time."""
+        """Return what is redrawn each time."""
         for task in self.tasks:
             yield Text(task.description, style="bold", no_wrap=True, overflow="ellipsis")
             yield self.make_tasks_table([task])
 
 
 class StepProgress:
-    """One step while it runs; what it drew is gone when it stops."""
+    """One step while it runs; what it drew is removed when it stops."""
 
     def __init__(self, event: StepStarted, console: Console) -> None:
-        """Draw the step as one whose end is not known yet."""
+        """Draw the step with its end still unknown."""
         self._progress = _TwoLines(
             TextColumn(" "),
             BarColumn(bar_width=None),
@@ -45,7 +45,7 @@ class StepProgress:
         self._progress.start()
 
     def advance(self, event: Advance) -> None:
-        """Show where the step stands."""
+        """Show the progress of the step."""
         figures = "  ".join(figures_of(event))
         self._progress.update(self._task, total=1.0, completed=event.share, figures=figures)
 
@@ -70,7 +70,7 @@ def figures_of(event: Advance) -> tuple[str, ...]:
 
 
 def clock(seconds: float) -> str:
-    """Given a time in seconds, return it as a clock shows it: '4:05', '1:02:03'."""
+    """Return a time in seconds in clock format: '4:05', '1:02:03'."""
     hours, rest = divmod(round(seconds), _HOUR)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"

@@ -1,4 +1,4 @@
-"""The one place that asks questions; in what it shows nothing foreign is obeyed."""
+"""Questions to a person; control characters in what is shown have no effect."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ _WHEN_READY = "run the same command again when you are ready"
 _HOW = "(arrows or number, Enter)"
 _MOST_SHORTCUTS = 36
 
-# Ctrl-D, or a terminal that is gone, is the end of what can be typed: nobody answers any more.
+# Ctrl-D, or a terminal that is gone, ends all input: no further answer can come.
 _LEFT = (KeyboardInterrupt, EOFError)
 
 # questionary is half of a command's start, which a nightly run that asks nothing does without:
@@ -26,7 +26,7 @@ _LEFT = (KeyboardInterrupt, EOFError)
 
 
 def at_a_terminal() -> bool:
-    """Whether there is a person to ask: both directions are a terminal that can be drawn on."""
+    """Whether there is a person to ask: input and output are a terminal that can be drawn on."""
     kind = os.environ.get("TERM", "")
     return sys.stdin.isatty() and sys.stdout.isatty() and kind not in ("", "dumb")
 
@@ -34,9 +34,9 @@ def at_a_terminal() -> bool:
 def ask_identity(plan: Plan | MediumPlan) -> str:
     """Ask the person to type the identity of the disk that the plan would write to.
 
-    Returns what was typed. Raises TerminatedError where the question was left with Ctrl-C or
-    Ctrl-D, and UsageError where standard input is no terminal: a program that runs without a
-    person never asks.
+    Returns the input. Raises TerminatedError where the question was left with Ctrl-C or Ctrl-D,
+    and UsageError where standard input is not a terminal: a program that runs without a person
+    never asks.
     """
     if not sys.stdin.isatty():
         raise UsageError(
@@ -60,7 +60,7 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """One answer to choose: what is returned, what is shown, what is said when pointed at."""
+    """One answer to choose: its value, its text, and the hint when it is selected."""
 
     value: str
     title: str
@@ -81,7 +81,7 @@ class Watch(Protocol):
         """Return the descriptor that becomes readable."""
 
     def changed(self) -> bool:
-        """Take what came, and return whether the question has to be asked anew."""
+        """Process the news, and return whether the question must be asked again."""
 
 
 def choose(
@@ -91,9 +91,9 @@ def choose(
     suggested: str | None = None,
     watch: Watch | None = None,
 ) -> str | Instead:
-    """Let the person choose with arrow keys or by a number; the question is gone afterwards.
+    """Let the person choose with arrow keys or by number; the question is removed afterwards.
 
-    `suggested` is the value that Enter takes. Returns the value, or what came instead.
+    `suggested` is the value that Enter selects. Returns the value, or what came instead.
     """
     import questionary
 
@@ -144,7 +144,7 @@ def confirm(message: str) -> bool | Instead:
 
 
 def ask_text(message: str, *, default: str, wrong: Callable[[str], str]) -> str | Instead:
-    """Ask for a text. `wrong` says what is the matter with one, '' where nothing is."""
+    """Ask for a text. `wrong` returns what is wrong with one, or '' if nothing is."""
     import questionary
 
     question = questionary.text(
@@ -175,7 +175,7 @@ def _drawn() -> dict[str, Any]:
 
 
 class RestoreChoice(StrEnum):
-    """What a person answers to a shown restore."""
+    """A person's answer to a displayed restore plan."""
 
     BRING = "bring them back"
     ASIDE = "bring them back, and put aside every file that one of them replaces"
@@ -184,10 +184,10 @@ class RestoreChoice(StrEnum):
 
 
 def ask_restore(plan: RestorePlan) -> RestoreChoice:
-    """Ask what shall be done with a shown restore.
+    """Ask what to do with a displayed restore plan.
 
-    Raises TerminatedError where the question was left with Ctrl-C or Ctrl-D, and UsageError where
-    standard input is no terminal.
+    Raises TerminatedError where the question was left with Ctrl-C or Ctrl-D, and UsageError
+    where standard input is not a terminal.
     """
     if not sys.stdin.isatty():
         raise UsageError(

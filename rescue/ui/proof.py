@@ -1,4 +1,4 @@
-"""What a proof came to, in lines."""
+"""The result of a proof, in lines."""
 
 from rich.text import Text
 

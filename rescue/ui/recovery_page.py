@@ -31,7 +31,7 @@ class RecoveryPage:
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
-    """What the templates are filled with: sentences, and two tables of plain cells."""
+    """The values for the templates: sentences, and two tables of plain cells."""
 
     words: dict[str, str]
     disks: tuple[tuple[str, ...], ...]
@@ -43,9 +43,9 @@ def recovery_page(
 ) -> RecoveryPage:
     """Given the machine as it is now and the record of the mirror, return its recovery page.
 
-    `others` are this machine's other mirrors. A disk that is not attached is told by what its
-    record knows. The page carries the time of the record's last run, not of today: the same run
-    gives the same page.
+    `others` are this machine's other mirrors. A disk that is not attached is described from its
+    record. The page carries the time of the record's last run, not of today: the same run gives
+    the same page.
     """
     facts = _facts(machine, record, others)
     text = {name: printable(word) for name, word in facts.words.items()} | {

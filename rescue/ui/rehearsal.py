@@ -1,4 +1,4 @@
-"""A rehearsal as people read it: what will be played, where it stands, what came of it."""
+"""A rehearsal for people: what will be played, its progress, its result."""
 
 import time
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def plan_lines(plan: DrillPlan) -> Iterator[Text]:
 
 
 def progress_line(line: Line) -> Text | None:
-    """Given what a guest said, return it as news for the one who waits, None where it is none."""
+    """Return a guest's line as a progress message, or None if it is not progress."""
     fact, _, rest = line.text.strip().removeprefix("@ ").partition(" ")
     if not line.text.strip().startswith("@ "):
         return None
@@ -61,7 +61,7 @@ def progress_line(line: Line) -> Text | None:
 
 
 def result_lines(result: DrillResult) -> Iterator[Text]:
-    """Yield what came of a rehearsal; the first line says the most important by itself."""
+    """Yield a rehearsal's result; the first line states the most important by itself."""
     verdict = "PASSED" if result.passed else "FAILED"
     style = "bold green" if result.passed else "bold red"
     yield Text(
@@ -81,7 +81,7 @@ def result_lines(result: DrillResult) -> Iterator[Text]:
 
 
 def utc(seconds: float) -> str:
-    """Return a time as people read it."""
+    """Return a time in readable form."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 

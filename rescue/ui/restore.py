@@ -1,4 +1,4 @@
-"""The way back as people read it: what was found, what would come, what came."""
+"""A restore for people: what was found, what would come back, what came back."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -16,7 +16,7 @@ _STYLES = {Severity.OK: "green", Severity.NOTE: "yellow", Severity.ERROR: "bold 
 
 
 def diagnosis_lines(findings: Iterable[Finding]) -> tuple[Text, ...]:
-    """Given what was found on the dead disk, return a line for each."""
+    """Return a line for each finding on the dead disk."""
     return tuple(
         Text(f"  {_MARKS[one.severity]:<5} {one.link}: {one.message}", style=_STYLES[one.severity])
         for one in findings
@@ -24,7 +24,7 @@ def diagnosis_lines(findings: Iterable[Finding]) -> tuple[Text, ...]:
 
 
 def render_restore(plan: RestorePlan) -> RenderableType:
-    """Given a plan, return what would come back of whom, and what to know before."""
+    """Given a plan, return what would come back for each user, and what to know beforehand."""
     parts: list[RenderableType] = [
         Text(f"Plan: bring back files from {plan.origin.kind} {plan.origin.path}", style="bold"),
         Text(f"  identity  {plan.origin.name}"),
@@ -60,12 +60,12 @@ def list_lines(plan: RestorePlan) -> Iterator[Text]:
 
 
 def render_report(report: RestoreReport) -> RenderableType:
-    """Given what came back, return it for a terminal."""
+    """Return what came back, for display on a terminal."""
     return Group(*(Text(line) for line in report_lines(report, most=MOST_PATHS)))
 
 
 def report_lines(report: RestoreReport, *, most: int | None = None) -> Iterator[str]:
-    """Yield the report line by line; `most` paths of each kind, all of them without it."""
+    """Yield the report line by line, with `most` paths of each kind, or all by default."""
     state = "complete" if report.complete else "PARTIAL"
     yield f"Back from {report.origin.name} to {report.host}: {state}, {report.seconds:.0f} s"
     for told in report.users:

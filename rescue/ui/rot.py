@@ -1,4 +1,4 @@
-"""What is said of files whose contents differ though size and time are equal."""
+"""Rotten files, listed for people."""
 
 import time
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rescue.model.run.status import RunTroubles
 
 
 def suspect_line(each: Suspect) -> str:
-    """Return the sentence on one file: which side changed, and what became of it."""
+    """Return the sentence on one file: which side changed, and what was done about it."""
     if each.accepted:
         return f"{each.path}: the source's content was accepted, and is on the mirror"
     match each.verdict:
@@ -51,7 +51,7 @@ def suspect_counts(suspects: Sequence[Suspect]) -> list[str]:
 
 
 def suspect_hints(suspects: Sequence[Suspect]) -> list[str]:
-    """Return what to do next, where something waits for a person."""
+    """Return what to do next, if anything needs a person's decision."""
     waiting = [each for each in suspects if not each.taken]
     if not waiting:
         return []
@@ -71,7 +71,7 @@ def trouble_lines(troubles: RunTroubles) -> list[str]:
 
 
 def distrust_lines(run: RunSummary | RunTroubles) -> list[str]:
-    """Return that a run was degraded because the source's disk is failing, and why."""
+    """Return lines saying that a failing source disk degraded the run, and why."""
     if not run.distrust:
         return []
     kept = [f"{path} stays as it was on the mirror" for path in run.kept]

@@ -1,4 +1,4 @@
-"""A schedule as a person reads it."""
+"""A schedule for people."""
 
 import time
 
@@ -75,5 +75,5 @@ def _service(service: ServiceState) -> str:
 
 
 def _local(seconds: float) -> str:
-    # The timers go by the local time, so does what is said of them.
+    # The timers use local time, and so do the sentences about them.
     return time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(seconds)) if seconds else "never"

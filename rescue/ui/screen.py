@@ -1,4 +1,4 @@
-"""What a command says while it works: rich on a terminal, one plain line each in the journal."""
+"""The screen of a running command: rich on a terminal, plain lines in the journal."""
 
 from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
@@ -40,12 +40,12 @@ class Screen:
         self.out.print(Text(what) if isinstance(what, str) else what)
 
     def show_plain(self, text: str) -> None:
-        """Print lines for another program (JSON, too): none is folded or taken for markup."""
+        """Print lines for another program (JSON, too), without folding or markup."""
         for line in text.removesuffix("\n").split("\n"):
             self.out.print(Text(line), soft_wrap=True)
 
     def warn(self, said: str) -> None:
-        """Print what a person has to look at, though the command goes on."""
+        """Print something that needs attention, although the command continues."""
         self.err.print(Text(f"warning: {said}", style="yellow"))
 
     @contextmanager
@@ -86,7 +86,7 @@ class Screen:
         self.err.print(Text(f"  hint: {error.hint}"))
 
     def trace(self, lines: Iterable[str]) -> None:
-        """Print where an error came from, for who asked for it."""
+        """Print where an error came from, if that was requested."""
         for line in lines:
             self.err.print(Text(line), soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""What the terminal at hand can show: a serial console is one, too. The one door to it.
+"""The abilities of the terminal at hand; a serial console is one, too.
 
 Nothing foreign is obeyed there: every text that is printed is one line of printable characters, and
 none is taken for rich's markup. What shall be several lines is several texts (a Group).
@@ -17,7 +17,7 @@ from rescue.printable import printable
 
 
 class _Filtered(Console):
-    """A console that shows what others would obey."""
+    """A console that shows control characters instead of letting them take effect."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -72,7 +72,7 @@ def one_line(text: Text) -> Text:
 
 
 def draws_lines() -> bool:
-    """Whether the terminal can be trusted with line drawing: UTF-8, and no serial console's type.
+    """Whether the terminal can be trusted with line drawing: UTF-8, and no serial console type.
 
     Python itself takes the C locale for UTF-8 (PEP 538), so the environment is asked.
     """

@@ -1,4 +1,4 @@
-"""The wizard as a person reads it: disks as pictures, what speaks for each, the menu."""
+"""The wizard's pages: disks as pictures, what speaks for each, the menu."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ def render_machine(machine: Machine) -> RenderableType:
 
 
 def render_page(page: Page) -> RenderableType:
-    """Return what is said above the menu."""
+    """Return the text above the menu."""
     first, *rest = page.head
     return Group(Text(first, style="bold"), *(Text(line) for line in rest))
 
@@ -47,12 +47,12 @@ def menu_line(offer: Offer) -> str:
 
 
 def menu_hint(offer: Offer) -> str | None:
-    """Return what is said of the offer that is pointed at: the command that it is."""
+    """Return the hint for the selected offer: its command."""
     return offer.command or None
 
 
 def render_choice(choice: Choice, machine: Machine) -> RenderableType:
-    """Return every disk with its picture, and what speaks for and against it."""
+    """Return every disk with its picture, and the points for and against it."""
     parts: list[RenderableType] = []
     if choice.against:
         parts.append(Text("This cannot be done here, whatever disk it is:", style="bold red"))
@@ -79,7 +79,7 @@ def render_losses(candidate: Candidate) -> RenderableType:
 
 
 def command_lines(command: Command) -> tuple[str, ...]:
-    """Return a step as it can be run without the wizard: by a person, and in a script."""
+    """Return a step's command without the wizard, for a person and for a script."""
     lines = [f"  this is:      {shell(command.attended)}"]
     if command.scripted != command.attended:
         lines.append(f"  in a script:  {shell(command.scripted)}")
@@ -114,7 +114,7 @@ def render_news(news: Sequence[str]) -> RenderableType:
 
 
 def render_end(command: Command, code: int) -> RenderableType:
-    """Return how a step ended that did not end well."""
+    """Return how an unsuccessful step ended."""
     words = shell(command.attended)
     return Text(f"'{words}' {ending_in_words(code)}. The menu offers it again.")
 
@@ -150,7 +150,7 @@ def _reasons(refusals: Iterable[Refusal], *, hints: bool) -> list[RenderableType
 
 
 def _line(mark: str, text: str, style: str) -> RenderableType:
-    """Return a line that is folded below its text: its mark says what its colour does."""
+    """Return a line whose continuation is indented; its mark repeats what its colour says."""
     line = Text()
     line.append(mark, style=style)
     line.append(f" {text}")

@@ -1,1 +1,1 @@
-"""Looks at what is on a disk and says what it found: reads, and writes nothing."""
+"""Checks of what is on a disk; nothing is written."""

@@ -1,4 +1,4 @@
-"""The audit: the mirror's boot chain followed in files, in seconds, without booting."""
+"""The audit: the mirror's boot chain followed by its files in seconds, without booting."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ def audit(
     """
     mirror = Mirror(tree=Tree(root=tree), disk=disk, record=record, asked_for=asked_for)
     findings = [finding for link, look in _looks(mirror) for finding in _safely(link, look, mirror)]
-    # Entries of the menu share kernels and arguments: each thing is said once.
+    # Menu entries share kernels and arguments: each finding is reported once.
     return tuple(dict.fromkeys(findings))
 
 

@@ -93,7 +93,7 @@ def _check_embedded(mirror: Mirror, core_img: bytes, file: str) -> Iterator[Find
 def check_embedded(
     mirror: Mirror, embedded: grubimage.Embedded, link: Link, file: str
 ) -> Iterator[Finding]:
-    """Say what is wrong with the prefix and the commands that an image of GRUB was made with.
+    """Report faults in the prefix and the commands built into a GRUB image.
 
     A prefix names a partition by number, '(,gpt3)/grub', when it is on the disk GRUB came from.
     """

@@ -1,4 +1,4 @@
-"""The links of the boot chain, and what every look at one of them is given."""
+"""The links of the boot chain, and the context of each check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ from rescue.verify.owndisk import OwnDisk
 
 
 class Link(StrEnum):
-    """The links in the order in which a boot goes through them."""
+    """The links of the boot chain, in boot order."""
 
     TABLE = "table"
     MOUNTS = "mounts"
@@ -33,7 +33,7 @@ class Link(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
-    """The mirror under the lamp: its tree, its disk as it is now, and its record.
+    """The mirror being audited: its tree, its disk as it is now, and its record.
 
     `asked_for` is the file in EFI/BOOT that the firmware of this machine asks for, '' for a BIOS.
     """
@@ -68,10 +68,10 @@ class Mirror:
         return uuid.casefold() in {name.decode() for name in self.source_uuids()}
 
     def source_uuids(self) -> tuple[bytes, ...]:
-        """Return every UUID, PARTUUID and GPT id of the source that the mirror has not itself.
+        """Return every UUID, PARTUUID and GPT id of the source that the mirror does not share.
 
-        As bytes in lower case, for the search in what is no text. Labels and paths are too short
-        or too common for that.
+        As bytes in lower case, for searching binary data. Labels and paths are too short or
+        too common for that.
         """
         pairs = self.record.identifiers.pairs
         old = [self.record.source.table_uuid]
@@ -84,7 +84,7 @@ class Mirror:
         return tuple(sorted(name.encode() for name in wanted))
 
     def leftovers_in(self, data: bytes) -> tuple[str, ...]:
-        """Return the source's UUIDs that stand in some bytes, in lower case or upper case."""
+        """Return the source's UUIDs that occur in some bytes, in lower case or upper case."""
         found = []
         for needle in self.source_uuids():
             upper = needle.upper()

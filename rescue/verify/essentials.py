@@ -36,9 +36,9 @@ def check_essentials(mirror: Mirror) -> Iterator[Finding]:
 
 
 def interpreter(elf: bytes) -> str:
-    """Given an ELF file, return the loader it names, '' where it is static (man 5 elf).
+    """Given an ELF file, return the loader it names, or '' if it is static (man 5 elf).
 
-    Raises ValueError where it is no ELF file.
+    Raises ValueError where it is not an ELF file.
     """
     if elf[:4] != b"\x7fELF" or len(elf) < 64:
         raise ValueError("no ELF file")

@@ -1,4 +1,4 @@
-"""The mirror's own /etc/fstab: each line leads to the mirror's own disk and to a directory."""
+"""The mirror's /etc/fstab: each line leads to the mirror's own disk and to a directory."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -29,7 +29,7 @@ MOST = 64 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """What an image was made with: where GRUB looks for its files, and its first commands."""
+    """What is built into an image: where GRUB looks for its files, and its first commands."""
 
     prefix: str = ""
     config: str = ""
@@ -53,9 +53,9 @@ def kernel_sector(sector: bytes) -> int:
 
 
 def block_list(first: bytes) -> tuple[tuple[int, int], ...]:
-    """Given the core image's first sector on the disk, return (start, sectors) of its rest.
+    """Given the core image's first sector on the disk, return (start, sectors) of the rest.
 
-    The list grows downwards from the sector's end and ends with a length of zero. There is none
+    The list grows downwards from the sector's end and ends with a length of zero. It is empty
     where the disk ended before the sector did.
     """
     if len(first) < SECTOR:
@@ -122,7 +122,7 @@ def embedded_in_core(core_img: bytes) -> Embedded:
 
 
 def embedded_in_efi(image: bytes) -> Embedded | None:
-    """Return what is embedded in an EFI image of GRUB; None where it is no image of GRUB."""
+    """Return what is embedded in a GRUB EFI image; None if it is not one."""
     return _embedded(image, struct.Struct("<4s4xQQ"))
 
 

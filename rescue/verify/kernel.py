@@ -21,7 +21,7 @@ class KernelImage:
 
 
 def parse_bzimage(head: bytes) -> KernelImage | None:
-    """Given the first 64 KiB of a file, return its header; None where it is no kernel for x86.
+    """Given the first 64 KiB of a file, return its header; None if it is not an x86 kernel.
 
     Source: Documentation/arch/x86/boot.rst of Linux ('HdrS' at 0x202, setup_sects, syssize in
     units of 16 bytes, kernel_version as an offset behind 0x200).

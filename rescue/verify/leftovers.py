@@ -1,4 +1,4 @@
-"""No file that the boot reads may name a device of the source."""
+"""Leftover identifiers: no file that the boot reads may name a device of the source."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def _findings(mirror: Mirror, text: str, path: str) -> Iterator[Finding]:
 
 
 def grub_questions(text: str) -> str:
-    """Given debconf's database, return the answers that the GRUB packages go by.
+    """Given debconf's database, return the answers that the GRUB packages use.
 
     A stanza is 'Name: grub-pc/install_devices' and 'Value: ...', with blank lines between stanzas.
     """

@@ -1,4 +1,4 @@
-"""grub.cfg and everything it starts, as far as it concerns the mirror (see `model.bootmenu`).
+"""The mirror's menus and everything they start (see `model.boot.menu`).
 
 The default entry and the system's own kernels must boot; what else the menu names is noted.
 """
@@ -104,7 +104,7 @@ def _check_search(reading: _Reading, search: Search) -> Iterator[Finding]:
 
 
 def _check_default(reading: _Reading) -> list[Finding]:
-    """Say where no entry starts this system, or where the default entry is another program's."""
+    """Report if no entry starts this system, or if the default entry is for another program."""
     menu, found = reading.menu, []
     if menu.images and not any(image.is_linux for image in reading.concerning()):
         message = "no entry in it starts a kernel of this system"
@@ -158,7 +158,7 @@ def _check_program(
 def _weighed(
     mirror: Mirror, image: Image, concern: Concern, path: str, findings: tuple[Finding, ...]
 ) -> Iterator[Finding]:
-    """Give a file that is not there the weight of its entry: a stale one breaks no boot."""
+    """Give a missing file its entry's severity: a stale entry breaks no boot."""
     if concern is Concern.DEFAULT or mirror.tree.is_file(path):
         yield from findings
         return

@@ -1,4 +1,4 @@
-"""File systems that no line of fstab mounts: a unit of systemd does, or their partition's type."""
+"""File systems mounted without a line of fstab: by a unit of systemd or by partition type."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def check_without_line(mirror: Mirror, pair: FilesystemPair, *, fstab: str) -> I
 
 
 def unit_file(mirror: Mirror, point: str) -> str:
-    """Return the unit file that mounts something there, '' where there is none."""
+    """Return the unit file that mounts something there, or '' if there is none."""
     paths = (f"{folder}/{unit_name(point)}.mount" for folder in UNIT_FOLDERS)
     return next((path for path in paths if mirror.tree.is_file(path)), "")
 

@@ -1,4 +1,4 @@
-"""What the mirror's own disk holds, found by any identifier that does not depend on the machine."""
+"""What the mirror's own disk holds, found by identifiers that do not depend on the machine."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _TAG_OF_FOLDER = {
 
 
 def content_uuid(part: Partition) -> str:
-    """Return the UUID of what lies on a partition, '' where nothing or nothing with a UUID."""
+    """Return the UUID of a partition's content, or '' if it has none."""
     return "" if isinstance(part.content, Nothing) else part.content.uuid
 
 
@@ -25,9 +25,10 @@ def content_label(part: Partition) -> str:
 
 
 def is_kernel_name(spec: str) -> bool:
-    """Whether a spec is a name the kernel gave ('/dev/vda1'): another one tomorrow.
+    """Whether a spec is a kernel name ('/dev/vda1'), which may be another disk's tomorrow.
 
-    What lies in a folder below /dev was named by somebody else ('/dev/mapper/x', '/dev/vg/lv').
+    What lies in a folder below /dev was named by something else ('/dev/mapper/x',
+    '/dev/vg/lv').
     """
     return spec.startswith("/dev/") and "/" not in spec.removeprefix("/dev/")
 
@@ -39,15 +40,16 @@ def _unescaped(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnDisk:
-    """The mirror's disk as an answer to: which of its partitions does this spec name?"""
+    """The mirror's disk, resolving which of its partitions a spec names."""
 
     disk: Disk
 
     def resolve(self, spec: str) -> Partition | None:
-        """Given 'UUID=...' (or LABEL, PARTUUID, PARTLABEL) or a link below /dev/disk, return the
-        partition of this disk that it names; None where none does, or more than one.
+        """Return the partition of this disk that a spec names, or None if it is not exactly one.
 
-        Names that the kernel gave resolve to nothing: they are not the disk's own.
+        A spec is 'UUID=...' (or LABEL, PARTUUID, PARTLABEL) or a link below /dev/disk.
+
+        Kernel names resolve to nothing: they are not the disk's own.
         """
         tag, sign, value = spec.partition("=")
         if sign and not spec.startswith("/"):

@@ -1,4 +1,4 @@
-"""An initramfs, read to its end: is it whole, for this kernel, and free of the source."""
+"""The initramfs, read to its end: whole, for this kernel, and free of the source."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class _Seen:
 
 
 def check_initramfs(mirror: Mirror, path: str, version: str) -> tuple[Finding, ...]:
-    """Read one initramfs to its end and say what is wrong with it.
+    """Read one initramfs to its end and report what is wrong with it.
 
     `version` is of the kernel it is started with, '' where that is not known. Raises OSError.
     """
@@ -54,7 +54,7 @@ def _note(mirror: Mirror, seen: _Seen, member: Member) -> None:
     found = set(mirror.leftovers_in(member.data))
     if member.is_text:
         text = without_comments(member.data.decode("utf-8", "surrogateescape"))
-        # What is only in a comment is found by the search in the bytes, and is no harm.
+        # What occurs only in a comment is found by the search in the bytes, and is harmless.
         found = set(mirror.record.identifiers.find_old(text))
         if _RESUME.match(member.name):
             for value in re.findall(r"^[ \t]*(?:export )?RESUME=(\S*)", text, re.MULTILINE):
@@ -86,7 +86,7 @@ def _resume(mirror: Mirror, seen: _Seen, path: str) -> Iterator[Finding]:
 
 
 def resume_problem(mirror: Mirror, spec: str) -> str:
-    """Given a resume device, say what is wrong with it, '' where nothing is."""
+    """Given a resume device, return what is wrong with it, or '' if nothing is."""
     if spec in ("", "none"):
         return ""
     part = mirror.own.resolve(spec)

@@ -1,4 +1,4 @@
-"""Whether a disk's partition table and contents are what was planned and recorded."""
+"""The partition table and contents of a disk against what was planned and recorded."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from rescue.verify.owndisk import content_uuid
 
 
 def check_table(disk: Disk, record: MirrorRecord) -> tuple[Finding, ...]:
-    """Given the mirror's disk and its record, say what of the record is not on the disk.
+    """Given the mirror's disk and its record, report what recorded data the disk lacks.
 
     Looked at are the table's id, each partition's PARTUUID, and the UUID and kind of each file
     system and swap area.

@@ -34,7 +34,7 @@ def check_uefi(mirror: Mirror) -> Iterator[Finding]:
 
 
 def check_asked_for(mirror: Mirror) -> Iterator[Finding]:
-    """Say where the file is missing that this machine's own firmware asks for. Raises OSError."""
+    """Report if the file that this machine's firmware looks for is missing. Raises OSError."""
     esp = find_esp(mirror)
     place = esp.mount_point if esp is not None else ""
     path = f"{place}/EFI/BOOT/{mirror.asked_for}"
@@ -135,14 +135,14 @@ def _stubs(mirror: Mirror, esp: FilesystemPair) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Stub:
-    """Where the file on the ESP goes on: a file system's UUID, and the path of a menu on it."""
+    """The continuation of a file on the ESP: a file system's UUID, and the path of a menu on it."""
 
     uuid: str
     config: str
 
 
 def parse_stub(text: str) -> Stub | None:
-    """Given the text of a stub, return where it goes on, None where it does not say."""
+    """Given the text of a stub, return where it continues, or None if it does not say."""
     found = dict[str, str]()
     for command in commands(text):
         match command:

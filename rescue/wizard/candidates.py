@@ -1,4 +1,4 @@
-"""Which disk a task can be given, with all that speaks for and against each of them."""
+"""Candidate disks for a task, with everything that speaks for or against each of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from rescue.units import human_bytes, to_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class _Verdict:
-    """What the command itself says of a target: why not, or what would be lost."""
+    """The command's own verdict on a target: why not, or what would be lost."""
 
     refusals: tuple[Refusal, ...] = ()
     loses: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ def stick_choice(machine: Machine, records: Sequence[MirrorRecord]) -> Choice:
 
 
 def command_for(task: Task, name: str, *, erase: bool, more: tuple[str, ...] = ()) -> Command:
-    """Return the command of a task that writes to the disk that this names; `more` are options."""
+    """Return the command for a writing task on the named disk; `more` are options."""
     verb = {
         Task.PREPARE: ("prepare",),
         Task.FAILBACK: ("failback",),
@@ -136,7 +136,7 @@ def _choice(
 
 
 def _unknown(machine: Machine) -> tuple[str, ...]:
-    """Say once that no disk could be asked how it is, where the tool for it is missing."""
+    """Return a single note if the tool for disk health is missing, so no disk could be checked."""
     missing = [
         each.smart.said for _, each in machine.health if each.smart.state is SmartState.NO_TOOL
     ]

@@ -1,4 +1,4 @@
-"""The wizard's flow without a terminal: what is offered on which machine, and what comes next."""
+"""The wizard's flow: what is offered on which machine, and what comes next."""
 
 from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.mirror.record import MirrorRecord, MirrorState
@@ -11,16 +11,16 @@ _LEAVE = Offer(task=Task.LEAVE, title="Leave")
 
 
 def page(here: Here) -> Page:
-    """Return the menu of a machine: the way to a mirror that is made every night, or the way back.
+    """Return a machine's menu: the way to a nightly mirror, or the way back.
 
-    What is suggested is the first thing that is not done yet; when all is done, to leave.
+    The first thing not yet done is suggested; when all is done, leaving is.
     """
     running = here.machine.running_mirror
     return _normal(here) if running is None else _rescue_mode(here, running)
 
 
 def command_of(task: Task, machine: Machine) -> Command:
-    """Return the command of a task that nothing has to be asked for.
+    """Return the command of a task that needs no question.
 
     Raises ValueError for one that needs to know a disk or a time.
     """
@@ -45,7 +45,7 @@ def command_of(task: Task, machine: Machine) -> Command:
 
 
 def schedule_command(at: str, day: ChecksumDay) -> Command:
-    """Return the command of a schedule: the time of the day, and the day of the checksums."""
+    """Return the command for a schedule with a time of day and a checksum day."""
     never = day is ChecksumDay.NEVER
     compared = ("--no-checksum",) if never else ("--checksum-day", day.value)
     return _same("schedule", "install", "--at", at, *compared)

@@ -1,4 +1,4 @@
-"""The files that name a disk: what the system, its tools and the boot loader read.
+"""The boot files that name a disk: read by the system, its tools or the boot loader.
 
 The run writes them on the mirror, translated, and the audit looks into each of them.
 """
@@ -73,13 +73,13 @@ def whole_tree_patterns(esp: str) -> tuple[str, ...]:
 
 
 def is_menu(path: str) -> bool:
-    """Whether a path of the tree is a boot loader's menu, and no setting of the system's."""
+    """Whether a path of the tree is a boot loader's menu rather than a system setting."""
     return any(fnmatchcase(path, pattern) for pattern in MENUS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkedFile:
-    """One of these files that is reached through a link: what the system reads, and where it lies.
+    """One of these files reached through a link: the path the system reads, and the real one.
 
     Both are paths of the whole tree; no link is on the way to `path`.
     """

@@ -1,4 +1,4 @@
-"""How a machine starts: firmware, GRUB's platforms, kernels, and how long each part takes."""
+"""How a machine boots: firmware, GRUB's platforms, kernels, and how long each phase takes."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,16 +28,16 @@ _PC = ("", "x86_64", "i386", "i486", "i586", "i686")
 
 @dataclass(frozen=True, kw_only=True)
 class BootState:
-    """How the running system was started and what it could be started with.
+    """How the running system was started, and the other ways it could be started.
 
-    `distributor` is the folder of the ESP below EFI/ that GRUB of this system uses ('debian');
-    `platforms` are the GRUB platforms whose modules are installed. `boot_id` is drawn by the
-    kernel anew at each boot (man 4 random).
+    `distributor` is the folder of the ESP below EFI/ that this system's GRUB uses ('debian');
+    `platforms` are the GRUB platforms whose modules are installed. `boot_id` is random for each
+    boot (man 4 random).
 
-    `architecture` is the kernel's word for the machine ('x86_64'), '' where it is not known;
-    `board` is the model that a device tree names. `efi_bits` are those of a UEFI firmware. `loader`
-    is what started this system by its own word, '' for one that does not say; `grub_menu` is
-    whether GRUB has a menu here that names a kernel.
+    `architecture` is the kernel's name for the machine ('x86_64'), '' where it is not known;
+    `board` is the model that a device tree names. `efi_bits` are those of a UEFI firmware.
+    `loader` is the name that the loader of this system reports, '' if it reports none;
+    `grub_menu` is whether GRUB has a menu here that names a kernel.
     """
 
     firmware: Firmware
@@ -54,7 +54,7 @@ class BootState:
 
     @property
     def is_pc(self) -> bool:
-        """Whether BIOS, or UEFI for x86, starts this machine."""
+        """Whether this machine is started by BIOS or by UEFI for x86."""
         return self.architecture in _PC
 
     @property

@@ -1,4 +1,4 @@
-"""GRUB's menu, and the line that is drawn through it: what in it concerns the system that it is of.
+"""GRUB's menu as data, and which of its entries concern the system it belongs to.
 
 A menu names more than that system: memory tests, network boot, Windows, what os-prober found on
 other disks. What must boot is the entry that is started by default, and the system's own kernels.
@@ -55,7 +55,8 @@ class Search:
 class Image:
     """A program that an entry starts as a kernel; paths are on the file system last searched for.
 
-    `filesystem` is that UUID, '' where nothing was searched for. `entry` is -1 outside of one.
+    `filesystem` is that UUID, '' where nothing was searched for. `entry` is -1 outside any
+    entry.
     """
 
     title: str
@@ -68,7 +69,7 @@ class Image:
 
     @property
     def root(self) -> str:
-        """The root file system that it is told of, '' where it is told of none."""
+        """The root file system on its command line, '' if there is none."""
         named = [arg.partition("=")[2] for arg in self.arguments if arg.startswith("root=")]
         return named[-1] if named else ""
 
@@ -93,7 +94,7 @@ class Menu:
     default: str = ""
 
     def default_entry(self, saved: str = "") -> int | None:
-        """Return the index of the entry that is started unless somebody chooses another.
+        """Return the index of the entry that starts unless somebody chooses another.
 
         `saved` is 'saved_entry' of the environment block. None where it is decided at the boot.
         """
@@ -128,7 +129,7 @@ class Menu:
     def concern(
         self, image: Image, *, default: int | None, is_root: Callable[[str], bool]
     ) -> Concern:
-        """Say whether the system whose menu this is must be able to start an image.
+        """Return whether the system whose menu this is must be able to start an image.
 
         `default` is the index of the default entry; `is_root` tells whether a root= names the
         system's own root file system.

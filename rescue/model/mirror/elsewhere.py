@@ -1,4 +1,4 @@
-"""What concerns a server's mirror, and what lies wholly on other disks: the line between them.
+"""The line between what concerns a server's mirror and what lies wholly on other disks.
 
 A mirror is of the disk that the system runs from. A mount, a line of fstab or a swap area that lies
 wholly on other disks is left out, whatever layers are between. What lies on the system's own disk,
@@ -59,7 +59,7 @@ class Stack:
 
     @property
     def words(self) -> str:
-        """Name the device, each layer and the disks: '/dev/mapper/x (LVM volume on /dev/vdb)'."""
+        """The device, its layers and disks in words: '/dev/mapper/x (LVM volume on /dev/vdb)'."""
         steps = [
             str(layer.kind) if layer.path == self.device else f"{layer.kind} {layer.path}"
             for layer in self.layers
@@ -73,7 +73,7 @@ class Stack:
         return f"{self.device} ({' on '.join(steps)})"
 
     def side(self, own: str) -> Side:
-        """Given the path of the system's disk, tell on which side of the line this is."""
+        """Given the path of the system's disk, return on which side this lies."""
         if own in self.disks:
             return Side.OWN
         if not self.disks:
@@ -87,11 +87,11 @@ class Stack:
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
-    """Something of the running system that lies wholly on other disks.
+    """A part of the running system that lies wholly on other disks.
 
     `what` is its mount point, or for swap what fstab calls it; `where` names device, layers and
-    disks, or what fstab calls a device that is not there. `waits` says that the boot waits for it,
-    as fstab has it.
+    disks, or what fstab calls a device that is not there. `waits` says that the boot waits for
+    it, according to fstab.
     """
 
     what: str
@@ -102,7 +102,7 @@ class Elsewhere:
 
     @property
     def vital(self) -> bool:
-        """Whether no system starts without it."""
+        """Whether a system cannot start without it."""
         return self.what in _SYSTEM
 
 
@@ -122,12 +122,12 @@ def stack_of(machine: Machine, mount: Mount) -> Stack:
 
 
 def stack_of_line(machine: Machine, entry: FstabEntry) -> Stack:
-    """Return what is below a line of fstab; nothing is below a device that is not there."""
+    """Return what is below a line of fstab; nothing if its device does not exist."""
     return _stack_of(machine, entry.device or entry.spec, entry.fstype)
 
 
 def elsewhere(machine: Machine, own: str, *, but_not: str = "") -> tuple[Elsewhere, ...]:
-    """Return what of the running system lies wholly on other disks than `own`.
+    """Return the parts of the running system that lie wholly on disks other than `own`.
 
     `but_not` is the disk of the mirror, whose own mounts are the guard's concern.
     """
@@ -158,7 +158,7 @@ def _lines(machine: Machine, own: str, but_not: str) -> Iterator[Elsewhere]:
 
 
 def _may_be_elsewhere(machine: Machine, own: str, entry: FstabEntry) -> bool:
-    """Whether what a line names, and is not there, concerns nobody's start but its own disk's.
+    """Whether a missing device named by a line could only matter to its own disk's start.
 
     A drive for discs does not. Where the system's own disk is mounted in its place, the line is
     wrong.

@@ -1,4 +1,4 @@
-"""Everything a file can name a block device by, and the map from the source's to the mirror's.
+"""Identifiers, everything a file can name a block device by, and their map from source to mirror.
 
 This map is the heart of a mirror that boots: one value, made once, stored, and used for fstab,
 for every file of the boot, and by the audit that looks for what was forgotten.

@@ -1,4 +1,4 @@
-"""Folders in which the new content of a run waits for its end, and what they are called.
+"""The names of the folders in which a run keeps partial content.
 
 They lie beside the files, in folders of users. Each run calls its own by a name that was drawn for
 it: a link or file of that name, laid there before, would be followed or be in the way.
@@ -11,5 +11,5 @@ EARLIER = f"{paths.PARTIAL_PREFIX}new"
 
 
 def partial_folder(drawn: str) -> str:
-    """Given a random UUID in its canonical text, return what a run calls its folders."""
+    """Return a run's name for its folders of partial files, from a canonical random UUID."""
     return f"{paths.PARTIAL_PREFIX}{drawn}"

@@ -1,4 +1,4 @@
-"""What would be done to a disk: complete before the first byte, shown, stored, compared."""
+"""A plan: what would be done to a disk, complete before the first byte, shown, stored, compared."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,16 +24,17 @@ class PlanKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Steps on one disk. `record` names the disk, the identifiers and what will be true after.
+    """Steps on one disk. `record` names the disk, the identifiers and the state after the steps.
 
-    `target_path` is where the disk was seen, `target_id` what it showed there: the grant checks it
-    again when the disk is opened (None: as recorded). `target_table` is the id of the table that
-    was on it, '' for none. `names` are what a person can type to mean this disk and no other one
-    that is attached, the best first. `loses` are sentences on what is on the disk now and will be
+    `target_path` is where the disk was seen, `target_id` what it showed there: the grant checks
+    it again when the disk is opened (None: as recorded). `target_table` is the id of the table
+    that was on it, '' for none. `names` are the inputs that identify this disk among all
+    attached ones, best first. `loses` are sentences on what is on the disk now and will be
     gone; `notes` are sentences worth reading before confirming. `compared` is true where every
-    content was compared before; `suspects` are the files that differ in content alone. `distrust`
-    is why the source's disk is not trusted to show all that it holds: nothing is deleted then.
-    `rewritten` is what was found of other content under an old size and time.
+    content was compared before; `suspects` are the files that differ in content alone.
+    `distrust` is why the source's disk is not trusted to show all that it holds: nothing is
+    deleted then. `rewritten` are the files found with changed content but unchanged size and
+    time.
     """
 
     version: int = PLAN_VERSION
@@ -56,16 +57,16 @@ class Plan:
 
     @property
     def shown(self) -> DiskId:
-        """What the target showed of its identity when it was planned for."""
+        """The identity that the target showed at planning time."""
         return self.record.mirror.id if self.target_id is None else self.target_id
 
     @property
     def name(self) -> str:
-        """What a person types to mean the target and no other disk."""
+        """The name by which a person identifies the target uniquely."""
         return self.names[0] if self.names else self.shown.name
 
     def is_named_by(self, text: str) -> bool:
-        """Whether what was typed names the target, and no other disk that is attached."""
+        """Whether the input names the target, and no other attached disk."""
         return spelled(text) in self.names if self.names else self.shown.is_named_by(text)
 
     @property
@@ -106,14 +107,14 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareRequest:
-    """What a person asked for: the target by any name, and fresh identifiers to draw from.
+    """What a person asked for: the target by any name, and random UUIDs to draw from.
 
     `fresh` are random UUIDs in canonical lower-case text, drawn before planning so that the
-    planner stays a pure function; more are there than any plan needs. `give_up_content_of` is the
-    identity of the one disk whose old content the person gave up by name. `enrolled` are the
-    records of all mirrors that the configuration knows; `leave_out` are mount points on other disks
-    that the person agreed to be missing on the mirror, and swap as fstab names it. `secret` was
-    drawn as the identifiers were: what both disks will know of each other.
+    planner stays a pure function; there are more than any plan needs. `give_up_content_of` is
+    the identity of the one disk whose old content the person gave up by name. `enrolled` are
+    the records of all mirrors in the configuration; `leave_out` are mount points on other
+    disks, and swap as fstab names it, that the person agreed to omit from the mirror. `secret`
+    is random as well: it will be shared by both disks only.
     """
 
     target: str

@@ -1,4 +1,4 @@
-"""What was done: the record of one mirror, kept on the mirror and on the source."""
+"""The record of one mirror: what was done, kept on the mirror and on the source."""
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -61,7 +61,7 @@ class SwapPair:
 
 @dataclass(frozen=True, kw_only=True)
 class FreeSpace:
-    """The room on one of the mirror's file systems after a run, in bytes: in all, and left."""
+    """Total and free bytes of one of the mirror's file systems after a run."""
 
     mount_point: str
     size: int
@@ -70,10 +70,10 @@ class FreeSpace:
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """A place of the source that the last complete run could not see, and how old the mirror's is.
+    """A place of the source unseen by the last complete run, and the age of the mirror's copy.
 
-    `path` is on the whole tree, and means all below it; `since` is when the last run began that saw
-    it, in seconds since the epoch (UTC), 0.0 where none did.
+    `path` is on the whole tree, and includes everything below it; `since` is when the last run
+    that saw it began, in seconds since the epoch (UTC), 0.0 where none did.
     """
 
     path: str
@@ -84,15 +84,16 @@ class Behind:
 class RunSummary:
     """What one run did. Times are seconds since the epoch (UTC) and seconds of duration.
 
-    It `started` when it first looked at the source: what was touched later may be missing.
+    `started` is when it first read the source: what was touched later may be missing.
 
     `live` are the file systems that were copied as they were, in use and without a snapshot;
-    `hooks_failed` are sentences on hooks before the run that failed without ending it; `suspects`
-    are the files that differed in content alone, where every content was compared. `distrust` is
-    why the source's disk was not trusted, so that nothing was deleted; `kept` are paths that
-    stayed though something else is in their place on the source. `postponed` are mount points
-    where so much was rewritten under its old size and time that the rest comes with the next run.
-    `notes` are sentences on what was not as on other nights, though the mirror lacks nothing by it.
+    `hooks_failed` are sentences on hooks before the run that failed without ending it;
+    `suspects` are the files that differed in content alone, where every content was compared.
+    `distrust` is why the source's disk was not trusted, so that nothing was deleted; `kept` are
+    paths that stayed though something else is in their place on the source. `postponed` are
+    mount points where so much was rewritten without a change of size or time that the rest
+    comes with the next run. `notes` are sentences on unusual events that cost the mirror
+    nothing.
     """
 
     started: float
@@ -127,23 +128,24 @@ class RunSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class MirrorRecord:
-    """Everything known of one mirror. On the mirror: /.rescue/mirror.json.
+    """Everything known about one mirror. On the mirror: /.rescue/mirror.json.
 
-    `left_out` are mount points (and swap, as fstab names it) on other disks that a person agreed to
-    be missing on the mirror.
+    `left_out` are mount points (and swap, as fstab names it) on other disks that a person
+    agreed to omit from the mirror.
 
-    `generation` grows with every complete run and is kept on both disks; `last_checksum` is when
-    the last complete run began that compared every content, in seconds since the epoch (UTC), 0.0
-    where none did, and `suspects` are what it found and no person accepted; `last_tried` is when
-    the last run began, whatever became of it (0.0: an older rescue did not note it); `grub_digest`
-    is of the GRUB files that grub-install last used, so that an upgrade is noticed;
-    `initramfs_digests` are of the source's initramfs that each of the mirror's was made after.
-    `fstab` are the lines of the source's as the last run saw them, so that the next one can say
-    what is new. `last_proof` may be of an older generation. `comparison_cut` is true where the last
-    comparison that the schedule began did not come to its end. `behind` are places that the last
-    run could not see. `secret` is what both disks know of each other; a record that an older rescue
-    wrote has none. `partial` is what the last run called the folders in which new content waits
-    ('': an older rescue, whose name for them was fixed): where it was cut, they are still there.
+    `generation` grows with every complete run and is kept on both disks; `last_checksum` is
+    when the last complete run that compared every content began, in seconds since the epoch
+    (UTC), 0.0 where none did, and `suspects` are what it found and no person accepted;
+    `last_tried` is when the last run began, whatever became of it (0.0: an older rescue did not
+    note it); `grub_digest` is of the GRUB files that grub-install last used, so that an upgrade
+    is noticed; `initramfs_digests` are of the source's initramfs from which each of the
+    mirror's was made. `fstab` are the lines of the source's as the last run saw them, so that
+    the next one can report what is new. `last_proof` may be of an older generation.
+    `comparison_cut` is true where the last scheduled comparison did not finish. `behind` are
+    places that the last run could not see. `secret` is shared by both disks; a record that an
+    older rescue wrote has none. `partial` is the last run's name for the folders in which new
+    content waits ('': an older rescue, whose name for them was fixed): if it was interrupted,
+    they are still there.
     """
 
     version: int = RECORD_VERSION
@@ -177,9 +179,9 @@ class MirrorRecord:
 
     @property
     def is_sound(self) -> bool:
-        """Whether its paths stay where they belong: the name is a file's, the places lie in a tree.
+        """Whether its paths are safe: the name is a file name, and the places lie in a tree.
 
-        What was read from a disk may be anybody's.
+        Data read from a disk is not trusted.
         """
         places = [pair.mount_point for pair in self.filesystems]
         inside = all(
@@ -195,9 +197,10 @@ class MirrorRecord:
         return (*(pair.place for pair in self.filesystems), *(swap.place for swap in self.swaps))
 
     def with_boot_files_anew(self) -> "MirrorRecord":
-        """Return the record of a mirror that does not boot: its next run takes nothing for granted.
+        """Return the record of a mirror that does not boot; its next run rebuilds the boot files.
 
-        What the boot reads would be left as it was by digests of the source alone.
+        Otherwise they would be left as they are because the source's digests have not
+        changed.
         """
         return replace(self, grub_digest="", initramfs_digests=())
 
@@ -264,7 +267,7 @@ class MirrorRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """A failback that came to its end: kept on the running mirror, /.rescue/failback.json.
+    """A completed failback: stored on the running mirror in /.rescue/failback.json.
 
     `record` has the running mirror as its source and the new first disk as its mirror.
     `boot_id` is the kernel's for the session in which it was done (man 4 random): in that

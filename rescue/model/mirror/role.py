@@ -1,4 +1,4 @@
-"""Which part a disk plays; every disk we have written carries its role."""
+"""The role of a disk; every disk we have written carries one."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Several mirror disks: in which order the runs go to them, as the configuration says it."""
+"""The settings of rotation: the order in which runs go to several mirrors."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,9 +29,9 @@ class RotationSettings:
 
 
 def interval_hours(own: float, *, overdue_hours: float, mirrors: int) -> float:
-    """Return the age of a mirror's last complete run, in hours, after which it is overdue.
+    """Return the age in hours after which a mirror's last complete run is overdue.
 
-    `own` is what the configuration says of this mirror. Where it says nothing (0) that is the
-    machine's limit, and a day more for each other of its `mirrors`: they share the days.
+    `own` is the configured interval of this mirror. If it is not set (0), it is the machine's
+    limit, plus a day for each other of its `mirrors`: they share the days.
     """
     return own or overdue_hours + _DAY_HOURS * (max(mirrors, 1) - 1)

@@ -1,4 +1,4 @@
-"""What a machine and its mirror know, and nobody else: by it a disk is believed to be the mirror.
+"""The secret that a machine shares with its mirror, by which the disk is known to be genuine.
 
 Serial, ids of tables and file systems, host and machine-id can be read by every user, and be put on
 a stick. This can be read by root alone, on both disks.
@@ -18,8 +18,9 @@ _TEXT = re.compile(r"(?:[0-9a-f]{64})?")
 class Secret:
     """Random bytes as hex digits; none where an older rescue made the mirror.
 
-    It is in no plan, page or JSON that is shown: `codec.to_json` leaves it out, and `repr` does.
-    `text` is for what is stored for root alone. Raises ValueError for what was not drawn here.
+    It appears in no plan, page or JSON that is shown: `codec.to_json` and `repr` leave it out.
+    `text` is for what is stored for root alone. Raises ValueError for a value not made by
+    `draw`.
     """
 
     text: str = field(default="", repr=False)
@@ -49,6 +50,6 @@ class Secret:
         return hmac.digest(key, b"rescue: boot menu", "sha256").hex()[:32] if key else ""
 
     def matches(self, other: "Secret") -> bool:
-        """Whether both are the same one; nothing that is missing matches anything."""
+        """Whether both secrets are the same; a missing one matches nothing."""
         same = hmac.compare_digest(self.text, other.text)
         return same and self.is_drawn

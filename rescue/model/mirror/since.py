@@ -1,4 +1,4 @@
-"""From when on a change of the source may not be on its mirror, whatever size and time say.
+"""The moment from which changes of the source may be missing on its mirror.
 
 A program can put a file's time back, and cannot put back when its inode changed (ctime, man 7
 inode). What was touched before the last complete run began is on the mirror; what was touched since
@@ -21,8 +21,8 @@ _MOST_PLACES = 1000
 class Since:
     """Nanoseconds since the epoch: for most of the system, and for places that are further behind.
 
-    Places are paths on the whole tree, each with all below it. 0 is a source of which nothing is
-    known to be on the mirror.
+    Places are paths on the whole tree, each with everything below it. 0 is a source of which
+    nothing is known to be on the mirror.
     """
 
     usual_ns: int = 0
@@ -30,7 +30,7 @@ class Since:
 
     @property
     def earliest_ns(self) -> int:
-        """The earliest of them all."""
+        """The earliest of all these times."""
         return min((self.usual_ns, *(ns for _, ns in self.places)))
 
     def of(self, path: str) -> int:
@@ -40,9 +40,9 @@ class Since:
 
 
 def since(record: MirrorRecord, *, now: float, margin_ns: int = MARGIN_NS) -> Since:
-    """Return it for the next run onto a mirror; `now` in seconds since the epoch.
+    """Return the times for the next run onto a mirror; `now` in seconds since the epoch.
 
-    A start that is yet to come was told by a clock that was wrong, and says nothing.
+    A start time in the future came from a wrong clock, and is ignored.
     """
 
     def told(seconds: float) -> int:
@@ -55,7 +55,7 @@ def since(record: MirrorRecord, *, now: float, margin_ns: int = MARGIN_NS) -> Si
 
 
 def behind_after(record: MirrorRecord, unread: Iterable[str], *, now: float) -> tuple[Behind, ...]:
-    """Return what stays behind after a run: what it could not read is as old as it was before.
+    """Return what stays behind after a run: what it could not read is as old as before.
 
     `record` is the one that the run began with, `unread` are paths on the whole tree.
     """

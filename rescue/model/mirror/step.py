@@ -1,4 +1,4 @@
-"""The steps that plans are made of: each a complete value, a closed union, no behaviour.
+"""The steps that plans are made of: complete values in a closed union, without behaviour.
 
 Devices are named by their place on the target, or by file-system UUID; the engine turns them
 into device nodes under the grant, when it opens them.
@@ -40,7 +40,7 @@ class MakeFilesystem:
 
 @dataclass(frozen=True, kw_only=True)
 class TuneFilesystem:
-    """Give the mirror's ext2/3/4 of one mount point the settings that the source's has by now."""
+    """Give the mirror's ext2/3/4 for one mount point the source's present settings."""
 
     mount_point: str
     settings: ExtSettings
@@ -60,10 +60,10 @@ class SyncTree:
 
     Paths are relative to that file system's root and begin with '/'. `keep` are the mirror's
     own: neither sent nor deleted. `late` are sent, but what vanished below them on the source
-    is deleted only by `PruneTree` after the boot files name what is there now. `paths` is None
+    is deleted only by `PruneTree`, after the boot files name what is there now. `paths` is None
     for everything, or the only paths to look at. `bandwidth_kib` is KiB a second, 0: no limit.
-    Without `deletions` the mirror keeps what the source does not have. A `tight` one has no room
-    for old and new at once: what is gone from the source goes first.
+    Without `deletions` the mirror keeps what the source does not have. A `tight` one has no
+    room for old and new at once: what is gone from the source is deleted first.
     """
 
     mount_point: str

@@ -1,4 +1,4 @@
-"""What each step is called where a person reads it: plan, progress, journal."""
+"""The titles of steps, in a plan, a progress bar and the journal."""
 
 from typing import assert_never
 
@@ -24,7 +24,7 @@ from rescue.units import human_bytes
 
 
 def title(step: Step) -> str:
-    """Given a step, return a sentence of a few words."""
+    """Return a short description of a step."""
     match step:
         case WipeSignatures():
             return "wipe old signatures"

@@ -19,10 +19,11 @@ from rescue.model.mirror.since import behind_after
 class MirrorEvent(StrEnum):
     """What can happen to a mirror.
 
-    BEGIN comes right before the first byte is written to it. WRITTEN is the end of the steps, and
-    ANNOUNCE the moment in which the source learns of the generation that comes: neither makes it
-    complete. CUT is the end of a run that nobody could note. OVERWRITE is that its disk was made
-    another mirror; NOTE is whatever is told of it and changes nothing: a refusal, a proof, a hook.
+    BEGIN comes right before the first byte is written to it. WRITTEN is the end of the steps,
+    and ANNOUNCE the moment in which the source is told of the coming generation: neither makes
+    it complete. CUT is an end of a run that could not be recorded. OVERWRITE means that its
+    disk became another mirror; NOTE is any news that changes nothing: a refusal, a proof, a
+    hook.
     """
 
     BEGIN = "begin"
@@ -37,7 +38,7 @@ class MirrorEvent(StrEnum):
 
 
 class TransitionError(AssertionError):
-    """A transition that must not be: what asked for it is a fault of this program."""
+    """An invalid transition: the code that asked for it is at fault."""
 
 
 _RUNNING = MirrorState.RUNNING
@@ -58,7 +59,7 @@ TRANSITIONS: Mapping[MirrorEvent, Mapping[MirrorState, MirrorState]] = {
 
 
 def after(state: MirrorState, event: MirrorEvent) -> MirrorState:
-    """Given a mirror's state and what happens, return its next state. Raises TransitionError."""
+    """Return the state that follows a mirror's state and an event. Raises TransitionError."""
     try:
         return TRANSITIONS[event][state]
     except KeyError as error:
@@ -66,26 +67,26 @@ def after(state: MirrorState, event: MirrorEvent) -> MirrorState:
 
 
 def begun(record: MirrorRecord) -> MirrorRecord:
-    """Return the record of a mirror that is being written from now on."""
+    """Return the record of a mirror whose writing begins now."""
     return _moved(record, MirrorEvent.BEGIN)
 
 
 def written(record: MirrorRecord, found: MirrorRecord) -> MirrorRecord:
-    """Return the record after the steps, with what they `found` (digests of what the boot reads).
+    """Return the record after the steps, with what they `found` (digests of the boot files).
 
-    Both are of the same run; nobody has looked at the mirror yet.
+    Both are of the same run; the mirror has not been audited yet.
     """
     _moved(record, MirrorEvent.WRITTEN)
     return _moved(found, MirrorEvent.WRITTEN)
 
 
 def failed(record: MirrorRecord, why: str) -> MirrorRecord:
-    """Return the record of a mirror whose run did not come to its end."""
+    """Return the record of a mirror whose run did not complete."""
     return replace(_moved(record, MirrorEvent.FAIL), last_error=why)
 
 
 def audit_failed(record: MirrorRecord, why: str) -> MirrorRecord:
-    """Return the record of a mirror that would not boot: what boots it is made anew next time."""
+    """Return the record of a mirror that would not boot: the next run rebuilds its boot files."""
     moved = _moved(record, MirrorEvent.AUDIT_FAIL)
     return replace(moved.with_boot_files_anew(), last_error=f"audit: {why}")
 

@@ -1,11 +1,11 @@
-"""What of a source cannot be seen: it is not gone, so nothing of it is deleted on the mirror."""
+"""Unreadable parts of a source: not gone, so nothing of them is deleted on the mirror."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unread:
-    """One name of a file system that cannot be read, with all below it.
+    """One unreadable name in a file system, with everything below it.
 
     `path` is relative to the file system's root and begins with '/'. `is_folder` is true where the
     name itself is known and what is in it is not. `failing` is true where the disk did not give it.
@@ -21,9 +21,9 @@ class Unread:
 class Seen:
     """How far a file system can be looked into.
 
-    `encrypted` are folders whose key is there now, and may be taken away at any moment: what is
-    missing in them is not gone before that was asked again. Only the topmost are named. `hollow`
-    are files with so many holes that they are carried by themselves.
+    `encrypted` are folders whose key is there now, and may be removed at any moment: a name
+    missing in them counts as gone only after the key was checked again. Only the topmost are
+    named. `hollow` are files with so many holes that they are copied separately.
     """
 
     unread: tuple[Unread, ...] = ()

@@ -1,4 +1,4 @@
-"""The accounts of a system, by name and by number (man 5 passwd, man 5 group, man 5 login.defs)."""
+"""Accounts by name and by number (man 5 passwd, man 5 group, man 5 login.defs)."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ FIRST_PERSON, LAST_PERSON = 1000, 60000
 
 _LIMIT = re.compile(r"^[ \t]*(UID_MIN|UID_MAX)[ \t]+([0-9]+)", re.MULTILINE)
 _LARGEST = 2**32 - 2
-"""The kernel's numbers have 32 bits, and the last one stands for none (man 2 chown)."""
+"""The kernel's numbers have 32 bits, and the last one means 'none' (man 2 chown)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,9 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Accounts:
-    """The users of a system, its groups by name and number, and which numbers are people's.
+    """The users of a system, its groups by name and number, and the number range of people.
 
-    `by_folder` is true where the users are only guessed, by who owns which folder of /home.
+    `by_folder` is true where the users are only guessed from who owns which folder of /home.
     """
 
     users: tuple[Account, ...] = ()
@@ -47,7 +47,7 @@ class Accounts:
 
 
 def parse_accounts(passwd: str, group: str, login_defs: str = "") -> Accounts:
-    """Given the text of a system's files, return its accounts; a line that is none is left out.
+    """Given the text of a system's files, return its accounts; invalid lines are left out.
 
     Raises ValueError where no user is named in `passwd`: the file is not what it should be.
     """
@@ -71,7 +71,7 @@ def parse_accounts(passwd: str, group: str, login_defs: str = "") -> Accounts:
 
 
 def _limits(login_defs: str) -> tuple[int, int]:
-    """Return the first and the last number of people; what cannot be meant is as if not said."""
+    """Return the lowest and highest user number of people; invalid settings count as absent."""
     said = {name: _number(text) for name, text in _LIMIT.findall(login_defs)}
     first, last = said.get("UID_MIN"), said.get("UID_MAX")
     first = FIRST_PERSON if first is None else first

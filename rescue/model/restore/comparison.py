@@ -1,4 +1,4 @@
-"""Two trees compared name by name: what would come back of whom, and how much room it takes."""
+"""The comparison of two trees by name: what would come back, and the room it needs."""
 
 import stat
 from collections.abc import Callable, Iterable, Mapping
@@ -49,7 +49,7 @@ class Comparison:
 
 @dataclass(kw_only=True)
 class _Tally:
-    """What is known of one user so far."""
+    """The running totals for one user."""
 
     lists: dict[Decision, list[str]] = field(default_factory=dict)
     new_folders: int = 0
@@ -169,7 +169,7 @@ def in_tree(piece: Piece, path: str) -> str:
 
 
 def absolute(piece: Piece, path: str) -> str:
-    """Given a path relative to the piece's file system, return where the running system has it."""
+    """Given a path relative to the piece's file system, return its path on the running system."""
     return f"{piece.mount_point.rstrip('/')}/{path}"
 
 
@@ -184,9 +184,9 @@ def user_of(piece: Piece, path: str) -> str:
 
 
 def merged(users: Iterable[Told]) -> tuple[Told, ...]:
-    """Return one value for each tree and user, where a tree lies on several file systems.
+    """Return one value for each tree and user, where a tree spans several file systems.
 
-    A user of whom nothing is to be told is left out.
+    A user for whom there is nothing to report is left out.
     """
     ordered = sorted(users, key=lambda told: (told.tree, told.user))
     groups = groupby(ordered, key=lambda told: (told.tree, told.user))
@@ -194,7 +194,7 @@ def merged(users: Iterable[Told]) -> tuple[Told, ...]:
 
 
 def settled(told: Told, *, failed: Mapping[str, int], newer: Mapping[str, int]) -> Told:
-    """Given what was to come back, return what did.
+    """Given what was meant to come back, return what did.
 
     `failed` and `newer` are paths relative to the tree with their sizes: those that did not come,
     and those that somebody made newer here in the meantime.

@@ -1,4 +1,4 @@
-"""One name in two trees, the dead disk's and the running system's, and what shall become of it."""
+"""One name in two trees, the dead disk's and the running system's, and the decision about it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from rescue.model.restore.owners import Owners
 
 
 class Shape(StrEnum):
-    """What a name stands for; SPECIAL is a device node, a pipe or a socket."""
+    """The type of a file; SPECIAL is a device node, a pipe or a socket."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -18,11 +18,11 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """What `lstat` tells of one name. Times are nanoseconds since the epoch (man 7 inode).
+    """What `lstat` tells about one name. Times are nanoseconds since the epoch (man 7 inode).
 
-    `taken` are the bytes of a file that are no holes (None: nobody asked), `target` is where a
-    symbolic link leads. `is_border` is true where another file system is
-    mounted, or a subvolume of a btrfs begins: nothing below it is looked at.
+    `taken` are the bytes of a file that are not holes (None: not measured), `target` is where a
+    symbolic link leads. `is_border` is true where another file system is mounted, or a btrfs
+    subvolume begins: nothing below it is examined.
     """
 
     shape: Shape
@@ -57,8 +57,9 @@ class Decision(StrEnum):
     """What a restore does with a name.
 
     NEW and UPDATE come back. DOUBTFUL comes back as well, and what is here is put aside, since
-    the two times cannot be trusted: the file here was changed after the mirror was last written,
-    or the one on the dead disk has a time that is yet to come. The others stay as they are here.
+    the two times cannot be trusted: the file here was changed after the mirror was last
+    written, or the one on the dead disk has a time in the future. The others stay as they are
+    here.
     """
 
     NEW = "new"
@@ -72,7 +73,7 @@ class Decision(StrEnum):
 
 
 FUTURE_SLACK_NS = 60 * 10**9
-"""A time counts as 'yet to come' beyond this: clocks of one network differ by seconds."""
+"""A time counts as 'in the future' beyond this: clocks on one network differ by seconds."""
 
 
 def is_future(fact: Fact | None, *, now_ns: int) -> bool:
@@ -133,7 +134,7 @@ def same_owner(twin: NamePair) -> bool:
 
 
 def same_at_a_glance(there: Fact, here: Fact) -> bool:
-    """What rsync's quick check asks, to the nanosecond."""
+    """Whether both agree by rsync's quick check, to the nanosecond."""
     if there.shape is Shape.LINK:
         return there.target == here.target
     return (there.size, there.mtime_ns) == (here.size, here.mtime_ns)

@@ -1,4 +1,4 @@
-"""The way back of the users' files: where from, what would come back, what came back."""
+"""A restore of the users' files: where from, what would come back, what came back."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,7 +21,7 @@ NOT_RESTORED = frozenset({paths.OWN_FOLDER, "lost+found"})
 
 
 class OriginKind(StrEnum):
-    """What the files come from."""
+    """What the files are restored from."""
 
     DISK = "disk"
     PARTITION = "partition"
@@ -30,10 +30,10 @@ class OriginKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where the files come from, as it was found.
+    """The place the files are restored from.
 
-    `name` is what a person types to mean it: the disk's serial or WWN, else its table's id, or
-    the image's path. `size` is in bytes.
+    `name` is what a person types to mean it: the disk's serial or WWN, otherwise its table's
+    id, or the image's path. `size` is in bytes.
     """
 
     kind: OriginKind
@@ -64,9 +64,10 @@ class Piece:
     """The part of one tree that lies on one file system.
 
     `inside` is the path within the file system ('' for all of it); `mount_point` is where the
-    running system has the twin of it. `nested` are paths within it where other pieces begin;
-    `covered` are those on which the running system has something else mounted, and with all below
-    them they are passed over. `user` is whose home the tree is, where it is one outside of /home.
+    running system has its twin. `nested` are paths within it where other pieces begin;
+    `covered` are those over which the running system has something else mounted: they are
+    skipped with everything below them. `user` is whose home the tree is, where it is one
+    outside of /home.
     """
 
     tree: str
@@ -81,7 +82,7 @@ class Piece:
 
     @property
     def is_covered(self) -> bool:
-        """Whether something else is mounted over the whole of it: nobody would see what returns."""
+        """Whether something is mounted over all of it, so that restored files would be hidden."""
         place = PurePosixPath(self.inside)
         return any(place.is_relative_to(each) for each in self.covered)
 
@@ -111,13 +112,13 @@ class Told:
 
     @property
     def comes(self) -> tuple[str, ...]:
-        """All that comes back, folders left out."""
+        """Everything that comes back, without folders."""
         return self.new + self.updated + self.doubtful
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """What one file system of the running system is asked for, and has. In bytes and inodes.
+    """The space that one file system of the running system needs, and has. In bytes and inodes.
 
     `inodes_free` is -1 where the file system makes inodes as it needs them.
     """
@@ -131,7 +132,7 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Free:
-    """What a file system of the running system has left: bytes, and inodes (-1: no limit)."""
+    """What a file system of the running system has free: bytes, and inodes (-1: no limit)."""
 
     size: int
     inodes: int = -1
@@ -147,7 +148,7 @@ class Read:
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreRequest:
-    """What a person asked for: the dead disk by any name ('' to find it), and which trees."""
+    """What a person asked for: the dead disk by any name ('' to search for it), and which trees."""
 
     named: str = ""
     trees: tuple[str, ...] = ()
@@ -156,12 +157,12 @@ class RestoreRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RestorePlan:
-    """What would come back, complete before the first byte.
+    """What would come back, complete before the first byte is written.
 
-    `since` is when the mirror was last written by a run, `touched` when that run first looked at
-    the dead disk: what was touched there later may have other content than here. `planned` is now
-    (seconds since the epoch). `future_there` and `future_here` are files with times yet to come, as
-    absolute paths. `owners` is what becomes of user and group numbers.
+    `since` is when the mirror was last written by a run, `touched` when that run first read the
+    dead disk: what was touched there later may differ in content from here. `planned` is now
+    (seconds since the epoch). `future_there` and `future_here` are files with times in the
+    future, as absolute paths. `owners` is the mapping of user and group numbers.
     """
 
     version: int = RESTORE_VERSION
@@ -185,7 +186,7 @@ class RestorePlan:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every file system is seen with all that was on its way to it."""
+        """Whether every file system includes all data that was on its way to it."""
         return all(read.reading.is_whole for read in self.reads)
 
 

@@ -1,4 +1,4 @@
-"""When and how a machine raises an alarm: the section [alarm] of the configuration."""
+"""The settings of alarms: the section [alarm] of the configuration."""
 
 import re
 from collections.abc import Iterator

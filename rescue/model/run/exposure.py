@@ -1,4 +1,4 @@
-"""What is at stake if the first disk dies now: figures from records, None where none was taken."""
+"""Exposure: what would be lost if the first disk died now; None where no figure is known."""
 
 from dataclasses import dataclass
 
@@ -25,13 +25,13 @@ class Proven:
 
 @dataclass(frozen=True, kw_only=True)
 class Stake:
-    """The figures, in seconds.
+    """What the death of the first disk would cost now, in seconds.
 
-    `mirror` is the one that the machine would go on with, '' where there is none. `lost` is how far
-    back its state lies: to where its last complete run began. `boots` is the boot of the proof of
-    this very state, which passed. `failback` is how long the copy to a new first disk took when it
-    was rehearsed, else how long the first copy onto the mirror took, which is the same work;
-    `failback_from` says which.
+    `mirror` is the one that the machine would continue with, '' where there is none. `lost` is
+    the age of its state: the time since its last complete run began. `boots` is the boot time
+    from the proof of this very state, which passed. `failback` is how long the copy to a new
+    first disk took in a rehearsal, otherwise how long the first copy onto the mirror took,
+    which is the same work; `failback_from` says which.
     """
 
     mirror: str = ""

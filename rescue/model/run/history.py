@@ -1,4 +1,4 @@
-"""The history of the runs: one line for each, what it did, how long it took, how it ended."""
+"""The history of runs: what each did, how long it took, how it ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ HISTORY_VERSION = 1
 class RunEnd(StrEnum):
     """How a run ended.
 
-    RUNNING has begun and has not said more: where no run is active, it was CUT (a power cut, a
-    kill). REFUSED has written nothing. After COMPLETE and DEGRADED (some files could not be read)
-    the mirror is whole.
+    RUNNING has begun and reported no end: where no run is active, it was CUT (a power cut, a
+    kill). REFUSED has written nothing. After COMPLETE and DEGRADED (some files could not be
+    read) the mirror is whole.
     """
 
     RUNNING = "running"
@@ -52,7 +52,7 @@ def end_of(code: ExitCode) -> RunEnd:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFigures:
-    """What a run did, as RunSummary has it; of vanished and unreadable files only how many."""
+    """A run's figures as in RunSummary, but only the number of vanished and unreadable files."""
 
     files_total: int
     files_changed: int
@@ -76,7 +76,7 @@ class RunFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class DiskNote:
-    """How a disk was when a run began: its SMART, and how many read errors the kernel met."""
+    """A disk's state when a run began: its SMART state, and the number of kernel read errors."""
 
     disk: str
     smart: SmartVerdict
@@ -84,16 +84,16 @@ class DiskNote:
 
     @classmethod
     def of(cls, disk: str, health: DiskHealth) -> "DiskNote":
-        """Return what the history keeps of a disk's health."""
+        """Return the part of a disk's health that the history keeps."""
         return cls(disk=disk, smart=health.smart, read_errors=len(health.read_errors))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
-    """One run. `started` in seconds since the epoch (UTC), `seconds` from there to its end.
+    """One run. `started` is in seconds since the epoch (UTC), `seconds` the time to its end.
 
-    `generation` is the mirror's after the run; `said` is why it did not end well; `proof` is what
-    booting it showed. What the run did not come to is None or empty.
+    `generation` is the mirror's after the run; `said` is why it did not end well; `proof` is
+    the result of booting it. What the run did not reach is None or empty.
     """
 
     version: int = HISTORY_VERSION
@@ -114,7 +114,7 @@ class RunEntry:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the run has come to some end."""
+        """Whether the run has ended in any way."""
         return self.end is not RunEnd.RUNNING
 
     @property
@@ -138,7 +138,7 @@ def ended(runs: Sequence[RunEntry], entry: RunEntry) -> tuple[RunEntry, ...]:
 
 
 def proven(runs: Sequence[RunEntry], proof: Proven) -> tuple[RunEntry, ...]:
-    """Return the history in which the run that was booted says what that showed."""
+    """Return the history in which the run that was booted has this proof result."""
     return tuple(
         replace(run, proof=proof) if run.is_whole and run.generation == proof.generation else run
         for run in runs
@@ -172,11 +172,11 @@ def last_whole(runs: Sequence[RunEntry]) -> RunEntry | None:
 
 
 def _settled(entry: RunEntry, *, generation: int) -> RunEntry:
-    """Return a run that is not at work any more as it ended.
+    """Return a run that is no longer active with the end it must have had.
 
-    The history is copied with everything else while the run that copies it is at work: on a disk
-    that was made from the mirror that run has no end. That the mirror has a newer generation
-    than it began with tells that it came to one.
+    The history is copied with everything else while the run that copies it is active: on a disk
+    made from the mirror, that run has no end. That the mirror has a newer generation than it
+    began with shows that the run did complete.
     """
     if entry.is_closed:
         return entry

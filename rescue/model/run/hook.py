@@ -1,4 +1,4 @@
-"""What runs around a run, so that what it copies is consistent: `[[hook]]` in the configuration."""
+"""Hooks that make what a run copies consistent: `[[hook]]` in the configuration."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ class HookWhen(StrEnum):
 
 
 class HookKind(StrEnum):
-    """A command of one's own, or a ready dump of all databases of a server."""
+    """A custom command, or a ready-made dump of all databases of a server."""
 
     COMMAND = "command"
     POSTGRESQL = "postgresql"
@@ -32,7 +32,7 @@ class HookKind(StrEnum):
 
 
 class OnFailure(StrEnum):
-    """ABORT ends the run as failed (before the copy: without one); WARN says it and goes on."""
+    """ABORT fails the run (a hook before the copy prevents it); WARN reports it and goes on."""
 
     ABORT = "abort"
     WARN = "warn"
@@ -106,14 +106,14 @@ class Hook:
 
     @property
     def label(self) -> str:
-        """What people call it: its name, else its program, else its kind."""
+        """The hook's displayed name: its name, otherwise its program, otherwise its kind."""
         program = PurePosixPath(self.command[0]).name if self.command else ""
         return self.name or program or self.kind.value
 
 
 @dataclass(frozen=True, kw_only=True)
 class HookCall:
-    """What a hook comes to in one run: a command, who runs it, and what it is told.
+    """One hook as it runs: the command, who runs it, and its environment.
 
     `dump` is the file that takes its standard output, '' for none.
     """

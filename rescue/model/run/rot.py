@@ -1,4 +1,4 @@
-"""Files whose contents differ though size and time are equal: a disk rots, or something hid it."""
+"""Rot: files whose contents differ although size and time are equal."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ disk (30 s; Linux: Documentation/admin-guide/sysctl/vm.rst, dirty_expire_centise
 
 
 class Verdict(StrEnum):
-    """Which side changed, by the digest that was recorded of the file when it was last compared.
+    """Which side changed, judging by the digest from the file's last comparison.
 
     UNREADABLE is a file of the source that cannot be read to its end any more.
     """
@@ -32,21 +32,21 @@ class Known:
     digest: bytes
 
     def is_settled(self, *, begun_ns: int) -> bool:
-        """Whether the file was left alone long enough before `begun_ns` to be known by its digest.
+        """Whether the file was unchanged long enough before `begun_ns` to trust its digest.
 
-        A time that is yet to come says nothing; the inode's own time cannot be set.
+        A time in the future says nothing; the inode's own time cannot be set.
         """
         limit = begun_ns - SETTLED_NS
         return self.ctime_ns < limit and (self.mtime_ns < limit or self.mtime_ns > begun_ns)
 
 
 def is_written(now: Known, known: Known | None, *, since_ns: int) -> bool:
-    """Whether a program gave a file of the source its content, which differs from the mirror's.
+    """Whether a program wrote the source file's content that differs from the mirror's.
 
-    `known` is what was recorded of it under its present size and time. Rot changes no inode, so
-    the ctime tells (man 7 inode): it is another one than was recorded, or where nothing was, later
-    than `since_ns`, when all that was touched before was on the mirror (0: nobody knows). Where the
-    content is the recorded one, it is the mirror's that has changed.
+    `known` is what was recorded of it with its present size and time. Rot changes no inode, so
+    the ctime tells (man 7 inode): it differs from the recorded one or, where nothing was
+    recorded, is later than `since_ns`, when everything touched before was on the mirror (0:
+    unknown). Where the content is the recorded one, it is the mirror's that has changed.
     """
     if known is not None:
         return known.ctime_ns != now.ctime_ns and known.digest != now.digest
@@ -71,7 +71,7 @@ class Doubt:
 
 @dataclass(frozen=True, kw_only=True)
 class Suspect:
-    """One such file: its path on the whole tree, and what is said of it.
+    """One such file: its path on the whole tree, and the verdict on it.
 
     `taken` is true where the source's content goes to the mirror all the same: the mirror's has
     rotted, or a person accepted it; otherwise the mirror keeps what it has. `touched` is when the
@@ -86,13 +86,13 @@ class Suspect:
 
     @property
     def accepted(self) -> bool:
-        """Whether a person said that the source's content is the right one."""
+        """Whether a person confirmed that the source's content is the right one."""
         return self.taken and self.verdict is not Verdict.MIRROR
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rewritten:
-    """Files that a program gave another content under their old size and time.
+    """Files whose content a program changed without changing size or time.
 
     `files` are by mount point, relative to the file system's root; `unreadable` are paths on the
     whole tree of those that could not be compared, and `unfinished` the mount points with more such

@@ -1,4 +1,4 @@
-"""When the runs are: the settings, the files that make a machine keep to them, and what it says."""
+"""The schedule: its settings, its files, and what systemd says of it."""
 
 import re
 from collections.abc import Iterator
@@ -96,7 +96,7 @@ class ScheduleFile:
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:
-    """What an installation writes and a removal takes away.
+    """What an installation writes and a removal deletes.
 
     `stale` are files of ours that belong to the other way of starting, or to an older rescue.
     """
@@ -129,7 +129,7 @@ class ServiceState:
 
 
 class Installed(StrEnum):
-    """Whether what is installed is what the configuration asks for."""
+    """Whether the installation matches the configuration."""
 
     NO = "no"
     YES = "yes"
@@ -138,7 +138,7 @@ class Installed(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleState:
-    """What `rescue schedule show` tells."""
+    """What `rescue schedule show` reports."""
 
     starter: Starter
     installed: Installed

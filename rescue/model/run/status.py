@@ -1,4 +1,4 @@
-"""Where a machine stands: which disk it runs from, and how old each of its mirrors is."""
+"""The status of a machine: which disk it runs from, and how old each mirror is."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,9 +15,9 @@ STATUS_VERSION = 2
 
 
 class Health(IntEnum):
-    """What monitoring asks for: the exit code of a plugin (Monitoring Plugins guidelines).
+    """A status as monitoring expects it: a plugin's exit code (Monitoring Plugins guidelines).
 
-    UNKNOWN is no state of a machine: it could not be found out.
+    UNKNOWN is not a state of the machine: it could not be found out.
     """
 
     GOOD = 0
@@ -86,9 +86,9 @@ class MirrorStatus:
 
     @property
     def failed_its_proof(self) -> bool:
-        """Whether the state that the mirror is in failed its proof.
+        """Whether the mirror's present state failed its proof.
 
-        A complete run after it has made anew what the boot reads: nobody has seen that boot yet.
+        A later complete run has rebuilt the boot files: that state has not been booted yet.
         """
         proof = self.proof
         return proof is not None and not proof.passed and proof.generation == self.generation
@@ -102,11 +102,11 @@ class Status:
     `own` is the running mirror, `since` are the times of its starts since its last run (UTC);
     `handed_over_to` is the disk that took over in this session. `next_steps` are what to do,
     with the names of this machine filled in. `turn` is the mirror whose day it is, where the
-    mirrors alternate. `at` is when this was true, in seconds since the epoch (UTC); `disk_health`
-    is of the running disk; `stake` is what a death of the first disk would cost now.
-    `overdue_after` and `critical_after` are the ages of the youngest complete state, in seconds,
-    from which on it is a warning and critical; 0 where there is no such limit. `damage` are
-    sentences on state files that cannot be read.
+    mirrors alternate. `at` is when this was true, in seconds since the epoch (UTC);
+    `disk_health` is of the running disk; `stake` is what a death of the first disk would cost
+    now. `overdue_after` and `critical_after` are the ages of the youngest complete state, in
+    seconds, at which the status becomes a warning and critical; 0 where there is no such limit.
+    `damage` are sentences on state files that cannot be read.
     """
 
     version: int = STATUS_VERSION

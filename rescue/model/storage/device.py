@@ -1,4 +1,4 @@
-"""Block devices as a graph: each names those that it is made of, down to the disks."""
+"""Block devices other than disks and partitions: layers, drives, memory."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,11 +8,11 @@ from rescue.model.storage.layer import Content, Nothing
 from rescue.units import Bytes
 
 NO_SIZE = Bytes(0)
-"""Of what has none of its own: it is as large as what it lies on."""
+"""The size of a device without one of its own: it is as large as what it lies on."""
 
 
 class DeviceKind(StrEnum):
-    """What a device is, in the words of the field."""
+    """What a device is, in the field's usual terms."""
 
     DISK = "disk"
     PARTITION = "partition"

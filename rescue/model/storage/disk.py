@@ -66,7 +66,7 @@ class Partition:
 
 
 GPT_ENTRIES = 128
-"""How many partitions a GPT has room for, if nobody asked for another number."""
+"""How many partitions a GPT has room for by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class PartitionTable:
 
     @property
     def has_id(self) -> bool:
-        """Whether its id tells anything: old MBRs have one of zeros, and blkid shows none."""
+        """Whether its id is meaningful: old MBRs have an id of zeros, and blkid shows none."""
         return bool(self.uuid.strip("0-"))
 
     def partition(self, number: int) -> Partition:

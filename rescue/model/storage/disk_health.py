@@ -1,11 +1,11 @@
-"""How a disk is: what its own SMART says, and which read errors the kernel met on it."""
+"""Disk health: the verdict of SMART, and read errors that the kernel met."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class SmartState(StrEnum):
-    """What is known of a disk's own verdict; only the first three are one.
+    """A disk's own verdict as far as known; only the first three are a verdict.
 
     SUSPECT has passed, and yet counts sectors that it could not read. The others say why there is
     no verdict: the disk has no SMART (virtual disks, many USB bridges), it sleeps and was not
@@ -23,7 +23,7 @@ class SmartState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SmartVerdict:
-    """What a disk says of itself; `said` are sentences: what speaks against it, or why nothing."""
+    """What a disk reports about itself; `said` are the problems, or why there is no verdict."""
 
     state: SmartState
     said: tuple[str, ...] = ()
@@ -43,12 +43,12 @@ class DiskHealth:
 
     @property
     def is_failing(self) -> bool:
-        """Whether what is read from this disk may be missing: SMART says so, or the kernel did."""
+        """Whether data read from this disk may be missing, as SMART or the kernel reported."""
         return self.smart.state is SmartState.FAILING or bool(self.read_errors)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """What speaks against the disk, in sentences; nothing where nothing does."""
+        """Signs of a failing disk, in sentences; empty if there are none."""
         bad = self.smart.state in (SmartState.FAILING, SmartState.SUSPECT)
         count = len(self.read_errors)
         errors = "1 read error" if count == 1 else f"{count} read errors"

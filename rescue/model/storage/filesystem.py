@@ -1,11 +1,11 @@
-"""File systems and swap areas: what is needed to make one again that boots as well."""
+"""File systems and swap areas, described so that an equal one can be made."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class FsKind(StrEnum):
-    """The kinds of file system that can be made again, by the names of libblkid."""
+    """The kinds of file system that rescue can recreate, by libblkid's names."""
 
     EXT2 = "ext2"
     EXT3 = "ext3"
@@ -22,7 +22,7 @@ class FsKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ExtSettings:
-    """What tune2fs sets in the superblock of ext2/3/4, and a mount goes by (man 8 tune2fs).
+    """tune2fs settings in an ext2/3/4 superblock that affect mounting (man 8 tune2fs).
 
     `reserved` are the blocks kept back for root, in per cent with two decimals; `errors` is what
     the kernel does when it finds damage: 'continue', 'remount-ro' or 'panic'; `mount_defaults` are
@@ -38,12 +38,12 @@ class ExtSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FsOptions:
-    """What mkfs is told beyond identity, read from the source's superblock.
+    """The mkfs options other than identity, read from the source's superblock.
 
     `features` are the names of the kind's own tools: ext (dumpe2fs -h, without those that only
     describe a state), xfs ('crc', 'reflink=0', ... as xfs_info prints them) and btrfs. Zero
     means: left to the tool. `fat_bits` is 12, 16 or 32 for vfat; `ext` is None for every other
-    kind, and where nobody could read it.
+    kind, and where it could not be read.
     """
 
     block_size: int = 0

@@ -12,7 +12,7 @@ from rescue.units import to_bytes
 
 @dataclass(frozen=True)
 class Graph:
-    """Every device of a machine; no two have one key."""
+    """Every device of a machine; keys are unique."""
 
     devices: tuple[Device, ...]
 
@@ -33,11 +33,11 @@ class Graph:
         return found
 
     def at(self, key: str) -> Device | None:
-        """Return the device of that key (for a block device its path), None where there is none."""
+        """Return the device of that key (for a block device its path), or None if there is none."""
         return self._by_key.get(key)
 
     def below(self, device: Device) -> tuple[Device, ...]:
-        """Return the devices right below one, those that are there, in the order of all."""
+        """Return the existing devices directly below one, in the overall order."""
         below = (found for key in device.made_of if (found := self.at(key)) is not None)
         return tuple(sorted(below, key=lambda found: self._place[found.key]))
 
@@ -46,7 +46,7 @@ class Graph:
         return self._above.get(device.key, ())
 
     def chain(self, *keys: str) -> tuple[Device, ...]:
-        """Return the devices of these keys and all that is below them, nearest first.
+        """Return the devices of these keys and everything below them, nearest first.
 
         Each comes once, however many ways lead to it. Where one holds a member of a file system
         that lies on several devices, the others belong to it, too.
@@ -61,7 +61,7 @@ class Graph:
         return tuple(found.values())
 
     def over(self, device: Device) -> tuple[Device, ...]:
-        """Return all that lies on a device, nearest first, each once."""
+        """Return everything that lies on a device, nearest first, each once."""
         found: dict[str, Device] = {}
         ahead = list(self.above(device))
         while ahead:

@@ -1,4 +1,4 @@
-"""What a disk is recognised by: never its kernel name, never its size.
+"""The identity of a disk: never its kernel name, never its size.
 
 A serial alone is the word of an adapter, too: a USB dock may show one of its own for every disk in
 it. Which disk is a mirror is decided in plan/checks/recognise.py, by more than that.
@@ -27,16 +27,16 @@ class DiskId:
 
     @property
     def is_stable(self) -> bool:
-        """Whether anything but the place in the machine tells this disk from another."""
+        """Whether anything beyond its place in the machine tells this disk from others."""
         return bool(self.serial or self.wwn)
 
     @property
     def name(self) -> str:
-        """The one name that people type and read: the serial, else the WWN, else nothing."""
+        """The one name that people type and read: the serial, otherwise the WWN, or nothing."""
         return self.serial or self.wwn
 
     def is_named_by(self, text: str) -> bool:
-        """Whether what a person typed names this very disk (serial, WWN or a by-id name)."""
+        """Whether a person's input names this very disk (serial, WWN or a by-id name)."""
         wanted = spelled(text)
         return bool(wanted) and wanted in (self.serial, self.wwn, *self.by_id)
 

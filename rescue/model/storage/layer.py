@@ -1,4 +1,4 @@
-"""What a block device holds, by its signature."""
+"""The content of a partition: a tree of layers down to a file system."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from rescue.model.storage.filesystem import FileSystem, SwapArea
 
 @dataclass(frozen=True, kw_only=True)
 class Nothing:
-    """No signature that libblkid knows."""
+    """No signature known to libblkid."""
 
 
 @dataclass(frozen=True, kw_only=True)

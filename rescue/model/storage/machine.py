@@ -1,4 +1,4 @@
-"""The whole description of a running system."""
+"""The machine: the whole description of a running system."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,16 +104,16 @@ class Machine:
         return None
 
     def mount_at(self, target: str) -> Mount | None:
-        """Return what is mounted there; with several mounts stacked, the last one is seen.
+        """Return what is mounted there; of several stacked mounts, the last one is visible.
 
-        What a user lays over it is passed over: a home may be a file system of its own.
+        Anything a user mounts over it is ignored: a home may be a file system of its own.
         """
         stack = [mount for mount in self.mounts if mount.target == target]
         stack = [mount for mount in stack if not mount.is_of_a_user] or stack
         return stack[-1] if stack else None
 
     def mount_holding(self, path: str) -> Mount | None:
-        """Return the mount whose file system holds a whole path; None where nothing does.
+        """Return the mount whose file system holds a whole path, or None if no mount does.
 
         Of several on one mount point it is the first.
         """
@@ -122,12 +122,12 @@ class Machine:
 
     @property
     def is_nameless_mirror(self) -> bool:
-        """Whether the running root carries the marker of a mirror that nobody can read."""
+        """Whether the running root carries a mirror's marker that cannot be read."""
         return self.running_mirror is None and bool(self.damage)
 
     @property
     def handed_over(self) -> Handover | None:
-        """The failback that was done in this very session, since which nothing was booted."""
+        """The failback done in this session, if nothing has been booted since."""
         same = self.handover is not None and self.handover.boot_id == self.boot.boot_id
         return self.handover if same and self.boot.boot_id else None
 

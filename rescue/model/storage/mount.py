@@ -1,4 +1,4 @@
-"""What is mounted, what fstab says, and what is swapped to."""
+"""Mounts, the lines of fstab, and swap areas in use."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _OWN_NUMBERS = frozenset({"btrfs", "bcachefs", "zfs"})
 
 
 def may_be_absent(options: Collection[str]) -> bool:
-    """Whether the boot goes on without what a line of fstab with these options names.
+    """Whether the boot proceeds without the device of an fstab line with these options.
 
     That is where it is not mounted at boot (noauto), mounted when it is opened
     (x-systemd.automount), or not waited for (nofail); man 5 systemd.mount.
@@ -36,13 +36,13 @@ def holder_of(path: str, mount_points: Iterable[str]) -> str:
 class Mount:
     """One mounted file system of the running system, from /proc/self/mountinfo (man 5 proc).
 
-    `root` is the part of the file system that is seen ('/' for the whole); `device` is the
-    block device's node or the name the kernel gives ('tmpfs'), in a Machine never that of a device
-    on which it does not lie; `used` are the bytes that its
-    files take (man 3 statvfs), 0 where that was not asked for; `shared` are those that they would
-    take besides if no file shared its content with another one, likewise. `subvolumes` are those
-    of a btrfs that is mounted as a whole and that hold something, as paths below `target`; None
-    where nobody could say, and for everything else.
+    `root` is the visible part of the file system ('/' for the whole); `device` is the block
+    device's node or the kernel's name ('tmpfs'); in a Machine it is never a device on which the
+    file system does not lie. `used` are the bytes that its files take (man 3 statvfs), 0 where
+    they were not measured; `shared` are the additional bytes that they would take if no two
+    files shared content, likewise. `subvolumes` are the non-empty ones of a btrfs that is
+    mounted as a whole, as paths below `target`; None where they could not be determined, and
+    for everything else.
     """
 
     device: str
@@ -59,8 +59,9 @@ class Mount:
     def is_block(self) -> bool:
         """Whether it lies on block devices.
 
-        The device number tells it, and not a name: a FUSE file system calls itself what it likes.
-        Those that can lie on several devices have numbers that are no device's.
+        This is determined by the device number, not by a name: a FUSE file system can call
+        itself anything. Kinds that can span several devices have numbers that belong to no
+        device.
         """
         if self.fstype in _OWN_NUMBERS:
             return True
@@ -78,7 +79,7 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class FstabEntry:
-    """One line of /etc/fstab (man 5 fstab), with libmount's own reading of its escapes.
+    """One line of /etc/fstab (man 5 fstab), with escapes decoded as libmount does.
 
     `device` is the block device that `spec` resolved to, or '' where it resolves to none.
     """
@@ -104,7 +105,7 @@ class FstabEntry:
 
     @property
     def may_be_absent(self) -> bool:
-        """Whether the boot goes on without it."""
+        """Whether the boot proceeds without it."""
         return may_be_absent(self.options)
 
 

@@ -1,4 +1,4 @@
-"""The brake: a run that would delete or change most of the mirror waits for a person's word."""
+"""The brake: a run that would delete or change most of the mirror waits for confirmation."""
 
 from rescue.errors import ExitCode
 from rescue.model.finding import Refusal
@@ -7,11 +7,11 @@ from rescue.model.finding import Refusal
 def check_brake(
     *, files_total: int, changes: int, deletions: int, share: float = 0.25, count: int = 10_000
 ) -> Refusal | None:
-    """Given what a run would do, return a refusal where it is more than a run is trusted with.
+    """Return a refusal if a run would change more than it may on its own.
 
-    `files_total` are the files on the source. Both the share (0 to 1) and the count must be
-    exceeded by changes and deletions together: a small system may change by half on a day of
-    upgrades, and a large one by 10,000 files.
+    `files_total` are the files on the source. Changes and deletions together must exceed both
+    the share (0 to 1) and the count: a small system may change by half on a day of upgrades,
+    and a large one by 10,000 files.
     """
     touched = changes + deletions
     if touched <= count or touched <= share * files_total:

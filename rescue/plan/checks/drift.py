@@ -1,4 +1,4 @@
-"""Whether the source is still what the mirror was made from; else nothing may be deleted."""
+"""Drift: whether the source is still what the mirror was made from."""
 
 from dataclasses import replace
 from shlex import quote
@@ -65,15 +65,17 @@ def drift_refusals(
 
 
 def again(record: MirrorRecord) -> str:
-    """Return the command that makes a mirror anew, of the system as it is now."""
+    """Return the command that prepares a mirror afresh for the system as it is now."""
     disk = record.mirror.id.name
     without = "".join(f" --leave-out {quote(what)}" for what in record.left_out)
     return f"rescue prepare {disk} --name {record.name} --erase {disk}{without}"
 
 
 def _joined(refusal: Refusal) -> Refusal:
-    """Return what the survey says as drift. What is unsupported is not adapted by preparing anew:
-    its own hint says what to do."""
+    """Return what the survey found, as drift.
+
+    Preparing again does not adapt what is unsupported: its own hint says what to do.
+    """
     if refusal.code is ExitCode.DRIFTED:
         return refusal
     return replace(refusal, code=ExitCode.DRIFTED, reason=f"new here: {refusal.reason}")
@@ -93,7 +95,7 @@ def _is_new(member: Member, record: MirrorRecord) -> bool:
 
 
 def _moved(found: Survey, record: MirrorRecord) -> dict[str, str]:
-    """Return where recorded file systems are mounted now, if not where they were, by UUID."""
+    """Return the present mount points of recorded file systems that have moved, by UUID."""
     places = {pair.source_uuid: pair.mount_point for pair in record.filesystems}
     return {
         member.filesystem.uuid: member.mount_point

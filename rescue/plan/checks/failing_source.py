@@ -1,4 +1,4 @@
-"""A source that is failing: what it does not show may be there, so nothing is deleted."""
+"""A failing source: what it does not show may still exist, so nothing is deleted."""
 
 from dataclasses import replace
 
@@ -17,10 +17,10 @@ def failing_source(machine: Machine) -> tuple[str, ...]:
 
 
 def without_deletions(plan: Plan, reasons: tuple[str, ...]) -> Plan:
-    """Given a run's plan and why the source is not trusted, return the plan that only adds.
+    """Given a run's plan and why the source is not trusted, return a plan that only adds.
 
-    What is gone from the source stays on the mirror, old kernels too, and what cannot be read
-    stays as it was. Without a reason the plan is what it was.
+    What is gone from the source stays on the mirror, including old kernels, and what cannot be
+    read stays as it was. Without a reason the plan is unchanged.
     """
     if not reasons:
         return plan

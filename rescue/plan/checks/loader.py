@@ -1,4 +1,4 @@
-"""Whether a machine is started in a way that a mirror can be started in: by GRUB, on a PC."""
+"""The boot loader check: can a mirror be booted the way this machine is?"""
 
 from rescue.errors import ExitCode
 from rescue.model.boot.firmware import BootState, Firmware
@@ -52,7 +52,7 @@ def loader_refusals(machine: Machine) -> tuple[Refusal, ...]:
 
 
 def loader_notes(machine: Machine) -> tuple[str, ...]:
-    """Say that the mirror will be started by another loader than this system was."""
+    """Note that the mirror will use a different boot loader than this system did."""
     if not _is_other(machine.boot):
         return ()
     return (

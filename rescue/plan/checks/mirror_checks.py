@@ -1,4 +1,4 @@
-"""The guard of a nightly run: the right source, the right mirror, the right direction."""
+"""The guard of a run: the right source, the right mirror, the right direction."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def _copy_refusals(machine: Machine, source: Disk | None, record: MirrorRecord) 
 
 
 def find_mirror(machine: Machine, record: MirrorRecord) -> tuple[Disk | None, list[Refusal]]:
-    """Return the attached disk that the record names, or why there is none to be written to.
+    """Return the attached disk that the record names, or why none can be written to.
 
     Whether it is the mirror its marker must say: see `marker_refusals`.
     """
@@ -88,7 +88,7 @@ def find_mirror(machine: Machine, record: MirrorRecord) -> tuple[Disk | None, li
 
 
 def sector_refusals(mirror: Disk) -> list[Refusal]:
-    """Refuse a disk that no virtual machine can be given as it is: an image has 512-byte sectors.
+    """Refuse a disk that cannot be given to a virtual machine: an image has 512-byte sectors.
 
     Its partition table counts in others, and would be found broken there.
     """
@@ -175,9 +175,9 @@ def marker_refusals(
 
 
 def secret_refusals(record: MirrorRecord) -> list[Refusal]:
-    """Refuse a run that nobody started onto a mirror that is known by nothing secret.
+    """Refuse an unattended run onto a mirror that has no secret to recognise it by.
 
-    Whoever plugs in a disk that looks like it would get a copy of the whole server.
+    Anyone who plugs in a similar-looking disk would get a copy of the whole server.
     """
     if record.secret.is_drawn:
         return []
@@ -191,9 +191,10 @@ def secret_refusals(record: MirrorRecord) -> list[Refusal]:
 
 
 def with_secret_of(record: MirrorRecord, marker: MirrorRecord | None) -> MirrorRecord:
-    """Return the record, with the marker's secret where it has none yet.
+    """Return the record, with the marker's secret if it has none yet.
 
-    A run that gives a mirror its secret writes it to the mirror first, and may be cut then.
+    A run that gives a mirror its secret writes it to the mirror first, and may be interrupted
+    then.
     """
     if record.secret.is_drawn or marker is None:
         return record
@@ -260,7 +261,7 @@ def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
 
 
 def _use_refusals(disk: Disk) -> list[Refusal]:
-    """Refuse a mirror that somebody else has open."""
+    """Refuse a mirror that something else has open."""
     words = {
         UseKind.MOUNTED: ("mounted on", "umount"),
         UseKind.SWAP: ("swapped to as", "swapoff"),

@@ -1,5 +1,5 @@
-"""What lies on the system's own disk and cannot be mirrored: unsupported layers and file systems,
-and lines of fstab that are not true."""
+"""Obstacles on the system's own disk: unsupported layers and file systems, and untrue lines of
+fstab."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _LATER = "mirror it once rescue supports this layout; nothing was written"
 
 
 def obstacles(machine: Machine, own: str) -> tuple[Refusal, ...]:
-    """Return all that stands against mirroring what lies on the disk `own`, each sentence once.
+    """Return everything that prevents mirroring the contents of the disk `own`, each sentence once.
 
     UNSUPPORTED comes before DRIFTED, which is what fstab names and is not there or not mounted.
     """
@@ -87,10 +87,12 @@ def _check_kind(machine: Machine, part: Partition, mount: Mount) -> list[Refusal
 
 
 def subvolume_refusals(mounts: Iterable[Mount]) -> list[Refusal]:
-    """Refuse to make a mirror of a btrfs with subvolumes: each is a device of its own (st_dev),
-    and would be an empty folder there.
+    """Refuse to make a mirror of a btrfs with subvolumes.
 
-    No reason against a run: any user can make one, and it is named by what the run cannot read.
+    Each is a device of its own (st_dev), and would be an empty folder there.
+
+    It is not a reason against a run: any user can make one, and it is reported among what the
+    run cannot read.
     """
     return [refusal for mount in mounts for refusal in _check_subvolumes(mount)]
 

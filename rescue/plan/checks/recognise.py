@@ -1,4 +1,4 @@
-"""Which attached disk is the one that a record names, and what names a disk without doubt.
+"""Recognition of the attached disk that a record names.
 
 A disk's serial is what its adapter says: a USB dock may show one of its own for every disk in it,
 and the disk shows its true one again when it moves to another port. The ids of the table and of the
@@ -20,7 +20,7 @@ from rescue.model.storage.machine import Machine
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A record with the identities that its disks show now, and what is to be said of that."""
+    """A record with the identities that its disks show now, and notes on that."""
 
     record: MirrorRecord
     notes: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Answer(Enum):
 def is_disk(disk: Disk, wanted: DiskRef) -> bool:
     """Whether a disk has the partition table that a record names.
 
-    A table without an id of its own tells nothing: then the hardware must show itself, too.
+    A table without an id of its own proves nothing: then the hardware identity must match, too.
     """
     if disk.table is None or disk.table.uuid != wanted.table_uuid:
         return False
@@ -82,7 +82,7 @@ def impostors(
 
 
 def attached_mirror(machine: Machine, record: MirrorRecord) -> Disk | None:
-    """Return the attached disk that can be the mirror, None where there is none or a copy of it."""
+    """Return the attached disk that can be the mirror, or None if it is absent or ambiguous."""
     found = mirror_candidates(machine, record)
     return found[0] if len(found) == 1 else None
 
@@ -130,7 +130,7 @@ def as_seen(record: MirrorRecord, *, source: Disk, mirror: Disk) -> Seen:
 
 
 def names_of(machine: Machine, disk: Disk) -> tuple[str, ...]:
-    """Return what names this disk and no other one that is attached, the best first.
+    """Return the names that identify this disk among all attached ones, best first.
 
     Serial, WWN, by-id names, and the id of the partition table that is on it now.
     """

@@ -1,4 +1,4 @@
-"""File systems that cannot hold old and new at once: their deletions come first."""
+"""The room check: file systems that cannot hold old and new at once get their deletions first."""
 
 from dataclasses import replace
 
@@ -13,9 +13,9 @@ from rescue.units import human_bytes
 
 
 def with_room(plan: Plan, short: tuple[str, ...]) -> Plan:
-    """Given the mount points that are short of room, return the plan that makes it.
+    """Given the mount points that are short of room, return a plan that frees it.
 
-    Where nothing may be deleted there is none to be made, and the plan is what it was.
+    Where nothing may be deleted, no room can be freed, and the plan is unchanged.
     """
     steps = tuple(_tight(step, short) for step in plan.steps)
     tight = [step.mount_point for step in steps if isinstance(step, SyncTree) and step.tight]
@@ -29,7 +29,7 @@ def with_room(plan: Plan, short: tuple[str, ...]) -> Plan:
 
 
 def check_room(lacking: tuple[tuple[str, int], ...]) -> Refusal | None:
-    """Refuse a run that would end as full, whatever its order: the bytes that are lacking."""
+    """Refuse a run that would run out of space in any order, naming the missing bytes."""
     if not lacking:
         return None
     named = ", ".join(f"{point} ({human_bytes(size)})" for point, size in lacking)
@@ -42,7 +42,7 @@ def check_room(lacking: tuple[tuple[str, int], ...]) -> Refusal | None:
 
 
 def sharing_refusals(machine: Machine, found: Survey) -> list[Refusal]:
-    """Refuse file systems whose files do not fit where nothing is shared."""
+    """Refuse file systems whose files do not fit once nothing is shared."""
     return [
         Refusal(
             code=ExitCode.UNSUPPORTED,
@@ -56,7 +56,7 @@ def sharing_refusals(machine: Machine, found: Survey) -> list[Refusal]:
 
 
 def sharing_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
-    """Say which file systems get larger, since rsync does not carry over what files share."""
+    """Note which file systems grow, since rsync does not preserve shared blocks."""
     return tuple(
         f"files of {point} share their content ('cp --reflink'); on the mirror they do not, and "
         f"take {human_bytes(whole)}"

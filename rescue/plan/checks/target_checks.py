@@ -1,4 +1,4 @@
-"""Every reason not to write to a disk, all at once."""
+"""The checks of a target disk: every reason not to write to it, all at once."""
 
 from rescue import paths
 from rescue.errors import ExitCode
@@ -57,14 +57,14 @@ def _known_as(machine: Machine, disk: Disk) -> str:
 
 
 def root_refusals(machine: Machine) -> list[Refusal]:
-    """Refuse whoever is not root."""
+    """Refuse anyone but root."""
     if machine.is_root:
         return []
     return [Refusal(code=ExitCode.USAGE, reason="only root can do this", hint="try it with sudo")]
 
 
 def machine_refusals(machine: Machine) -> list[Refusal]:
-    """Return what stands against any mirroring: no root, or the machine runs from a mirror."""
+    """Return what prevents any mirroring: no root, or the machine runs from a mirror."""
     refusals = root_refusals(machine)
     if machine.is_nameless_mirror:
         refusals.append(nameless_refusal(machine))
@@ -110,7 +110,7 @@ def tool_refusals(machine: Machine, kinds: frozenset[FsKind]) -> list[Refusal]:
 def target_refusals(
     machine: Machine, target: Disk, source: Disk | None, *, give_up: str
 ) -> list[Refusal]:
-    """Return what stands against writing to the target: role, use, identity, size, content.
+    """Return what prevents writing to the target: role, use, identity, size, content.
 
     `give_up` is the identity of the disk whose content the person gave up by name. It never
     helps against a disk that is in use.

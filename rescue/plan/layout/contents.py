@@ -1,4 +1,4 @@
-"""What can be said of a partition's content: its names, and a few words for people."""
+"""The content of a partition in a few words, and its names."""
 
 from collections.abc import Sequence
 from typing import assert_never
@@ -24,7 +24,7 @@ def names(content: Content) -> tuple[str, str]:
 
 
 def describe(content: Content) -> str:
-    """Return what a content is, as people read it: "ext4 'home' 1c2d-...", or 'nothing'."""
+    """Return a content in readable form: "ext4 'home' 1c2d-...", or 'nothing'."""
     uuid, label = names(content)
     match content:
         case FileSystem() | Foreign() | Container():
@@ -46,7 +46,7 @@ def some_of(paths: Sequence[str]) -> str:
 
 
 def holds_nothing(content: Content) -> bool:
-    """Whether libblkid knows no signature there."""
+    """Whether it has no signature known to libblkid."""
     return isinstance(content, Nothing)
 
 

@@ -1,4 +1,4 @@
-"""What is made on each of the mirror's partitions: the same kinds, with names of their own."""
+"""The mirror's file systems: of the source's kinds, with their own identifiers."""
 
 import re
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ def twins(found: Survey, fresh: Fresh, labels: frozenset[str]) -> tuple[Partitio
 
 
 def make_steps(all_twins: tuple[PartitionPair, ...]) -> tuple[MakeFilesystem | MakeSwap, ...]:
-    """Return the steps that make what the twins say, in the table's order."""
+    """Return the steps that make these partitions' contents, in the table's order."""
     steps: list[MakeFilesystem | MakeSwap] = []
     for twin in all_twins:
         match twin.made:
@@ -92,8 +92,8 @@ def _filesystem(source: FileSystem, index: int, fresh: Fresh, labels: frozenset[
 def _label(old: str, limit: int, index: int, fresh: Fresh, labels: frozenset[str]) -> str:
     """Return a label that tells the mirror's file system from every other: 'home-3f2a'.
 
-    It is made of characters that no file has to escape, since it stands in fstab, in GRUB's
-    configuration and in links of udev. Without an old label there is no new one.
+    It consists of characters that no file has to escape, since it appears in fstab, in GRUB's
+    configuration and in udev links. Without an old label there is no new one.
     """
     if not old:
         return ""

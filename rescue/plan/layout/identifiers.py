@@ -1,4 +1,4 @@
-"""The map from every identifier of the source's disk to the mirror's."""
+"""The map from each identifier of the source's disk to the mirror's."""
 
 from rescue.model.mirror.identifiers import DeviceNames, DevicePair, IdentifierMap
 from rescue.model.storage.disk import Disk, Partition, PartitionTable
@@ -73,7 +73,9 @@ def _disk_links(source: Disk) -> tuple[str, ...]:
 
 
 def _stable_paths(target: Disk) -> tuple[str, ...]:
-    """Return the mirror's by-id paths. A disk without one gets the path its serial would give:
-    it never names the source, whatever the kernel calls the disks at the next boot."""
+    """Return the mirror's by-id paths, or without any the path that its serial would give.
+
+    That never names the source, whatever the kernel calls the disks at the next boot.
+    """
     found = tuple(f"{_BY_ID}{name}" for name in target.id.by_id)
     return found or (f"{_BY_ID}{target.id.name}",)

@@ -1,5 +1,5 @@
-"""What a mirror is made without, because it lies on other disks: said, and asked for where the
-boot waits for it."""
+"""What is left out of a mirror because it lies on other disks: named, and confirmed where the boot
+waits for it."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ _MANY = 5
 
 
 def missing(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[Elsewhere, ...]:
-    """Return what the boot waits for, a mirror could do without, and nobody agreed to yet."""
+    """Return what the boot waits for, a mirror could do without, and nobody has agreed to omit."""
     return tuple(
         each for each in found if each.waits and not each.vital and each.what not in agreed
     )
 
 
 def missing_refusals(found: Sequence[Elsewhere], agreed: Sequence[str]) -> list[Refusal]:
-    """Refuse to make a mirror without what nobody agreed to do without.
+    """Refuse to make a mirror without things that nobody agreed to omit.
 
-    Also names what somebody agreed to and is on no other disk: it may be a slip of the pen.
+    Also names anything agreed to that is on no other disk: it may be a typing error.
     """
     refusals = [_missing_refusal(each) for each in missing(found, agreed)]
     known = {each.what for each in found}
@@ -39,13 +39,13 @@ def missing_refusals(found: Sequence[Elsewhere], agreed: Sequence[str]) -> list[
 
 
 def question(each: Elsewhere) -> str:
-    """Return what a person is asked before a mirror is made without it."""
+    """Return the question asked before a mirror is made without it."""
     there = "another disk" if each.is_there else "a disk that is not there"
     return f"{_what(each)} is on {there} ({each.where}). Make the mirror without it?"
 
 
 def vital_refusals(found: Sequence[Elsewhere]) -> list[Refusal]:
-    """Refuse where a system would not start without what lies on another disk."""
+    """Refuse where a system would not start without something on another disk."""
     return [
         Refusal(
             code=ExitCode.UNSUPPORTED,
@@ -59,9 +59,9 @@ def vital_refusals(found: Sequence[Elsewhere]) -> list[Refusal]:
 
 
 def all_notes(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[str, ...]:
-    """Say of each thing that it is left out, and what becomes of its line in the mirror's fstab.
+    """Note for each thing that it is left out, and what happens to its line in the mirror's fstab.
 
-    Many that nobody waits for are said in one sentence: a host of containers has hundreds.
+    Those that nothing waits for share one sentence: a host of containers has hundreds.
     """
     said = [each for each in found if not each.vital]
     idle = [each for each in said if each.is_there and not each.waits]
@@ -75,7 +75,7 @@ def all_notes(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[str, .
 
 
 def new_notes(found: Sequence[Elsewhere], agreed: Sequence[str]) -> tuple[str, ...]:
-    """Say it of what the boot waits for, and nobody agreed to do without yet."""
+    """Give the same notes for what the boot waits for and nobody has agreed to omit."""
     return tuple(_note(each, agreed) for each in missing(found, agreed))
 
 

@@ -1,4 +1,4 @@
-"""Fresh identifiers, dealt from random UUIDs that were drawn before planning."""
+"""New identifiers, taken from random UUIDs that were drawn before planning."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rescue.plan.layout.contents import contents_of, names
 
 @dataclass(frozen=True, kw_only=True)
 class Fresh:
-    """The drawn UUIDs, and what is taken on any attached disk (all in lower case).
+    """The random UUIDs, and the ids in use on any attached disk (all in lower case).
 
     The same drawing gives the same identifiers: each has its own place in the deal.
     """

@@ -1,4 +1,4 @@
-"""What a file system has beside its files: settings of ext2/3/4 that a run follows, and quotas."""
+"""Settings that a file system keeps beside its files: tunable ones of ext2/3/4, and quotas."""
 
 from rescue.model.mirror.record import MirrorRecord
 from rescue.model.mirror.step import TuneFilesystem
@@ -14,7 +14,7 @@ _PROJECT = ("prjquota", "pquota", "pqnoenforce")
 
 
 def tune_steps(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[TuneFilesystem, ...]:
-    """Return the steps after which the mirror's file systems are set as the source's are by now.
+    """Return the steps that give the mirror's file systems the source's present settings.
 
     Made equal when the mirror was prepared, unless an older rescue did it.
     """
@@ -27,7 +27,7 @@ def tune_steps(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[TuneFi
 
 
 def quota_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
-    """Say where limits of users, groups or projects lie outside the files (man 8 xfs_quota).
+    """Note quotas for users, groups or projects that lie outside the files (man 8 xfs_quota).
 
     Those in files of the file system ('aquota.user') are copied as any other file.
     """

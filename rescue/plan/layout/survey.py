@@ -1,4 +1,4 @@
-"""What of the source's disk is part of the running system, and what of it cannot be mirrored."""
+"""The survey of the source's disk: what belongs to the system, and what cannot be mirrored."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The mirror's partition table: the source's to the sector, with identifiers of its own."""
+"""The mirror's partition table: the source's to the sector, with its own identifiers."""
 
 from dataclasses import replace
 

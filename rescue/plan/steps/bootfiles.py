@@ -1,4 +1,4 @@
-"""The folders and files that a mirror makes for itself."""
+"""The boot files and folders that a mirror makes for itself."""
 
 from rescue.model.boot.firmware import GrubPlatform
 from rescue.paths import OWN_FOLDER

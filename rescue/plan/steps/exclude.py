@@ -1,4 +1,4 @@
-"""What each file system's sync leaves alone, relative to that file system's own root."""
+"""The exclusions of each file system's copy, relative to that file system's root."""
 
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ def excluded(
 def swap_files(
     machine: Machine, filesystems: tuple[FilesystemPair, ...]
 ) -> tuple[tuple[MakeSwapFile, ...], tuple[str, ...]]:
-    """Return the active swap files that the mirror gets new ones for, and notes on the others."""
+    """Return the active swap files to be recreated on the mirror, and notes on the others."""
     points = {pair.mount_point for pair in filesystems}
     made, notes = [], []
     for swap in machine.swaps:

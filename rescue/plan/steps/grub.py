@@ -1,4 +1,4 @@
-"""Which of GRUB's platforms the mirror gets, and the swap area that it resumes from."""
+"""GRUB's platforms on the mirror, and the swap area that it resumes from."""
 
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ def esp_mount_point(found: Survey) -> str:
 def resume_uuid(machine: Machine, disk: Disk, swaps: tuple[SwapPair, ...]) -> str:
     """Return the UUID of the mirror's swap area that it resumes from, or '' for none.
 
-    It is the twin of the one that the kernel's command line names, else of the largest, as
+    It is the twin of the one that the kernel's command line names, otherwise of the largest, as
     initramfs-tools chooses (man 7 initramfs-tools, resume).
     """
     words = machine.boot.command_line.split()

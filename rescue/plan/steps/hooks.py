@@ -1,4 +1,4 @@
-"""What a hook runs: the commands of the ready ones, and what each is told."""
+"""The hooks to run, and the environment each of them gets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -36,7 +36,7 @@ def hooks_around(hooks: tuple[Hook, ...], kind: PlanKind) -> tuple[Hook, ...]:
 
 
 def hook_notes(hooks: tuple[Hook, ...], kind: PlanKind) -> tuple[str, ...]:
-    """Return what a plan of that kind says of the hooks; nothing where there are none."""
+    """Return notes on the hooks for a plan of that kind; nothing if there are none."""
     if not hooks:
         return ()
     in_turn = sorted(hooks, key=lambda hook: list(HookWhen).index(hook.when))

@@ -1,4 +1,4 @@
-"""The steps of one run, in the order that leaves a mirror that boots wherever it is cut.
+"""The steps of a run, in an order that leaves a bootable mirror wherever it is cut.
 
 First everything is copied, and nothing deleted below /boot and the kernels' modules; then the
 swap files, the settings, the initramfs and GRUB; then the menus, which name what is there by now;
@@ -30,7 +30,7 @@ from rescue.plan.steps.exclude import Excluded, excluded, relative, swap_files
 from rescue.plan.steps.grub import DEFAULT_DISTRIBUTOR, resume_uuid
 
 _MENDED = (3, 5)
-"""The version of rsync that mended what users could make of links (Debian's security updates)."""
+"""The version of rsync that fixed what users could do with links (Debian's security updates)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +54,12 @@ def run_steps(
     bandwidth_kib: int = 0,
     role: Role = Role.MIRROR,
 ) -> Run:
-    """Given the surveyed source and the record, return what a run does.
+    """Given the surveyed source and the record, return a run's steps.
 
-    `first` is the run onto empty file systems: nothing is there to be pruned. `paths` are the
-    only ones to look at, on the whole tree. `without` are mount points that are left as the
-    mirror has them; `bandwidth_kib` is KiB a second, 0: no limit. `role` is what the written
-    disk will be.
+    `first` is the run onto empty file systems: there is nothing to prune. `paths` are the only
+    ones to look at, on the whole tree. `without` are mount points that are left as the mirror
+    has them; `bandwidth_kib` is KiB a second, 0: no limit. `role` is what the written disk will
+    be.
     """
     distributor = machine.boot.distributor or DEFAULT_DISTRIBUTOR
     files, notes = swap_files(machine, record.filesystems)
@@ -97,7 +97,7 @@ def run_steps(
 
 
 def _notes(machine: Machine) -> tuple[str, ...]:
-    """Say where a program is older than it should be."""
+    """Note programs that are older than they should be."""
     if not (0, 0) < machine.rsync < _MENDED:
         return ()
     major, minor = machine.rsync

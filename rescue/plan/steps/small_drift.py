@@ -1,4 +1,4 @@
-"""Small drift is followed: the record, with what the source is called and how it mounts by now.
+"""Small drift, which a run follows by updating the record.
 
 A label, a swap area made anew, another cable or a line of fstab changes nothing of what a mirror
 is. But the map of identifiers has to know the new names, or what boots by them would be copied as
@@ -23,16 +23,16 @@ from rescue.units import human_bytes, to_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class Followed:
-    """The record as this run goes by it, and a sentence for each thing that was followed."""
+    """The record as this run uses it, and a sentence for each change that was adopted."""
 
     record: MirrorRecord
     notes: tuple[str, ...]
 
 
 def follow(machine: Machine, source: Disk, record: MirrorRecord) -> Followed:
-    """Given the running system and a mirror's record, return the record of what is there now.
+    """Given the running system and a mirror's record, return the record updated to what is there.
 
-    What cannot be followed stays as it was recorded: `drift_refusals` finds it.
+    Changes that cannot be adopted stay as recorded: `drift_refusals` finds them.
     """
     identifiers, notes = _follow_names(source, record)
     swaps, swap_notes = _follow_swaps(source, record.swaps)
@@ -49,7 +49,7 @@ def fstab_lines(machine: Machine) -> tuple[str, ...]:
 
 
 def size_notes(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[str, ...]:
-    """Say where the source has more than the mirror: a partition that grew, or one that is new."""
+    """Note where the source has more than the mirror: a partition that grew, or a new one."""
     points = {pair.place: pair.mount_point for pair in record.filesystems}
     notes = []
     for part in source.partitions:
@@ -154,7 +154,7 @@ def _name_notes(part: Partition, old: DeviceNames, now: DeviceNames) -> list[str
 def _follow_swaps(
     source: Disk, swaps: tuple[SwapPair, ...]
 ) -> tuple[tuple[SwapPair, ...], tuple[str, ...]]:
-    """A swap area holds nothing that stays: made anew in its old place it is the same one."""
+    """Adopt recreated swap areas: one in its old place counts as the same, as it keeps no data."""
     followed, notes = [], []
     for pair in swaps:
         part = node_of(pair.place, source)
@@ -171,7 +171,7 @@ def _line(entry: FstabEntry) -> str:
 
 
 def _fstab_notes(old: tuple[str, ...], now: tuple[str, ...]) -> tuple[str, ...]:
-    """Say which lines of fstab are others; a record of an older rescue does not know any."""
+    """Note which fstab lines changed; a record from an older rescue has none to compare."""
     if not old:
         return ()
     return (

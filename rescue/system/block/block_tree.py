@@ -1,4 +1,4 @@
-"""Block devices as kernel and udev describe them, made into disks, partitions and layers.
+"""The tree of block devices, built from what the kernel and udev report.
 
 Pure: `udev` collects `RawDevice` values from sysfs and udev's database, and this module reads
 them. Which device belongs to which is what sysfs says (the device tree, `holders`, `partition`),
@@ -185,7 +185,7 @@ def _other(device: RawDevice, raw: Sequence[RawDevice], drivers: Mapping[int, st
 
 
 def _name(device: RawDevice, kind: DeviceKind) -> str:
-    """Return what people call a device where that is not its path; '' where it is."""
+    """Return a device's customary name if it is not its path, otherwise ''."""
     said, seen = device.properties, device.attributes
     match kind:
         case DeviceKind.VOLUME:
@@ -306,7 +306,7 @@ def _layer(device: RawDevice, raw: Sequence[RawDevice]) -> LayerNode:
 
 
 def _over(device: RawDevice, raw: Sequence[RawDevice]) -> tuple[LayerNode, ...]:
-    # md0p1 lies in md0 as a partition, and is no holder of what md0 is made of.
+    # md0p1 lies in md0 as a partition, and does not hold what md0 is made from.
     inside = (_layer(other, raw) for other in raw if other.parent == device.sys_path)
     return (*_holders(device, raw), *inside)
 

@@ -82,7 +82,7 @@ def erase_ends(fd: int, *, length: int) -> None:
 
 
 def reread(fd: int, *, attempts: int = 20) -> None:
-    """Make the kernel read the partition table of the held disk again; a file has no kernel view.
+    """Make the kernel reread the held disk's partition table; does nothing for an image file.
 
     Tried for some seconds, as a probe of udev's may still hold an old partition. Raises
     RescueError where the kernel does not.
@@ -105,7 +105,7 @@ def reread(fd: int, *, attempts: int = 20) -> None:
 
 
 def forget_cached(path: str) -> None:
-    """Let the kernel forget what it has cached of a whole disk (man 8 blockdev, --flushbufs).
+    """Make the kernel drop its cache of a whole disk (man 8 blockdev, --flushbufs).
 
     What was written through a partition is not seen through the disk while an older copy is kept.
     Raises CommandError.

@@ -1,4 +1,4 @@
-"""What util-linux says of block devices, mounts, fstab and swap, parsed at the border.
+"""Block devices, mounts, fstab and swap as util-linux reports them, parsed at the border.
 
 One pure function for each kind of output, and one function that runs the tool and parses. The
 tools are those of util-linux 2.38 (Debian 12): `man 8 blkid`, `man 8 findmnt`, `man 5 fstab`.
@@ -123,7 +123,7 @@ def mounts() -> tuple[Mount, ...]:
 
 
 def parse_mounts(text: str) -> tuple[Mount, ...]:
-    """Given the JSON of MOUNTS_ARGV, return the mounts. Raises RescueError where it is none."""
+    """Given the JSON of MOUNTS_ARGV, return the mounts. Raises RescueError if it is invalid."""
     with understood(_NO_LIST, hint=_REPORT):
         return tuple(
             Mount(
@@ -173,8 +173,8 @@ def fstab(path: str = FSTAB) -> tuple[FstabEntry, ...]:
 def parse_fstab(text: str, resolved: str) -> tuple[FstabEntry, ...]:
     """Given the JSON of fstab as written and as resolved, return the entries.
 
-    `device` is the path that libmount came to, whether or not anything is there. Raises
-    RescueError where one is no listing, and where the two are not of the same file.
+    `device` is the path that libmount resolved, whether or not anything is there. Raises
+    RescueError where one is not a listing, and where the two are not of the same file.
     """
     with understood(_NO_LIST, hint=_REPORT):
         entries = [_entry(row) for row in _rows(text)]
@@ -210,7 +210,7 @@ def swaps(path: str = SWAPS) -> tuple[Swap, ...]:
 def parse_swaps(text: str) -> tuple[Swap, ...]:
     """Given the text of /proc/swaps (man 5 proc), return the areas with the kernel's size.
 
-    A line that names no size is none of the kernel's, and is left out.
+    A line without a size is not the kernel's, and is left out.
     """
     rows = (line.split() for line in text.split("\n")[1:])
     sized = ((row, whole_number(row[2])) for row in rows if len(row) >= 3)

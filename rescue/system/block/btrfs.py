@@ -28,7 +28,7 @@ def subvolumes(target: str) -> tuple[str, ...]:
 
 
 def parse_subvolumes(text: str) -> tuple[str, ...]:
-    """Given what `btrfs subvolume list` prints, return the paths; RescueError where it is no list.
+    """Given `btrfs subvolume list` output, return the paths; RescueError if it is not a list.
 
     An empty text is what it prints where there are none.
     """

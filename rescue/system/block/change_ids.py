@@ -1,4 +1,4 @@
-"""Commands that give a file system, a swap area or a table another identifier; nothing runs here.
+"""Commands that change the identifiers of file systems, swap areas and tables; nothing runs here.
 
 Each is quick however large the file system is: ext4 keeps the seed of its checksums in the
 superblock ('metadata_csum_seed'), XFS the UUID in its metadata beside the one that it shows
@@ -13,13 +13,13 @@ from pathlib import Path
 def filesystem_argvs(
     kind: str, uuid: str, file: Path, *, features: tuple[str, ...] = ()
 ) -> tuple[list[str], ...]:
-    """Return the commands that give what lies in a file this UUID, spelled as libblkid does.
+    """Return the commands that give the contents of a file this UUID, spelled as libblkid does.
 
-    `kind` is libblkid's word; nothing is to be done for one that is not known here.
+    `kind` is libblkid's word; an unknown kind needs no command.
     """
     match kind:
         case "ext2" | "ext3" | "ext4":
-            # Without the seed every checksum would be written anew: minutes on a large disk.
+            # Without the seed every checksum would be rewritten: minutes on a large disk.
             seedless = "metadata_csum" in features and "metadata_csum_seed" not in features
             seed = (["tune2fs", "-O", "metadata_csum_seed", str(file)],) if seedless else ()
             return *seed, ["tune2fs", "-U", uuid, str(file)]

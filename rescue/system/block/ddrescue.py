@@ -15,7 +15,7 @@ from rescue.system.process.run import CommandError, run, stream
 
 @dataclass(frozen=True, kw_only=True)
 class Rescued:
-    """What a map file says: whether all is in the image, and about how many bytes are not."""
+    """The state in a map file: whether the image is complete, and roughly the bytes missing."""
 
     finished: bool
     rescued: int
@@ -23,7 +23,7 @@ class Rescued:
 
 
 def map_of(image: str) -> str:
-    """Return the path of an image's map file, which lets a run go on where the last one ended."""
+    """Return the path of an image's map file, from which the next run continues."""
     return f"{image}.map"
 
 
@@ -41,10 +41,10 @@ def status_argv(image: str) -> list[str]:
 
 
 def salvage(disk: str, image: str, *, on_share: Callable[[float], None]) -> Rescued:
-    """Copy the disk into the image, telling which share of it (0 to 1) is in the image.
+    """Copy the disk into the image, reporting the share (0 to 1) rescued so far.
 
-    What a disk holds is for root alone, and so are image and map from their first byte: they may
-    lie in a folder that many can read, and write. Raises RefusedError where one that is there is
+    A disk's content is for root only, and so are image and map from their first byte: they may
+    lie in a folder that many can read and write. Raises RefusedError where an existing one is
     not ours alone, CommandError where the disk was not read to its end.
     """
     _make_private(Path(image), Path(map_of(image)))
@@ -60,7 +60,7 @@ def salvage(disk: str, image: str, *, on_share: Callable[[float], None]) -> Resc
 
 
 def _make_private(image: Path, known: Path) -> None:
-    """Make the image where there is none, and see that nobody else holds it or its map.
+    """Create the image if necessary, and check that nobody else holds it or its map.
 
     Whoever made a file keeps what he opened, and a link leads where he wants. Ours is what has the
     owner of a file that is made now: a share of the network may give root another one.
@@ -95,7 +95,7 @@ def _not_ours(path: Path) -> RefusedError:
 
 
 def parse_share(line: str) -> float | None:
-    """Given a line of ddrescue's display, return the share that is rescued, where it tells."""
+    """Given a line of ddrescue's display, return the share rescued, if the line states it."""
     found = re.match(r"\s*pct rescued:\s+(\d{1,3}(?:\.\d+)?)%", line)
     return float(found[1]) / 100 if found else None
 
@@ -110,7 +110,7 @@ _MISSING = ("non-tried", "non-trimmed", "non-scraped", "bad-sector")
 
 
 def parse_status(text: str) -> Rescued:
-    """Given what `ddrescuelog --show-status` prints (rounded, in decimal units), return it."""
+    """Parse the output of `ddrescuelog --show-status` (rounded, in decimal units)."""
     found = re.findall(r"^[ \t]*([a-z-]+):[ \t]+(\d{1,19}) ([kMGT]?)B,", text, re.MULTILINE)
     sizes = {name: int(number) * _UNITS[unit] for name, number, unit in found}
     missing = sum(sizes.get(name, 0) for name in _MISSING)

@@ -1,4 +1,4 @@
-"""The kernel's log: which disks gave read errors (man 1 dmesg)."""
+"""The kernel's log: disks with read errors (man 1 dmesg)."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def read_errors(names: Collection[str], *, within: float) -> tuple[str, ...]:
 
 
 def parse_lines(text: str) -> tuple[KernelLine, ...]:
-    """Given the output of DMESG, return the lines. Raises RescueError where it is none."""
+    """Given the output of DMESG, return the lines. Raises RescueError if it is invalid."""
     with understood("dmesg did not answer with a list of lines"):
         rows = rows_of(json.loads(text, strict=False)["dmesg"])
         return tuple(KernelLine(at=float(row["time"]), text=text_of(row, "msg")) for row in rows)

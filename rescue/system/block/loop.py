@@ -43,7 +43,7 @@ def attach(path: str, span: Span | None = None, *, writable: bool = False, secto
 
 
 def detach(device: str) -> None:
-    """Let a loop device go; one that is in use goes when it is not any more."""
+    """Release a loop device; one still in use disappears with its last user."""
     with contextlib.suppress(CommandError):
         run(["losetup", "--detach", device])
 

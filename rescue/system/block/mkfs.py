@@ -26,7 +26,7 @@ _BTRFS_RUNTIME = ("free-space-tree",)
 
 
 def mkfs_argv(filesystem: FileSystem, device: str) -> list[str]:
-    """Return the command that makes this very file system, with its UUID, label and features."""
+    """Return the command that makes this file system, with its UUID, label and features."""
     match filesystem.kind:
         case FsKind.EXT2 | FsKind.EXT3 | FsKind.EXT4:
             return _ext(filesystem, device)
@@ -84,7 +84,7 @@ def _ext(filesystem: FileSystem, device: str) -> list[str]:
     if options.inode_count:
         argv += ["-N", str(options.inode_count)]
     if options.features:
-        # 'none' first: else mke2fs.conf of today adds what the source's GRUB may not know.
+        # 'none' first: otherwise today's mke2fs.conf adds what the source's GRUB may not know.
         argv += ["-O", ",".join(("none", *options.features))]
     # Tables written now, not by a kernel thread after the first mount; a new file system needs
     # no discard, and a disk that was in use may take minutes for it.

@@ -1,4 +1,4 @@
-"""A throw-away overlay: a disk as a guest may write it, without one byte of the disk changing.
+"""A throw-away overlay over a disk, which a guest may write to while the disk stays unchanged.
 
 A qcow2 file (QEMU: docs/interop/qcow2.txt) takes what is written; the disk beneath is its backing
 file, which QEMU opens for reading alone. The file has no name, so that it is gone with us; what is
@@ -75,8 +75,8 @@ def export_argv(overlay: Overlay, mount_point: Path, span: Span | None = None) -
 def partition_argv(image: Path, span: Span, kind: str, target: Path) -> list[str]:
     """Return the command that mounts a part of an image file (man 8 mount, 'LOOP-DEVICE SUPPORT').
 
-    Its loop device goes with the mount. What is on it may be anybody's: a link there, which may be
-    absolute and lead to this machine, is not followed, and errors of ext stop nothing.
+    Its loop device disappears with the mount. Its content is not trusted: a link there, which
+    may be absolute and lead to this machine, is not followed, and ext errors stop nothing.
     """
     place = f"loop,offset={span.start},sizelimit={span.length}"
     calm = ",errors=remount-ro" if kind.startswith("ext") else ""
@@ -115,7 +115,7 @@ def overlay_of(
 
 @contextmanager
 def blank_disk(size: int, *, place: Path = PLACE) -> Iterator[Overlay]:
-    """Make an empty disk of so many bytes; it is gone at the block's end, or with us."""
+    """Make an empty disk of so many bytes; it is gone at the block's end, or when we die."""
     with tempfile.TemporaryFile(dir=place) as content:
         path = f"/proc/{os.getpid()}/fd/{content.fileno()}"
         run(blank_argv(path, size=size))

@@ -1,4 +1,4 @@
-"""An image onto a held device, and a device read back past every cache (man 2 open, O_DIRECT)."""
+"""Writing an image to a held device, and reading it back past caches (man 2 open, O_DIRECT)."""
 
 import hashlib
 import mmap
@@ -15,9 +15,9 @@ _FIRST_SECTOR = 512
 def write_image(held: int, image: Path, *, sha256: str, tell: Callable[[int], None]) -> bool:
     """Write an image file to the start of an open device, the first sector last.
 
-    That sector goes only where the file was the one of that SHA-256, and so does the True that is
-    returned: a device that was pulled out in between, or got something else, does not boot by
-    half. `tell` is given the bytes that are on the device so far.
+    That sector is written, and True returned, only if the file had that SHA-256: a device that
+    was pulled out in between, or got something else, does not half boot. `tell` is given the
+    number of bytes on the device so far.
     """
     seen = hashlib.sha256()
     head, offset = b"", 0
@@ -28,7 +28,7 @@ def write_image(held: int, image: Path, *, sha256: str, tell: Callable[[int], No
                 head = data[:_FIRST_SECTOR]
                 data = bytes(len(head)) + data[len(head) :]
             _write_all(held, data, offset)
-            # Chunk by chunk, so that what is told is of the device and not of the cache.
+            # Chunk by chunk, so that progress is that of the device and not of the cache.
             os.fdatasync(held)
             offset += len(data)
             tell(offset)

@@ -111,7 +111,7 @@ def _number(node: str, *, device: str) -> int:
 
 
 def mbr_kind(number: int, code: str) -> PartitionKind:
-    """Given number and type code of an MBR partition, return where it is described."""
+    """Given number and type code of an MBR partition, return where its entry is."""
     if code in MBR_EXTENDED:
         return PartitionKind.EXTENDED
     return PartitionKind.LOGICAL if number > 4 else PartitionKind.PRIMARY

@@ -35,12 +35,12 @@ _NVME_WARNINGS = {
 
 
 def smart_argv(path: str) -> list[str]:
-    """Return the command that asks one disk: its verdict, its counters; it is not woken for it."""
+    """Return the command that reads one disk's verdict and counters without waking it."""
     return ["smartctl", "--json", f"--nocheck=standby,{_SLEEPS}", "--health", "--attributes", path]
 
 
 def ask(path: str) -> SmartVerdict:
-    """Ask the disk at that path how it is. Never raises: no verdict is an answer, too."""
+    """Ask the disk at that path for its health. Never raises: no verdict is an answer, too."""
     if which("smartctl") is None:
         return SmartVerdict(
             state=SmartState.NO_TOOL, said=(f"smartctl is not installed ('{INSTALL}')",)
@@ -52,7 +52,7 @@ def ask(path: str) -> SmartVerdict:
 
 
 def parse(result: Result) -> SmartVerdict:
-    """Given what smartctl ended with and printed, return the disk's verdict."""
+    """Given smartctl's exit code and output, return the disk's verdict."""
     if result.returncode == _SLEEPS:
         return SmartVerdict(state=SmartState.ASLEEP, said=("the disk sleeps, and was not woken",))
     try:

@@ -1,4 +1,4 @@
-"""A throw-away copy of a read-only device that can be written to: device-mapper's snapshot.
+"""A throw-away writable snapshot of a read-only device, by device-mapper.
 
 What is written goes to a sparse file that has no name any more, what is read comes from the origin
 (Linux: Documentation/admin-guide/device-mapper/snapshot.rst). It is how a journal is replayed, or a
@@ -62,6 +62,6 @@ def make(origin: str, *, scratch: Path) -> str:
 
 
 def drop(device: str) -> None:
-    """Let a snapshot go; one that is mounted goes with its last user."""
+    """Release a snapshot; a mounted one disappears with its last user."""
     with contextlib.suppress(CommandError):
         run(remove_argv(Path(device).name))

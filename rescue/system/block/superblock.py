@@ -1,4 +1,4 @@
-"""Second copies of superblocks, and repairs with them; repairs are for throw-away copies alone."""
+"""Backup superblocks, and repairs with them, on throw-away copies only."""
 
 import re
 import tempfile
@@ -31,7 +31,7 @@ class Backup:
 
 
 def positions_argv(path: str, block_size: int) -> list[str]:
-    """Return the command that says where mke2fs would put the copies, and writes nothing (-n)."""
+    """Return the command that reports where mke2fs would put the copies, without writing (-n)."""
     return ["mke2fs", "-n", "-F", "-t", "ext4", "-b", str(block_size), path]
 
 
@@ -121,5 +121,5 @@ def repair(kind: FsKind, device: str, backup: Backup | None) -> None:
             # The log cannot be replayed without a superblock to mount by.
             run([*argv[:1], "-L", device], timeout=24 * 3600)
     else:
-        # 2: a superblock was written anew (man 8 btrfs-rescue).
+        # 2: a superblock was rewritten (man 8 btrfs-rescue).
         run(argv, ok=(0, 2), timeout=3600)

@@ -1,4 +1,4 @@
-"""The door to udev and sysfs (pyudev): which disks are there, and which disk this one is."""
+"""The door to udev and sysfs (pyudev): which disks are attached, and which one a name means."""
 
 import contextlib
 from pathlib import Path
@@ -59,8 +59,8 @@ def raw_devices() -> tuple[RawDevice, ...]:
 def disk_id(path: str) -> DiskId:
     """Return the identity of the whole disk that is at `path` at this moment.
 
-    Every call asks udev and sysfs anew, since a disk may have been replaced under the same name.
-    Raises RefusedError where there is no disk.
+    Every call asks udev and sysfs again, since a disk may have been replaced under the same
+    name. Raises RefusedError where there is no disk.
     """
     device = _at(path)
     if device.device_type != "disk":
@@ -85,7 +85,7 @@ class DiskWatch:
     """Notices that disks come and go, from the moment it is made on; for a `select` loop."""
 
     def __init__(self) -> None:
-        """Begin to listen. Without udev nothing is ever heard."""
+        """Begin to listen. Without udev there is never any news."""
         self._monitor = pyudev.Monitor.from_netlink(pyudev.Context())
         self._monitor.filter_by("block", "disk")
         self._monitor.start()
@@ -95,7 +95,7 @@ class DiskWatch:
         return int(self._monitor.fileno())
 
     def changed(self) -> bool:
-        """Take what was heard, and return whether a disk came or went (or a card in its reader)."""
+        """Process the news, and return whether a disk came or went (or a card in its reader)."""
         news = False
         while (device := self._monitor.poll(timeout=0)) is not None:
             media = "DISK_MEDIA_CHANGE" in device.properties
@@ -113,7 +113,7 @@ def settle(timeout: int = 60) -> None:
 
 
 def reload_rules() -> None:
-    """Let udev read its rules again. Raises CommandError; without udev there is nothing to do."""
+    """Make udev reload its rules. Raises CommandError; without udev there is nothing to do."""
     if which("udevadm"):
         run(["udevadm", "control", "--reload"])
 

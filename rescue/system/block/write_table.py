@@ -86,7 +86,7 @@ def finish_argvs(device: str, table: PartitionTable) -> list[list[str]]:
 
 
 def script_of(table: PartitionTable, *, sector: int) -> str:
-    """Return the script by which sfdisk lays a GPT out, its sectors being of that many bytes.
+    """Return the sfdisk script that lays out a GPT, with sectors of that many bytes.
 
     The first partition may begin right behind the entries (UEFI 2.10 section 5.3.1): sfdisk's own
     first sector would be 2048.
@@ -100,7 +100,7 @@ def script_of(table: PartitionTable, *, sector: int) -> str:
 
 
 def first_difference(wanted: PartitionTable, seen: PartitionTable) -> str:
-    """Return in words the first thing in which the tables differ, or '' where nothing does."""
+    """Return in words the first difference between the tables, or '' if there is none."""
     one, two = list(_table_facts(wanted)), list(_table_facts(seen))
     one += [fact for part in _sorted(wanted) for fact in _facts(part, wanted.kind)]
     two += [fact for part in _sorted(seen) for fact in _facts(part, seen.kind)]
@@ -139,7 +139,7 @@ def _sorted(table: PartitionTable) -> list[Partition]:
 
 
 def _lay_out(path: str, table: PartitionTable) -> None:
-    """Write label and geometry with libparted; the kernel is not told."""
+    """Write label and geometry with libparted, without informing the kernel."""
     device = parted.getDevice(path)
     disk = parted.freshDisk(device, _LABELS[table.kind])
     fillers = []

@@ -1,4 +1,4 @@
-"""The door to dpkg: does somebody install packages now?"""
+"""The door to dpkg: is somebody installing packages now?"""
 
 import fcntl
 import os
@@ -13,10 +13,11 @@ _FLOCK = struct.Struct("@hhqqi4x")
 
 
 def lock_holder(path: Path = FRONTEND_LOCK) -> int | None:
-    """Return the process that holds dpkg's lock, None where none does; the lock is not taken.
+    """Return the process that holds dpkg's lock, or None, without taking the lock.
 
-    The kernel is asked (man 2 fcntl, F_GETLK): whoever tries a lock has it for a moment, and an
-    apt that begins in that moment would give up. Raises OSError where the file cannot be opened.
+    The kernel is asked (man 2 fcntl, F_GETLK): trying a lock means holding it for a moment, and
+    an apt that begins in that moment would give up. Raises OSError where the file cannot be
+    opened.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -31,7 +32,7 @@ def lock_holder(path: Path = FRONTEND_LOCK) -> int | None:
 
 
 def program(process: int) -> str:
-    """Return what a process is called (man 5 proc, /proc/PID/comm), '' where it is gone."""
+    """Return a process's name (man 5 proc, /proc/PID/comm), or '' if it is gone."""
     try:
         return Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

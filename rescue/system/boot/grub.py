@@ -39,7 +39,7 @@ def efi_argv(tree: Path, *, esp: str, distributor: str) -> list[str]:
 
 
 def files_digest(platform: GrubPlatform, *, root: Path = Path("/")) -> str:
-    """Return one digest of all that grub-install copies for a platform, to notice an upgrade."""
+    """Return one digest of all files grub-install copies for a platform, to notice an upgrade."""
     folders = [MODULES / platform.value]
     if platform is GrubPlatform.X86_64_EFI:
         folders += [MODULES / f"{platform.value}-signed", SHIM]

@@ -71,7 +71,7 @@ class Member:
 
 
 class _Input:
-    """A stream that can be looked ahead in, and knows how far it was read."""
+    """A stream with look-ahead that knows its position."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -101,7 +101,7 @@ class _Input:
 
 
 def members(path: Path) -> Iterator[Member]:
-    """Yield every file of an initramfs, in order, the image read to its very end.
+    """Yield every file of an initramfs, in order, reading the image to its very end.
 
     Raises InitramfsError for what is damaged or cut off, CommandError where the decompressor
     fails or is missing, OSError.

@@ -1,4 +1,4 @@
-"""Commands that make a system to be started from memory: mmdebstrap and mksquashfs."""
+"""Commands that make a live system: mmdebstrap and mksquashfs."""
 
 from collections.abc import Sequence
 from pathlib import Path

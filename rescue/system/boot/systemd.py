@@ -1,4 +1,4 @@
-"""systemd: units are enabled, asked and let go through systemctl (man 1 systemctl)."""
+"""systemd's units: enabled, queried and disabled (man 1 systemctl)."""
 
 import contextlib
 import json
@@ -24,14 +24,14 @@ def is_running(place: Path = _RUNNING) -> bool:
 
 
 def reload() -> None:
-    """Let systemd read its units again. Raises CommandError."""
+    """Make systemd reload its units. Raises CommandError."""
     run(["systemctl", "daemon-reload"])
 
 
 def enable(timers: Sequence[str]) -> None:
-    """Enable timers and start them, with the time that is in their files now.
+    """Enable timers and start them, with the times now in their files.
 
-    One that was active already is started anew: else it keeps the time it had. Raises
+    One that was active already is restarted: otherwise it keeps its old time. Raises
     CommandError.
     """
     run(["systemctl", "enable", "--quiet", *timers])
@@ -39,7 +39,7 @@ def enable(timers: Sequence[str]) -> None:
 
 
 def disable(timers: Sequence[str]) -> None:
-    """Stop timers, take them out of the boot, and forget when they last were. A run goes on.
+    """Stop and disable timers, and forget when they last ran. An active run continues.
 
     Raises CommandError where one would still start.
     """
@@ -50,7 +50,7 @@ def disable(timers: Sequence[str]) -> None:
 
 
 def forget_failures(services: Sequence[str]) -> None:
-    """Take services off the list of failed units; one that never failed is no matter."""
+    """Clear services from the list of failed units, including any that never failed."""
     for service in services:
         with contextlib.suppress(CommandError):
             run(["systemctl", "reset-failed", service])
@@ -58,7 +58,7 @@ def forget_failures(services: Sequence[str]) -> None:
 
 def is_active(unit: str) -> bool:
     """Whether a unit is active: for a timer, whether it waits or its service runs now."""
-    # 3: it is not, 4: there is no such unit (man 1 systemctl, EXIT STATUS).
+    # 3: it is not active, 4: there is no such unit (man 1 systemctl, EXIT STATUS).
     return run(["systemctl", "is-active", "--quiet", unit], ok=(0, 3, 4)).returncode == 0
 
 
@@ -75,7 +75,7 @@ def list_timers(timers: Sequence[str]) -> tuple[TimerState, ...]:
 def parse_timers(text: str) -> tuple[TimerState, ...]:
     """Given the JSON of `systemctl list-timers` (times in microseconds), return the timers.
 
-    Raises RescueError where it is none.
+    Raises RescueError where it is invalid.
     """
     with understood("systemctl did not answer with a list of timers"):
         return tuple(
@@ -99,9 +99,9 @@ def service_state(service: str) -> ServiceState:
 
 
 def parse_service(service: str, text: str) -> ServiceState:
-    """Given what `systemctl show` printed of a service, return how it ended the last time.
+    """Given a service's `systemctl show` output, return how it last ended.
 
-    What is no number counts as 0, which is what systemd says where the service never ran.
+    What is not a number counts as 0, systemd's value for a service that never ran.
     """
     values = dict(line.split("=", 1) for line in text.split("\n") if "=" in line)
     ended = whole_number(values.get("ExecMainExitTimestamp", "").removeprefix("@"))

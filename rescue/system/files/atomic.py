@@ -1,4 +1,4 @@
-"""Files that a boot depends on are replaced whole or not at all: write, fsync, rename, fsync."""
+"""Atomic replacement of files that a boot depends on: write, fsync, rename, fsync."""
 
 import contextlib
 import fcntl
@@ -15,11 +15,10 @@ from typing import BinaryIO
 from rescue.paths import TEMPORARY_SUFFIX
 from rescue.system.process.run import run
 
-"""Ends the name of a file that is being written; one that stays was cut short.
-
-Between it and the name of the file that it shall be are sixteen digits, drawn anew each time: two
-writers of one file do not meet, and nobody can lay a link where one will be. While it is written it
-is locked (man 2 flock), so that the next writer knows what a cut one left, and removes it.
+"""Ends the name of a file that is being written; one that is left over was interrupted. Between it
+and the final name are sixteen random digits: two writers of one file do not collide, and nobody
+can place a link where one will be. While it is written it is locked (man 2 flock), so that the
+next writer recognises a leftover, and removes it.
 """
 
 
@@ -28,9 +27,9 @@ def write_atomic(
 ) -> None:
     """Replace `path` by a file with this content, so that a power cut leaves the old or the new.
 
-    Owner, mode, times and extended attributes (POSIX ACLs are among them) are those of `like`
-    where it is given; else the file has `mode` (0644 where that is not given, too) and the
-    caller's owner. Raises OSError; nothing is left behind then.
+    Owner, mode, times and extended attributes (including POSIX ACLs) are those of `like` if
+    given; otherwise the file has `mode` (0644 if that is not given, either) and the caller's
+    owner. Raises OSError; nothing is left behind then.
     """
     with _in_place_of(path, mode=0o600) as (file, fresh):
         file.write(data)
@@ -43,7 +42,7 @@ def write_atomic(
 
 @contextlib.contextmanager
 def fresh_file(path: Path, *, mode: int) -> Iterator[BinaryIO]:
-    """Give an empty file that takes the place of `path` when the block ends well.
+    """Yield an empty file that replaces `path` if the block ends without an error.
 
     Raises OSError; where the block raises, what was at `path` stays, and nothing else is left.
     """
@@ -53,7 +52,7 @@ def fresh_file(path: Path, *, mode: int) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _in_place_of(path: Path, *, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
-    """Give a new file and its temporary path; it is durable and at `path` after a good end."""
+    """Yield a new file and its temporary path; on success it becomes durable at `path`."""
     _remove_leftovers(path)
     fresh, fd = _locked_file(path, mode)
     try:
@@ -80,7 +79,7 @@ def _locked_file(path: Path, mode: int) -> tuple[Path, int]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what writers of `path` left that were cut; whoever is at it holds its lock."""
+    """Remove what interrupted writers of `path` left; active writers hold a lock on theirs."""
     digits = r"(\.[0-9a-f]{16})?"  # an older rescue had none
     ours = re.compile(re.escape(path.name) + digits + re.escape(TEMPORARY_SUFFIX))
     for each in path.parent.iterdir():
@@ -104,10 +103,10 @@ def _lock(fd: int) -> bool:
 
 
 def own_folder(path: Path) -> None:
-    """Make a folder that only this user can read or change, parents too; what exists is checked.
+    """Make a folder, and its parents, that only this user can read or change; check existing ones.
 
-    Raises PermissionError where somebody else could put another file, or a link, in the place of
-    what is written there.
+    Raises PermissionError where somebody else could replace what is written there by another
+    file or a link.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in (path, *path.parents):
@@ -174,7 +173,7 @@ def sync_filesystem(path: Path) -> None:
 
 
 def free_on(path: Path) -> tuple[int, int]:
-    """Return what the file system at `path` has left for everybody: bytes and inodes.
+    """Return the bytes and inodes that ordinary users have free on the file system at `path`.
 
     -1 for inodes where it makes them as it needs them (btrfs).
     """
@@ -183,7 +182,7 @@ def free_on(path: Path) -> tuple[int, int]:
 
 
 def used_on(path: Path) -> tuple[int, int]:
-    """Return what the file system at `path` holds: bytes and inodes.
+    """Return the bytes and inodes in use on the file system at `path`.
 
     0 for inodes where it does not count them (btrfs, vfat).
     """
@@ -192,7 +191,7 @@ def used_on(path: Path) -> tuple[int, int]:
 
 
 def room_on(path: Path) -> tuple[int, int]:
-    """Return what the file system at `path` holds for everybody, and what is left, in bytes.
+    """Return total and free bytes for ordinary users on the file system at `path`.
 
     As `df` counts: what is kept back for root (man 8 mke2fs, -m) is neither.
     """

@@ -1,4 +1,4 @@
-"""Mounts on demand (man 5 systemd.automount): which are there, and opened within a time limit."""
+"""Automounts (man 5 systemd.automount): listed, and opened within a time limit."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ AUTOFS = "autofs"
 
 
 def waiting(mounts: Sequence[Mount]) -> tuple[str, ...]:
-    """Given what is mounted, return where something would be mounted on demand and is not."""
+    """Given the mounts, return the on-demand mount points that are not yet mounted."""
     seen = {mount.target: mount.fstype for mount in mounts}
     return tuple(target for target, fstype in seen.items() if fstype == AUTOFS)
 
@@ -30,7 +30,7 @@ def device_of(target: str) -> str:
 
 
 def open_path(target: Path, *, seconds: float = ANSWER_SECONDS) -> bool:
-    """Open a path, so that what is mounted there on demand is mounted; return whether it answered.
+    """Open a path so that its on-demand mount is triggered; return whether it answered.
 
     A child does it: a process that opens what never answers is stuck until it is killed.
     """

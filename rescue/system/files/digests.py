@@ -1,4 +1,4 @@
-"""What every file of the source held when it was last compared: one row for each, in SQLite.
+"""Digests of the source's files at their last comparison, a row for each, in SQLite.
 
 Kept on the source (and so on every mirror) in /var/lib/rescue/, readable by root alone. Paths are
 bytes, as the kernel has them; file systems are named by their mount points, which outlive a disk.
@@ -44,7 +44,7 @@ class Digests:
     """
 
     def __init__(self, database: sqlite3.Connection, *, begun_anew: bool) -> None:
-        """Use `opened`."""
+        """Use `opened` instead."""
         self.begun_anew = begun_anew
         self._database = database
         newest = database.execute("SELECT coalesce(max(seen), 0) FROM digest").fetchone()
@@ -52,25 +52,25 @@ class Digests:
         self._rows: list[tuple[object, ...]] = []
 
     def get(self, filesystem: str, path: str) -> Known | None:
-        """Return what is recorded of a file, None where nothing is."""
+        """Return what is recorded about a file, or None if nothing is."""
         self._write()
         row = self._database.execute(_GET, (filesystem, os.fsencode(path))).fetchone()
         return Known(size=row[0], mtime_ns=row[1], ctime_ns=row[2], digest=row[3]) if row else None
 
     def put(self, filesystem: str, path: str, known: Known) -> None:
-        """Record a file as it is now."""
+        """Record a file's present state."""
         facts = (known.size, known.mtime_ns, known.ctime_ns, known.digest)
         self._rows.append((filesystem, os.fsencode(path), *facts, self._now))
         if len(self._rows) >= _BATCH:
             self._write()
 
     def keep(self, filesystem: str, path: str) -> None:
-        """Let what is recorded of a file stand: it is there, and its content is in doubt."""
+        """Keep a file's record unchanged: the file exists, but its content is in doubt."""
         self._write()
         self._database.execute(_TOUCH, (self._now, filesystem, os.fsencode(path)))
 
     def forget_others(self, filesystem: str) -> None:
-        """Forget every file of a file system that was not met since this was opened."""
+        """Forget every file of a file system that was not seen since this was opened."""
         self._write()
         self._database.execute(_FORGET, (filesystem, self._now))
 
@@ -90,11 +90,11 @@ class _DamagedError(sqlite3.DatabaseError):
 
 @contextmanager
 def opened(path: Path = paths.DIGESTS) -> Iterator[Digests]:
-    """Open the digests, made where there are none; what was not committed is as it was before.
+    """Open the digests, creating them if necessary; uncommitted changes are discarded.
 
-    Ones that are damaged (a disk rots) are put aside, and begun anew. Raises UsageError where they
-    were written by a newer rescue, and RescueError, out of the block too, where the file cannot be
-    read or written (its file system is full): it is left as it was.
+    A damaged file (a disk rots) is set aside, and a new one begun. Raises UsageError where it
+    was written by a newer rescue, and RescueError, out of the block too, where the file cannot
+    be read or written (its file system is full): it is left as it was.
     """
     try:
         connection, begun_anew = _opened_or_anew(path)
@@ -120,7 +120,7 @@ def _opened_or_anew(path: Path) -> tuple[sqlite3.Connection, bool]:
 
 
 def _opened(path: Path, *, known: bool) -> sqlite3.Connection:
-    """Open the database, made where there is none.
+    """Open the database, creating it if necessary.
 
     One that is `known` holds digests, or is damaged: SQLite takes a file of no bytes for a new one.
     """
@@ -155,7 +155,7 @@ def _prepare(database: sqlite3.Connection, path: Path, *, known: bool) -> None:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether the content is at fault, and not what keeps it from being read or written."""
+    """Whether the content is at fault rather than access to it."""
     # Python's own errors have no code. The lowest byte is the kind (sqlite.org/rescode.html).
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     return isinstance(error, _DamagedError) or code in _DAMAGE

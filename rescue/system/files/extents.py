@@ -1,4 +1,4 @@
-"""Where files lie, and what of them several files share (Documentation/filesystems/fiemap.rst)."""
+"""Extents of files, and those that files share (Documentation/filesystems/fiemap.rst)."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ _SYNC, _LAST, _SHARED = 0x1, 0x1, 0x2000
 
 
 def shared_bytes(root: Path) -> int:
-    """Return how much more the files of one file system take where nothing is shared, in bytes.
+    """Return how many more bytes a file system's files would take if nothing were shared.
 
     What `cp --reflink` and deduplication made; each piece is counted once less than it is used. A
     piece that is compressed counts as it is read. What cannot be opened is passed over.

@@ -1,4 +1,4 @@
-"""What lies on a disk that anybody may have made: the one door to what we keep below /.rescue.
+"""Files of ours on a disk that anybody may have made: the one door to what lies below /.rescue.
 
 Such a disk may hold links to this machine's own files, FIFOs and devices that are waited for, and
 files of any size. Here no link is followed, nothing is waited for, only a regular file is read,
@@ -25,8 +25,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 def read_regular(root: Path, inside: str, *, most: int = MOST) -> bytes:
     """Return the content of a regular file below `root`, a path without '..'.
 
-    Raises FileNotFoundError and NotADirectoryError where nothing of that name can be (a link in a
-    folder's place is no folder), and OSError for what is no regular file (EINVAL), or larger than
+    Raises FileNotFoundError and NotADirectoryError where the name cannot exist (a link does not
+    count as a folder), and OSError for anything but a regular file (EINVAL), or one larger than
     `most` bytes (EFBIG).
     """
     with _folder_of(root, inside) as (folder, name):
@@ -42,7 +42,7 @@ def read_regular(root: Path, inside: str, *, most: int = MOST) -> bytes:
 
 
 def private_folder(root: Path, name: str) -> Path:
-    """Make a folder in `root` that is for root alone, where it is not there, and return it.
+    """Make a folder in `root` for root only, if it does not exist, and return it.
 
     Raises NotADirectoryError where a link or something else has its name: nothing is written then.
     """
@@ -58,7 +58,7 @@ def private_folder(root: Path, name: str) -> Path:
 
 
 def is_folder(root: Path, name: str) -> bool:
-    """Whether a folder, and no link to one, has that name."""
+    """Whether the name is a folder and not a link to one."""
     try:
         return stat.S_ISDIR((root / name).lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -66,7 +66,7 @@ def is_folder(root: Path, name: str) -> bool:
 
 
 def remove(root: Path, inside: str) -> None:
-    """Remove a file below `root`, where it is there. Raises OSError."""
+    """Remove a file below `root` if it exists. Raises OSError."""
     try:
         with _folder_of(root, inside) as (folder, name):
             os.unlink(name, dir_fd=folder)

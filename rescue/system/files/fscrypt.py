@@ -1,4 +1,4 @@
-"""Folders that the kernel encrypts (Linux: Documentation/filesystems/fscrypt.rst): are they open?
+"""Encrypted folders (Linux: Documentation/filesystems/fscrypt.rst): locked or unlocked.
 
 Without its key a folder can be listed all the same: its names are noise then, and none of the
 names that it really holds is among them.
@@ -23,7 +23,7 @@ _NOISE = re.compile(r"[A-Za-z0-9+,_-]{22,}")
 
 
 class Encryption(Enum):
-    """Whether the names in a folder are what they are."""
+    """Whether a folder is encrypted, and whether its names are readable."""
 
     NONE = "none"
     OPEN = "open"
@@ -57,5 +57,5 @@ def _is_open(folder: int, policy: bytes) -> bool:
     fcntl.ioctl(folder, _GET_KEY_STATUS, argument)
     if struct.unpack_from("<I", argument, 64)[0] == _PRESENT:
         return True
-    # Keys of old policies may be in a keyring of a process, where nobody can be asked for them.
+    # Keys of old policies may be in a process' keyring, where they cannot be queried.
     return is_old and not all(_NOISE.fullmatch(name) for name in os.listdir(folder))

@@ -1,4 +1,4 @@
-"""Files that are mostly holes: told apart, compared and copied by what is in them alone.
+"""Sparse files, recognised, compared and copied by their data alone.
 
 rsync finds holes while it writes, and reads every zero of them (man 1 rsync, --sparse): of a file
 of 16 TiB that takes nothing on the disk, for hours, each night that somebody touches it.
@@ -21,14 +21,14 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def holes_of(info: os.stat_result) -> int:
-    """Return the bytes of a regular file that take nothing on the disk; 0 for anything else."""
+    """Return the bytes of a regular file that are holes; 0 for anything else."""
     if not stat.S_ISREG(info.st_mode):
         return 0
     return max(0, info.st_size - info.st_blocks * 512)
 
 
 def holes_at(path: Path) -> int:
-    """Return the same of what is there now, 0 where nothing is."""
+    """Return the same for what is now at a path, or 0 if nothing is there."""
     try:
         return holes_of(path.lstat())
     except OSError:
@@ -56,9 +56,9 @@ def copy_with_holes(
     kib_per_second: int = 0,
     pause: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Put a copy of a regular file in the place of `target`, whole or not at all; return its bytes.
+    """Replace `target` by a copy of a regular file, whole or not at all; return its bytes.
 
-    Holes are neither read nor written. It grows beside the target under a name that is drawn.
+    Holes are neither read nor written. The copy grows beside the target under a random name.
     `kib_per_second` limits what is read, 0: no limit. Raises OSError; nothing is left then.
     """
     fresh = target.with_name(f".{secrets.token_hex(16)}")

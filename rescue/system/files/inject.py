@@ -1,4 +1,4 @@
-"""Files laid into a mounted tree that is not the running system's, through no link of it.
+"""Files injected into a mounted tree, without following its symbolic links.
 
 A link in such a tree may be absolute, and lead to the running system itself.
 """
@@ -33,19 +33,19 @@ def lay_link(root: Path, inside: str, target: str) -> None:
 
 
 def lay_patience(root: Path, seconds: float) -> None:
-    """Let systemd wait so long for a device, and for a unit to start (man 5 systemd-system.conf).
+    """Set how long systemd waits for devices and for units to start (man 5 systemd-system.conf).
 
-    Its own 90 s are measured for a machine: a guest that has to wait for a processor, because
-    others are at work, would lose every file system that is waited for. Raises what `lay` raises.
+    Its own 90 s suit a real machine: a guest that has to wait for a processor, because others
+    are busy, would lose every file system that is waited for. Raises what `lay` raises.
     """
     lay(root, paths.GUEST_SETTINGS, _PATIENCE_TEXT.format(seconds=seconds).encode())
 
 
 def lay_silence(root: Path) -> None:
-    """Mask the getty on the second serial port, which is the report's (man 5 systemd.unit).
+    """Mask the getty on the second serial port, reserved for the report (man 5 systemd.unit).
 
-    Whatever starts one ('console=ttyS1' does), it would hang the line up (TTYVHangup, man 5
-    systemd.exec), and what is just said there would be lost. Raises what `lay` raises.
+    Whatever starts one ('console=ttyS1' does), it would hang up the line (TTYVHangup, man 5
+    systemd.exec), and output sent at that moment would be lost. Raises what `lay` raises.
     """
     lay_link(root, _GETTY, "/dev/null")
 

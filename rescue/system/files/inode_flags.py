@@ -35,13 +35,14 @@ LETTERS = {
     "C": NO_COPY_ON_WRITE,
     "P": 0x20000000,
 }
-"""Those that a person sets, by chattr's letters. What a file system sets for itself (extents,
-encryption, verity, case folding) is none of them, nor is DAX, which is about the hardware."""
+"""The flags that a person sets, by chattr's letters. Those that a file system sets for itself
+(extents, encryption, verity, case folding) are not included, nor is DAX, which is about the
+hardware."""
 
 _CARRIED = sum(LETTERS.values())
 LOCKING = IMMUTABLE | APPEND_ONLY
 WHEN_WRITTEN = NO_COPY_ON_WRITE | COMPRESSED | NOT_COMPRESSED
-"""Those that btrfs goes by when content is written: they are of no use to a file that has it."""
+"""The flags that btrfs heeds when content is written: they do not affect existing content."""
 
 
 def has_flags(kind: FsKind) -> bool:
@@ -55,7 +56,7 @@ def letters(flags: int) -> str:
 
 
 def flags_of(path: Path) -> int | None:
-    """Return the flags of a regular file or folder; None for others, and where nobody can ask."""
+    """Return a regular file's or folder's flags; None for others, and if they are unavailable."""
     try:
         if not _may_have(path.lstat().st_mode):
             return None
@@ -66,7 +67,7 @@ def flags_of(path: Path) -> int | None:
 
 
 def set_flags(path: Path, flags: int) -> bool:
-    """Give a regular file or folder exactly these flags; return whether it has them then.
+    """Give a regular file or folder exactly these flags; return whether it has them afterwards.
 
     A file system that does not know one of them gets the others.
     """

@@ -1,4 +1,4 @@
-"""Mounts that nobody else on the machine sees: a private mount namespace (man 7 mount_namespaces).
+"""Private mounts in a mount namespace (man 7 mount_namespaces).
 
 It ends with its last process, and every mount in it too: a run that dies leaves nothing mounted.
 
@@ -57,12 +57,12 @@ _CALM = "errors=remount-ro"
 """What ext does with errors is in its superblock; 'panic' there would stop this machine."""
 
 _GOING_ON = "errors=continue"
-"""A mirror that is written: what cannot be read of it any more is written anew."""
+"""A mirror mounted for writing: whatever can no longer be read on it is rewritten."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mounted:
-    """What is mounted at a place, as the kernel tells it; `device` is the node, not a link."""
+    """What is mounted in a place, as the kernel reports it; `device` is the node, not a link."""
 
     device: str
     uuid: str
@@ -80,18 +80,18 @@ class HostNamespace:
         os.close(self._fd)
 
     def prefix(self) -> list[str]:
-        """Return the words before a command by which it sees what everybody sees (nsenter)."""
+        """Return the command prefix that runs a program in the host's namespace (nsenter)."""
         if os.fstat(self._fd).st_ino == _OWN_NAMESPACE.stat().st_ino:
             return []
         return ["nsenter", f"--mount=/proc/{os.getpid()}/fd/{self._fd}", "--"]
 
 
 def enter_private() -> None:
-    """Take this process into a mount namespace of its own, whose mounts go nowhere.
+    """Move this process into a mount namespace of its own, whose mounts do not propagate.
 
-    What the machine mounts is seen in it: without that nothing could be mounted on demand.
-    Raises RescueError where the kernel refuses (not root). Children that are started from now
-    on live in it; there is no way back for this process.
+    Mounts made by the machine remain visible in it: otherwise nothing could be mounted on
+    demand. Raises RescueError where the kernel refuses (not root). Children that are started
+    from now on live in it; there is no way back for this process.
     """
     # os.unshare came with Python 3.12.
     libc = ctypes.CDLL(None, use_errno=True)
@@ -123,7 +123,7 @@ def mount_argv(
 
 
 def look_options(kind: FsKind) -> str:
-    """Return the options by which a disk that may be anybody's is looked at (man 8 mount)."""
+    """Return the mount options for inspecting an untrusted disk (man 8 mount)."""
     return _options(kind, _LOOK[kind])
 
 
@@ -132,7 +132,7 @@ def _options(kind: FsKind, how: str, *, errors: str = _CALM) -> str:
 
 
 def compression_at(target: Path) -> str:
-    """Return the option by which what is mounted there compresses files (man 5 btrfs), or ''."""
+    """Return the compression option of what is mounted there (man 5 btrfs), or ''."""
     path = os.path.realpath(target)
     found = next((m for m in reversed(blockinfo.mounts()) if m.target == path), None)
     options = found.options if found is not None and found.fstype == FsKind.BTRFS else ()
@@ -146,7 +146,7 @@ def tmpfs_argv(target: Path, *, size: str, mode: str) -> list[str]:
 
 @contextmanager
 def vanishing_folder(target: Path, *, size: str) -> Iterator[Path]:
-    """Make a folder in memory that nobody else sees, gone at the block's end or with us.
+    """Make a folder in memory that nobody else sees, gone at the block's end or when we die.
 
     `size` is what it may hold, as mount takes it ('64m'). Takes this process into a private mount
     namespace for good. Raises RescueError where the kernel refuses.
@@ -163,7 +163,7 @@ def vanishing_folder(target: Path, *, size: str) -> Iterator[Path]:
 
 
 def bind_argv(source: Path, target: Path) -> list[str]:
-    """Return the command that shows one file system at a second place, without what is on it.
+    """Return the command that shows one file system in a second place, without its submounts.
 
     It stays so: what the machine mounts on it meanwhile is not seen at the second place. A folder
     that is covered would look empty.
@@ -178,7 +178,7 @@ def safe_bind_argv(target: Path, *, read_only: bool) -> list[str]:
 
 
 def take_back_argv(target: Path) -> list[str]:
-    """Return the command that lets links lead on, and programs start, on one bind mount alone."""
+    """Return the command that allows links and programs again on one bind mount only."""
     return ["mount", "-o", f"remount,bind,{_TAKEN_BACK}", str(target)]
 
 
@@ -188,7 +188,7 @@ def special_argv(kind: str, target: Path) -> list[str]:
 
 
 def mount(argv: list[str], *, timeout: float = _REPLAY) -> None:
-    """Run a command that mounts, for so many seconds at most. Raises CommandError."""
+    """Run a mount command, for at most this many seconds. Raises CommandError."""
     run(argv, timeout=timeout)
 
 
@@ -202,7 +202,7 @@ def bind_safely(source: Path, target: Path, *, read_only: bool = True) -> None:
 
 
 def uncover(target: Path) -> None:
-    """Take away, for this process alone, what users have mounted over a file system of the machine.
+    """Remove, for this process only, what users have mounted over a file system of the machine.
 
     Only in a private mount namespace. Raises OSError.
     """
@@ -216,9 +216,9 @@ def uncover(target: Path) -> None:
 
 
 def unmount_all(root: Path) -> None:
-    """Unmount everything at and below a folder, the innermost first (man 8 umount).
+    """Unmount everything at and below a folder, innermost first (man 8 umount).
 
-    Tried for some seconds: a child that was told to end may still hold it.
+    Retried for some seconds: a child that was told to end may still hold it.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -232,7 +232,7 @@ def unmount_all(root: Path) -> None:
 
 
 def mounted_at(target: Path) -> Mounted:
-    """Return what is mounted exactly there. Raises RescueError where nothing is.
+    """Return what is mounted exactly there. Raises RescueError if nothing is.
 
     The UUID is read from the device itself, past every cache.
     """

@@ -11,7 +11,7 @@ from rescue.system.rsync.rule_files import name_list
 
 @contextmanager
 def listed(paths: Iterable[str]) -> Iterator[Path]:
-    """Give a file that lists the paths, which are relative to the root of a file system."""
+    """Yield a file that lists the paths, which are relative to the root of a file system."""
     RUNTIME.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Beside the run's own small file system: the list can be long.
     with NamedTemporaryFile(dir=RUNTIME, prefix="names-") as file:

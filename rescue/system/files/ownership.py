@@ -1,4 +1,4 @@
-"""Whose a file is: what root takes orders from must be nobody else's to change.
+"""Ownership checks: what root executes or obeys must be writable by root alone.
 
 A configuration, a hook's program and this program itself are orders. Who can write to one, or put
 another one in its place (by a folder on the way to it, or by a link), is root.
@@ -18,7 +18,7 @@ _MOST_LINKS = 40
 
 @dataclass(frozen=True, kw_only=True)
 class WeakSpot:
-    """A file or folder that others can change, why, and the command that mends it."""
+    """A file or folder that others can change, the reason, and the command that fixes it."""
 
     path: Path
     why: str
@@ -28,10 +28,10 @@ class WeakSpot:
 def weak_spot(path: Path, *, owners: Collection[int] = ()) -> WeakSpot | None:
     """Return the first place on the way to `path`, itself included, that others could change.
 
-    Links are followed, and the way to where they lead is looked at, too. Others are all but root,
+    Links are followed, and the way to where they lead is checked, too. Others are all but root,
     this process's user and the `owners` (user ids). A folder in which everybody may make files,
-    but remove none of others (/tmp), is no weak spot for what is root's there. Raises
-    FileNotFoundError where `path` is not there, OSError for a circle of links.
+    but remove none of others (/tmp), is not a weak spot for root's files there. Raises
+    FileNotFoundError where `path` is not there, OSError for a loop of links.
     """
     trusted = {0, os.geteuid(), *owners}
     todo = list(path.absolute().parts[1:])
@@ -54,12 +54,12 @@ def weak_spot(path: Path, *, owners: Collection[int] = ()) -> WeakSpot | None:
 
 
 def weak_spot_below(folder: Path) -> WeakSpot | None:
-    """Return the first place on the way to a folder or in it, however deep, as `weak_spot`."""
+    """Return the first such place on the way to a folder or anywhere in it; see `weak_spot`."""
     if spot := weak_spot(folder):
         return spot
     trusted = {0, os.geteuid()}
     inside = (Path(top) / name for top, dirs, files in os.walk(folder) for name in (*dirs, *files))
-    # Of what is no link the way was looked at: a folder comes before what is in it.
+    # The path of anything but a link was already checked: a folder comes before its content.
     looks = (weak_spot(each) if each.is_symlink() else _weak(each, trusted) for each in inside)
     return next((spot for spot in looks if spot), None)
 
@@ -81,7 +81,7 @@ def _weak(path: Path, trusted: Collection[int]) -> WeakSpot | None:
 
 
 def _is_nobodys(path: Path, gid: int, trusted: Collection[int]) -> bool:
-    """Whether a right of the group is nobody's but of those who are trusted.
+    """Whether a group permission benefits nobody but trusted users.
 
     Where there is a list of access rights, these bits are its mask (man 5 acl): of anybody.
     """

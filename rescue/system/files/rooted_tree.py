@@ -1,4 +1,4 @@
-"""A system's whole tree, looked at from outside: symbolic links never lead out of it."""
+"""A system's tree seen from outside: symbolic links never lead out of it."""
 
 import errno
 import fnmatch
@@ -57,12 +57,12 @@ class Tree:
         return self.root.joinpath(*done)
 
     def is_file(self, path: str) -> bool:
-        """Whether a regular file is there."""
+        """Whether the path is a regular file."""
         mode = self._mode(path)
         return mode is not None and stat.S_ISREG(mode)
 
     def is_dir(self, path: str) -> bool:
-        """Whether a directory is there."""
+        """Whether the path is a directory."""
         mode = self._mode(path)
         return mode is not None and stat.S_ISDIR(mode)
 
@@ -83,11 +83,11 @@ class Tree:
         return self.data(path, most=_LONGEST).decode("utf-8", "surrogateescape")
 
     def data(self, path: str, *, most: int) -> bytes:
-        """Return what a file holds. Raises OSError, EFBIG where that is more than `most` bytes."""
+        """Return a file's content. Raises OSError, EFBIG if it has more than `most` bytes."""
         return read_at_most(self.locate(path), most)
 
     def names(self, path: str) -> tuple[str, ...]:
-        """Return the sorted names in a directory, none where there is no directory."""
+        """Return the sorted names in a directory, none if it does not exist."""
         if not self.is_dir(path):
             return ()
         return tuple(sorted(entry.name for entry in self.locate(path).iterdir()))
@@ -95,8 +95,9 @@ class Tree:
     def glob(self, pattern: str) -> tuple[str, ...]:
         """Return the files whose path matches a pattern such as '/boot/efi/EFI/*/grub.cfg'.
 
-        '**' as the last part stands for every file below a folder. Links are followed inside the
-        tree, but for those that lead to a folder around the one that they lie in.
+        '**' as the last part stands for every file below a folder. Links are followed
+        inside the tree, except for those that lead to a folder around the one that they lie
+        in.
         """
         return tuple(sorted(path for path in self._match("", pattern) if self.is_file(path)))
 
@@ -123,7 +124,7 @@ class Tree:
 
 
 def read_at_most(path: Path, most: int) -> bytes:
-    """Return what a regular file holds, which is no link, and waits for nobody.
+    """Return the content of a regular file, refusing links and anything that would block.
 
     Raises OSError, EFBIG where that is more than `most` bytes.
     """
@@ -140,5 +141,5 @@ def _spelled(directory: Path, name: str) -> str:
 
 
 def without_comments(text: str) -> str:
-    """Return the text without the lines that are comments (and whose words nobody obeys)."""
+    """Return the text without comment lines, whose words have no effect."""
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(("#", ";")))

@@ -1,4 +1,4 @@
-"""Two files compared byte by byte, up to the first difference; holes are not read."""
+"""The comparison of two files byte by byte, up to the first difference; holes are not read."""
 
 import errno
 import os
@@ -45,7 +45,7 @@ def _opened(path: Path, stack: ExitStack) -> int:
 
 
 def _next_data(file: int, place: int, size: int) -> int:
-    """Return where the next bytes are that are no hole (man 2 lseek, SEEK_DATA)."""
+    """Return the offset of the next bytes that are not a hole (man 2 lseek, SEEK_DATA)."""
     try:
         return os.lseek(file, place, os.SEEK_DATA)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A file system looked over name by name: what of it cannot be read, and every file there is.
+"""A walk over a file system by name: every file, and what cannot be read.
 
 Folders wait on a stack of our own, files are handed on one by one: what is held in memory does not
 grow with the number of files. Nothing is followed, and no border to another file system is crossed.
@@ -35,8 +35,8 @@ HOLLOW = 1 << 20
 
 MOST_HOLLOW = 200
 _LONGEST_HOLLOW = 1000
-"""So many of a file system are carried by themselves, those with the most holes, and with names of
-so many bytes at most: rsync is told each of them."""
+"""The number of files in a file system that are copied separately, those with the most holes, and
+the longest name allowed for them, in bytes: each is passed to rsync."""
 
 FEW_HOLES, MOST_HOLES = 1 << 36, 1 << 40
 """Bytes of holes in all others that are read as zeros: so few of them are (in two minutes) that no
@@ -47,10 +47,10 @@ TOO_HOLLOW = "is not read: there are too many files that are mostly holes"
 def look_over(root: Path, on_file: Callable[[str, os.stat_result], None] | None = None) -> Seen:
     """Return what can be seen of the file system whose root is at `root`.
 
-    `on_file` is called with each regular file's path ('/...') and what lstat says of it. What goes
-    away meanwhile is nothing. Of the files that are mostly holes a few are hollow, and where the
-    others have too many to be read at all, the worst of them are unread; of those that are unread
-    a few names stand for all.
+    `on_file` is called with each regular file's path ('/...') and its lstat result. What
+    disappears meanwhile is ignored. Of the files that are mostly holes a few are hollow, and if
+    the others have too many holes to be read at all, the worst of them are unread; a few names
+    stand for all those unread.
     """
     unread: list[Unread] = []
     encrypted: list[str] = []

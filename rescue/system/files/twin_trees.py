@@ -1,4 +1,4 @@
-"""Two trees read side by side, name by name, on one file system each; nothing is followed."""
+"""Two trees read side by side by name, one file system each; nothing is followed."""
 
 import errno
 import os
@@ -31,11 +31,11 @@ def twins(
 ) -> Iterator[NamePair]:
     """Yield every name at and below `inside` in both trees, parents before their children.
 
-    `there` and `here` are the roots of two file systems; paths are relative to them. The folders
-    that lead to `inside` come first where `here` lacks them. `skip` are paths that are left
-    out, with all below them. Files of the first that were `touched` are compared by content where
-    size and time are equal. What the first tree does not tell (read errors) is yielded as
-    unreadable; read errors of the second raise OSError.
+    `there` and `here` are the roots of two file systems; paths are relative to them. The
+    folders that lead to `inside` come first where `here` lacks them. `skip` are paths that are
+    left out, with everything below them. Files of the first that were `touched` are compared by
+    content where size and time are equal. What cannot be read of the first tree is yielded as
+    unreadable; read errors in the second raise OSError.
     """
     borders = (there.lstat().st_dev, here.lstat().st_dev)
     parts = [part for part in inside.split("/") if part]
@@ -83,7 +83,7 @@ def _walk(
 
 
 def _compared(there: Path, here: Path, twin: NamePair, touched: Touched) -> NamePair:
-    """Compare the contents of a file that was touched, where size and time do not tell."""
+    """Compare the contents of a touched file if size and time do not decide."""
     old, new = twin.there, twin.here
     if old is None or new is None or not (old.shape is new.shape is Shape.FILE):
         return twin
@@ -97,10 +97,10 @@ def _compared(there: Path, here: Path, twin: NamePair, touched: Touched) -> Name
 
 
 def _inside(there: Path, here: Path, twin: NamePair) -> tuple[set[str], bool]:
-    """Return the names inside a folder of both sides, and whether the first could not be read.
+    """Return the names inside a folder on both sides, and whether the first could not be read.
 
-    A folder of one side is not looked into where the other has something else in its place: what
-    is below could only be brought through it.
+    A folder on one side is not examined if the other has something else in its place: what is
+    below could only be brought through it.
     """
     folders = [side for side in (twin.there, twin.here) if side is not None]
     if not all(side.shape is Shape.FOLDER and not side.is_border for side in folders):
@@ -127,7 +127,7 @@ def _names_there(folder: Path) -> set[str]:
 
 
 def _names_here(folder: Path) -> set[str]:
-    """Return the names in a folder that somebody uses, none where it went away meanwhile."""
+    """Return the names in a folder in use, none if it disappeared meanwhile."""
     try:
         return _names(folder)
     except OSError as error:

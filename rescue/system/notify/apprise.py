@@ -20,12 +20,12 @@ _LONGEST = 90.0
 
 
 def service(url: str) -> str:
-    """Return what may be said of a URL: its scheme alone."""
+    """Return the part of a URL that may be shown: only its scheme."""
     return url.partition("://")[0]
 
 
 def program() -> str | None:
-    """Return the command: of the environment that rescue runs in, else of the system."""
+    """Return the command: that of rescue's own environment, otherwise the system's."""
     own = Path(sys.executable).parent / "apprise"
     return str(own) if own.is_file() else which("apprise")
 

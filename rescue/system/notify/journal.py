@@ -11,10 +11,10 @@ from rescue.system.process.run import CommandError, run
 
 
 class MessageId(StrEnum):
-    """What an entry of the journal is about: its field MESSAGE_ID (man 7 systemd.journal-fields).
+    """What a journal entry is about: its field MESSAGE_ID (man 7 systemd.journal-fields).
 
-    A run that came to its end, a command that did not, a run that was skipped, and something that
-    people have to look at.
+    A run that completed, a command that did not, a run that was skipped, and something that
+    needs attention.
     """
 
     DONE = "329d74eadfa64a01a0c12269d272c19a"
@@ -24,10 +24,10 @@ class MessageId(StrEnum):
 
 
 def report_end(message: str, *, code: ExitCode, mirror: str = "", generation: int = 0) -> None:
-    """Write to the system's log that a run did not come to its end.
+    """Write to the system's log that a run did not complete.
 
-    A run that was skipped because nothing was due is worth a notice; anything else is an error.
-    `mirror` and its `generation` are given where it is known which one it was about.
+    A run that was skipped because nothing was due is logged as a notice; anything else as an
+    error. `mirror` and its `generation` are given where it is known which one it was about.
     """
     fields = {"EXIT_CODE": str(int(code)), **_about(mirror, generation)}
     if code is ExitCode.SKIPPED:
@@ -88,8 +88,8 @@ def _write(priority: int, message: str, what: MessageId | None, fields: dict[str
 def last_lines_argv(unit: str, count: int) -> list[str]:
     """Return the command that prints the end of a unit's journal (man 1 journalctl).
 
-    Of root's processes alone: that field is the journal's own, and nobody can forge it (man 7
-    systemd.journal-fields). An entry by systemd on a unit is root's, too.
+    From root's processes only: that field is the journal's own, and nobody can forge it (man 7
+    systemd.journal-fields). An entry by systemd about a unit is root's, too.
     """
     return [
         "journalctl",
@@ -103,7 +103,7 @@ def last_lines_argv(unit: str, count: int) -> list[str]:
 
 
 def last_lines(unit: str, *, count: int) -> tuple[str, ...]:
-    """Return the end of a unit's journal; nothing where there is no journal to be read."""
+    """Return the end of a unit's journal; nothing if no journal is readable."""
     try:
         return tuple(run(last_lines_argv(unit, count)).stdout.splitlines())
     except CommandError:

@@ -16,7 +16,7 @@ _LONGEST = 32 * 1024
 
 
 def encode(fields: Mapping[str, str]) -> bytes:
-    """Return one entry: lines 'NAME=value'; a value with newlines is counted (64 bits)."""
+    """Encode one entry: lines 'NAME=value', with a length (64 bits) before values with newlines."""
     entry = bytearray()
     for name, value in fields.items():
         data = value.encode("utf-8", "surrogateescape")[:_LONGEST]
@@ -28,7 +28,7 @@ def encode(fields: Mapping[str, str]) -> bytes:
 
 
 def send(fields: Mapping[str, str], path: Path | None = None) -> bool:
-    """Hand one entry over, to the socket at `path` (SOCKET where none is given).
+    """Pass on one entry to the socket at `path` (SOCKET by default).
 
     Returns False where no journal takes it: then nothing was written.
     """

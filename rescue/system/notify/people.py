@@ -1,4 +1,4 @@
-"""People are told: by mail where there is a mail system, else on every terminal (man 1 wall)."""
+"""Telling people: by mail where there is a mail system, else on every terminal (man 1 wall)."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rescue.system.process.run import run, which
 
 
 def mail_argv(program: str) -> list[str]:
-    """Return the command that hands a message over: the address is in it, a lone dot ends nothing.
+    """Return the command that sends a message to its own addresses; a lone dot does not end it.
 
     The same for every mail system that has a sendmail (man 1 sendmail of Postfix, Exim).
     """
@@ -21,17 +21,17 @@ def can_mail() -> bool:
 
 
 def mail(message: str) -> None:
-    """Hand a whole message with its headers to the mail system. Raises CommandError."""
+    """Pass a whole message with its headers to the mail system. Raises CommandError."""
     run(mail_argv(which("sendmail") or "sendmail"), stdin=message)
 
 
 def wall(line: str) -> None:
-    """Show a line on every terminal, whoever is logged in there. Raises CommandError."""
+    """Show a line on every terminal where anybody is logged in. Raises CommandError."""
     run(["wall"], stdin=f"{printable(line)}\n")
 
 
 def told_at(unit: str, folder: Path = paths.TOLD) -> float:
-    """Return when people were last told of this unit, in seconds since the epoch; 0: never."""
+    """Return when this unit's failure was last announced, in seconds since the epoch; 0: never."""
     try:
         return (folder / unit).stat().st_mtime
     except FileNotFoundError:
@@ -39,6 +39,6 @@ def told_at(unit: str, folder: Path = paths.TOLD) -> float:
 
 
 def note_told(unit: str, folder: Path = paths.TOLD) -> None:
-    """Note that people are told of this unit now; a restart of the machine forgets it."""
+    """Note that this unit's failure is announced now; a restart of the machine forgets it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / unit).touch()

@@ -1,4 +1,4 @@
-"""What programs answer in JSON, looked at before it is believed: a value of the expected kind.
+"""JSON answers of programs, checked before they are believed.
 
 Labels, serial numbers and names on a stranger's disk come through these programs, and a program of
 another version may answer otherwise.
@@ -15,7 +15,7 @@ _LARGEST = 2**63 - 1
 
 @contextmanager
 def understood(problem: str, *, hint: str = "") -> Iterator[None]:
-    """Turn what a text of another shape raises while it is read into RescueError.
+    """Turn exceptions from reading an unexpected format into RescueError.
 
     `problem` is the sentence that says who did not answer with what.
     """
@@ -29,16 +29,16 @@ def understood(problem: str, *, hint: str = "") -> Iterator[None]:
 
 
 def rows_of(value: object) -> list[dict[str, Any]]:
-    """Return a list of rows as it is. Raises TypeError for anything else."""
+    """Return a list of rows unchanged. Raises TypeError for anything else."""
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
         raise TypeError("a list of rows was expected")
     return value
 
 
 def text_of(row: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    """Return the text at a key; null and a missing one are the default.
+    """Return the text at a key; the default replaces null and a missing key.
 
-    Raises KeyError where there is none and no default, TypeError where it is no text.
+    Raises KeyError where there is none and no default, TypeError where it is not text.
     """
     value = row.get(key)
     if value is None:
@@ -51,9 +51,9 @@ def text_of(row: Mapping[str, Any], key: str, default: str | None = None) -> str
 
 
 def count_of(row: Mapping[str, Any], key: str, default: int | None = None) -> int:
-    """Return the whole number at a key, from 0 to what 63 bits hold; a missing one is the default.
+    """Return the whole number at a key, from 0 to the limit of 63 bits, or the default if missing.
 
-    Raises KeyError where there is none and no default, TypeError where it is no such number.
+    Raises KeyError where there is none and no default, TypeError where it is not such a number.
     """
     value = row.get(key, default)
     if value is None:

@@ -130,7 +130,7 @@ def _follow(
 
 
 def _end_group(child: "subprocess.Popen[bytes]", grace: float) -> None:
-    """End a child and all that it started, those that ignore SIGTERM too."""
+    """End a child and everything that it started, even what ignores SIGTERM."""
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
         with suppress(ProcessLookupError):
             os.killpg(child.pid, number)

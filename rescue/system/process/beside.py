@@ -18,17 +18,17 @@ _END_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """A program that runs beside us, for as long as the block in which it was started."""
+    """A program running in the background, for as long as the block that started it."""
 
     process: "subprocess.Popen[bytes]"
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not come to its end."""
+        """Whether it has not yet ended."""
         return self.process.poll() is None
 
     def wait(self, *, seconds: float) -> bool:
-        """Wait until it has come to its end by itself; return whether it has within this time."""
+        """Wait for it to end by itself; return whether it did within this time."""
         try:
             self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -36,7 +36,7 @@ class Child:
         return True
 
     def stop(self, *, seconds: float) -> None:
-        """Tell it to end, and kill it when it has not within this time."""
+        """Tell it to end, and kill it if it does not within this time."""
         self.process.terminate()
         try:
             self.process.wait(timeout=seconds)
@@ -47,13 +47,13 @@ class Child:
 
 @contextmanager
 def running(argv: Sequence[str], *, log: Path, changes_user: bool = False) -> Iterator[Child]:
-    """Run a program beside the block; what it says goes to the file `log`.
+    """Run a program in the background of the block; its output goes to the file `log`.
 
-    It is killed at the block's end, and by the kernel when this process dies in whatever way. One
-    that `changes_user` by itself lives in a PID namespace of its own: the kernel forgets then that
-    it shall die with its parent (man 2 prctl), but ends a namespace with its first process. Such a
-    one takes no notice of `Child.stop` before it is killed. Raises CommandError (127) where it is
-    missing.
+    It is killed at the block's end, and by the kernel when this process dies in whatever way.
+    One that `changes_user` by itself lives in a PID namespace of its own: the kernel then
+    forgets that it should die with its parent (man 2 prctl), but ends a namespace with its
+    first process. Such a program ignores `Child.stop` until it is killed. Raises CommandError
+    (127) where it is missing.
     """
     expect_program(argv)
     around = _NAMESPACE if changes_user else ()
@@ -75,5 +75,5 @@ def running(argv: Sequence[str], *, log: Path, changes_user: bool = False) -> It
             yield Child(process=process)
         finally:
             process.kill()
-            # Whoever is left of it holds the other end.
+            # What is left of it holds the other end.
             select.select([last_word], [], [], _END_SECONDS)

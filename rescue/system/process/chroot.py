@@ -1,4 +1,4 @@
-"""Running a program of the mirror's own tree, with the kernel's file systems in their places."""
+"""Running a program of the mirror's tree in a chroot."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A limit on how long a run may take: on a dying disk every read takes seconds, for days."""
+"""A deadline for a whole run: on a dying disk every read can take seconds."""
 
 import signal
 from collections.abc import Iterator

@@ -26,7 +26,7 @@ def reading(argv: Sequence[str], *, source: BinaryIO) -> Iterator[BinaryIO]:
     CommandError where the filter fails or is missing; it is ended when the caller raises.
     """
     expect_program(argv)
-    # In memory: a disk that is full or read-only is no reason not to read another one.
+    # In memory: a full or read-only disk is no reason not to read another one.
     with os.fdopen(os.memfd_create("errors"), "w+b") as errors:
         with subprocess.Popen(
             [*dying_with_us("KILL"), *argv],
@@ -50,7 +50,7 @@ def reading(argv: Sequence[str], *, source: BinaryIO) -> Iterator[BinaryIO]:
 
 @contextmanager
 def piped(chunks: Iterable[bytes]) -> Iterator[BinaryIO]:
-    """Give what the chunks say as an open file, for a filter to read while they are made.
+    """Yield the chunks as an open file, for a filter to read while they are produced.
 
     What making them raises is raised here at the block's end; a reader that leaves early ends it.
     """

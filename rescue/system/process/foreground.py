@@ -10,9 +10,9 @@ from rescue.system.process.run import CommandError, ended
 def on_terminal(argv: Sequence[str]) -> int:
     """Run a program on the person's own terminal, and return its exit code.
 
-    It has the terminal to itself: Ctrl-C is its own to answer. It gets the caller's environment,
-    for it is what the person would have started. When this process is ended meanwhile, it is
-    told to end, and waited for. Raises CommandError (127) where it is missing.
+    It has the terminal to itself, including Ctrl-C. It gets the caller's environment, for it is
+    what the person would have started. If this process is ended meanwhile, the program is told
+    to end, and waited for. Raises CommandError (127) where it is missing.
     """
     # A handler that does nothing, not SIG_IGN: that one the child would inherit.
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)

@@ -1,4 +1,4 @@
-"""One run at a time: a lock that the kernel drops when its holder dies (man 2 flock)."""
+"""The lock that lets one run at a time proceed; it ends with its holder (man 2 flock)."""
 
 import fcntl
 import os
@@ -43,9 +43,10 @@ def only_one_run(path: Path = paths.LOCK, *, patience: float = 0.0) -> Iterator[
 
 
 def is_held(path: Path = paths.LOCK, *, locks: Path = Path("/proc/locks")) -> bool:
-    """Whether a process holds the lock now (man 5 proc, /proc/locks); it is not tried for that.
+    """Whether a process holds the lock now (man 5 proc, /proc/locks), without trying to take it.
 
-    Whoever tries a lock has it for a moment, and a run that begins in that moment would give up.
+    Trying a lock means holding it for a moment, and a run that begins in that moment would give
+    up.
     """
     try:
         inode = str(path.stat().st_ino)

@@ -1,4 +1,4 @@
-"""How much memory the machine could give away (man 5 proc, /proc/meminfo)."""
+"""The memory that is available (man 5 proc, /proc/meminfo)."""
 
 import re
 from pathlib import Path

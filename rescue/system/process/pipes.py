@@ -1,4 +1,4 @@
-"""What other programs say, read within bounds: one that floods us fills no memory."""
+"""Output of other programs, read within bounds."""
 
 import os
 import re
@@ -46,7 +46,7 @@ class Kept:
         self.left_out = 0
 
     def add(self, data: bytes) -> None:
-        """Take what came."""
+        """Add the bytes that arrived."""
         room = self._half - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
@@ -55,7 +55,7 @@ class Kept:
             self._cut()
 
     def __bytes__(self) -> bytes:
-        """Return what was kept; where something is missing a line between says how much."""
+        """Return what was kept; if something is missing, a line in between states how much."""
         self._cut()
         if not self.left_out:
             return bytes(self._head + self._tail)
@@ -75,7 +75,7 @@ def is_note(line: str) -> bool:
 
 
 class Lines:
-    """Hands on line by line what comes; a line without an end becomes several."""
+    """Passes on input line by line; a line that does not end is split into several."""
 
     def __init__(self, on_line: Callable[[bytes], None], *, returns: bool = False) -> None:
         """With `returns` a carriage return ends a line, too: of a program that shows progress."""
@@ -84,7 +84,7 @@ class Lines:
         self._rest = b""
 
     def add(self, data: bytes) -> None:
-        """Take what came, and hand on the lines that it ends."""
+        """Add what arrived, and pass on the lines that it completes."""
         if self._returns:
             data = data.replace(b"\r", b"\n")
         *lines, rest = (self._rest + data).split(b"\n")
@@ -95,7 +95,7 @@ class Lines:
             self._on_line(line)
 
     def end(self) -> None:
-        """Hand on what is left of a line that was not ended."""
+        """Pass on the rest of an unfinished line."""
         if self._rest:
             self._on_line(self._rest)
         self._rest = b""
@@ -139,7 +139,7 @@ def exchange(
 
 
 def _written(pipe: BinaryIO, data: memoryview) -> memoryview:
-    """Write what goes into a pipe now, and return the rest; nothing where nobody reads it."""
+    """Write as much as a pipe takes now, and return the rest; nothing if nobody reads it."""
     try:
         return data[os.write(pipe.fileno(), data[:_CHUNK]) :]
     except BrokenPipeError:

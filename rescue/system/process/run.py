@@ -36,7 +36,7 @@ class Result:
 
 
 class CommandError(RescueError):
-    """A program that we started ended with a code that is not success, or not in time."""
+    """A program that we started failed or timed out."""
 
     def __init__(self, result: Result, *, hint: str = "") -> None:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
@@ -64,7 +64,7 @@ def run(
     stdin: str | None = None,
     extra_env: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run a program to its end and return what it said.
+    """Run a program to its end and return its output.
 
     `timeout` is in seconds; `ok` lists the exit codes that are success. Raises CommandError for
     any other code (127 where the program is missing, 124 where it did not end in time).

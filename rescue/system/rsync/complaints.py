@@ -9,13 +9,13 @@ from rescue.system.process.pipes import is_note
 
 @dataclass(frozen=True, kw_only=True)
 class Complaints:
-    """What rsync said on standard error, sorted by whose fault it is.
+    """rsync's messages on standard error, sorted by cause.
 
-    `unreadable` are paths of the source that could not be read (or changed while they were
-    read, each time); `unwritable` are lines about the mirror; `full` is true where the mirror
-    had no room (errno ENOSPC or EDQUOT). `failing` is true where the kernel could not read the
-    source's disk or found it inconsistent; `kept` are folders of the mirror in whose place the
-    source has something else, and which may not be deleted.
+    `unreadable` are paths of the source that could not be read (or changed each time they were
+    read); `unwritable` are lines about the mirror; `full` is true where the mirror had no room
+    (errno ENOSPC or EDQUOT). `failing` is true where the kernel could not read the source's
+    disk or found it inconsistent; `kept` are folders of the mirror that must not be deleted
+    although the source has something else in their place.
     """
 
     vanished: tuple[str, ...] = ()
@@ -38,10 +38,11 @@ _KEPT = re.compile(r"could not make way for new [a-z ]+: (.*)")
 
 
 def is_of_the_way(line: str) -> bool:
-    """Whether a line on standard error is about what lies on the way to a name.
+    """Whether a line on standard error is about the parent folders of a name.
 
-    A folder on it was moved, deleted or swapped for a link while rsync worked, or it is too long to
-    be said: no fault of a disk, and of whoever may write there.
+    A folder among them was moved, deleted or replaced by a link while rsync worked, or the path
+    is too long to be passed: that is not a disk's fault, and any user who may write there can
+    cause it.
     """
     return bool(_OF_THE_WAY.search(line))
 

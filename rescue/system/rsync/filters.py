@@ -1,4 +1,4 @@
-"""rsync's patterns (man 1 rsync, 'PATTERN MATCHING RULES'), those that are anchored with '/'.
+"""rsync's anchored patterns (man 1 rsync, 'PATTERN MATCHING RULES').
 
 As rsync has them (its lib/wildmatch.c, in the C locale): they are about bytes, and one that is
 malformed matches nothing.

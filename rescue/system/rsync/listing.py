@@ -1,4 +1,4 @@
-"""What a run of rsync would do, file by file (man 1 rsync, --dry-run and --itemize-changes)."""
+"""The listing of what rsync would do, file by file (man 1 rsync, --dry-run, --itemize-changes)."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _DELETED = re.compile(r"\*deleting +\|\d+\|(.+)", re.DOTALL)
 class Sent:
     """A regular file whose content would be sent; `path` is relative, `there` if it replaces one.
 
-    What would be a further name of another file (a hard link) is none of these.
+    Additional hard links to another file are not included.
     """
 
     path: str
@@ -32,19 +32,19 @@ class Outlook:
 
 
 def parse_sent(line: str) -> Sent | None:
-    """Given a line of output, return the file that it says is sent, None for anything else."""
+    """Given a line of output, return the file reported as sent, or None for anything else."""
     found = _SENT.fullmatch(line)
     return Sent(path=unescape(found[2]), there="+" not in found[1]) if found else None
 
 
 def parse_deleted(line: str) -> str | None:
-    """Given a line of output, return the path that it says is deleted, None for anything else."""
+    """Given a line of output, return the path reported as deleted, or None for anything else."""
     found = _DELETED.fullmatch(line)
     return unescape(found[1]).rstrip("/") if found else None
 
 
 def outlook(job: SyncJob) -> Outlook:
-    """Ask rsync what a job would do; nothing is written. The caller judges the result."""
+    """Ask rsync what a job would do, without writing. The caller judges the result."""
     lines: list[str] = []
     result = carry_out(estimate_argv(job), on_line=lines.append)
     sent = [parse_sent(line) for line in lines]

@@ -35,7 +35,7 @@ _ITEM = re.compile(r"^>f([.+cstpoguax ]{9})\|\d+\|")
 
 @dataclass(frozen=True, kw_only=True)
 class Advance:
-    """Where rsync says it stands (--info=progress2).
+    """rsync's own progress figures (--info=progress2).
 
     `share` is of the bytes (0 to 1), `rate` is in its own words; `files_listed` are the entries
     that it has found so far, `files_seen` those of them that it is done with.
@@ -49,16 +49,16 @@ class Advance:
 
 
 class Listener:
-    """Reads rsync's output line by line: counts, and hands on how far it is."""
+    """Reads rsync's output line by line, counting, and passing on its progress."""
 
     def __init__(self, on_progress: Callable[[Advance], None]) -> None:
-        """Take what is called with where rsync stands."""
+        """Take the callback for rsync's progress."""
         self.tally = Tally()
         self._seen = self._listed = 0
         self._on_progress = on_progress
 
     def line(self, text: str) -> None:
-        """Take one line of output."""
+        """Process one line of output."""
         if item := _ITEM.match(text):
             self.tally.changed += "+" not in item[1]
         elif far := _PROGRESS.match(text):

@@ -21,18 +21,18 @@ OUT = "%i|%l|%n"
 
 @dataclass(frozen=True, kw_only=True)
 class SyncJob:
-    """One file system onto its twin, both mounted flat.
+    """One file system onto its twin, both mounted without submounts.
 
-    `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted; of
-    '/folder/**' it is the files below.
-    `unread` is what of the source cannot be seen: neither sent nor deleted, either.
-    `late` and `encrypted` are literal paths below which nothing is deleted: by their own step, and
-    while nobody knows whether their names are what they are. `paths` are literal too, None for
-    everything. `bandwidth_kib` is KiB a second, 0: no limit. Without `deletions` the target keeps
-    what the source does not have. A `tight` one deletes before it copies, and each file takes its
-    place as soon as it is copied: the target holds no more than the source and one file. `partial`
-    is what the folders are called in which new content waits for the end ('': it takes its place
-    at once); nothing of that name is ever sent.
+    `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted;
+    for '/folder/**' these are the files below. `unread` is what cannot be seen of the source:
+    neither sent nor deleted, either. `late` and `encrypted` are literal paths below which
+    nothing is deleted: the former have a step of their own, and in the latter the names may not
+    be the real ones. `paths` are literal too, None for everything. `bandwidth_kib` is KiB a
+    second, 0: no limit. Without `deletions` the target keeps what the source does not have. A
+    `tight` one deletes before it copies, and each file takes its place as soon as it is copied:
+    the target holds no more than the source and one file. `partial` is the name of the folders
+    in which new content waits for the end ('': it takes its place at once); nothing of that
+    name is ever sent.
     """
 
     source: Path
@@ -55,7 +55,7 @@ _WALKS_BY_ITSELF = (3, 5)
 
 
 def carry_out(argv: Sequence[str], *, on_line: Callable[[str], None]) -> Result:
-    """Run one of the door's commands, handing on each line; return however it ended.
+    """Run one of this module's commands, passing on each line; return however it ended.
 
     Raises CommandError (127) where rsync is missing.
     """
@@ -73,11 +73,11 @@ def version() -> tuple[int, int]:
 
 
 def leaving_links_to_the_kernel(argv: Sequence[str], version: tuple[int, int]) -> list[str]:
-    """Return a command of rsync that resolves no path by itself.
+    """Return an rsync command that does not resolve links itself.
 
-    From 3.5 on it reads links and follows those that stay in the tree it works in, past what the
-    kernel refuses (`mountns.SAFE`): somebody's folder that becomes a link leads to somebody else's.
-    The option's name is of mounts that follow links.
+    From 3.5 on it reads links and follows those that stay in the tree it works in, bypassing
+    what the kernel refuses (`mountns.SAFE`): a user's folder that becomes a link could lead to
+    another user's. The option is named after mounts that follow links.
     """
     if version < _WALKS_BY_ITSELF:
         return list(argv)
@@ -98,12 +98,12 @@ def sync_argv(job: SyncJob) -> list[str]:
 
 
 def estimate_argv(job: SyncJob) -> list[str]:
-    """Return the command that says what sync_argv would do, and writes nothing."""
+    """Return the command that reports what sync_argv would do, without writing."""
     return [*POLITE, "rsync", *how(job), "--dry-run", *deleting(job), *what(job)]
 
 
 def escape(path: str) -> str:
-    """Return a literal path as a pattern of rsync that has wildcards elsewhere."""
+    """Return a literal path as an rsync pattern, for lists that also contain wildcards."""
     return re.sub(r"([\\*?\[])", r"\\\1", path)
 
 

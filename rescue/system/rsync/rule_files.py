@@ -25,9 +25,9 @@ def name_list(names: Iterable[str]) -> bytes:
 
 @contextmanager
 def with_rules_in_a_file(argv: Sequence[str]) -> Iterator[tuple[list[str], BinaryIO | None]]:
-    """Give a command of rsync that reads its filter rules from standard input, and that file.
+    """Yield an rsync command that reads its filter rules from standard input, and that file.
 
-    The rules stand in their order, each ended by a zero byte: a pattern may hold a line break. The
+    The rules stay in order, each ended by a zero byte: a pattern may hold a line break. The
     file has no name: from 3.5 on rsync finds no descriptor below /proc.
     """
     rules = [word.removeprefix(_RULE) for word in argv if word.startswith(_RULE)]
@@ -43,7 +43,7 @@ def with_rules_in_a_file(argv: Sequence[str]) -> Iterator[tuple[list[str], Binar
 
 
 def in_parts(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Give paths in parts that have room in a command line each, as operands."""
+    """Yield paths as operands, in parts that each fit on a command line."""
     part: list[str] = []
     size = 0
     for path in paths:

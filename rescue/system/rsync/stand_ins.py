@@ -19,14 +19,15 @@ _MOST_ENCRYPTED = 10_000
 """Encrypted folders: their rules are looked at for what may be deleted alone."""
 
 _LONGEST = 3500
-"""Bytes of a name as it is told to rsync, which takes no longer rules."""
+"""Bytes of a name passed to rsync, which does not accept longer rules."""
 
 
 def few(unread: Sequence[Unread], *, most: int = _MOST) -> tuple[Unread, ...]:
-    """Return the same in at most so many names, none too long: a folder stands for what is in it.
+    """Return at most so many names that stand for these, none too long; folders stand for content.
 
-    What stands for more keeps more. The room for names is shared evenly among the folders of each
-    folder, so that nobody's thousand folders stand for somebody else's: who has few keeps them.
+    The more a name covers, the more of the mirror is left alone. The room for names is shared
+    evenly among the folders of each folder, so that one user's thousand folders do not crowd
+    out another's few.
     """
     every = sorted(_merged(map(_shortened, unread)), key=_way)
     ways = [_way(each) for each in every]
@@ -49,7 +50,7 @@ def few(unread: Sequence[Unread], *, most: int = _MOST) -> tuple[Unread, ...]:
 
 
 def standing_for(encrypted: Sequence[str]) -> tuple[str, ...]:
-    """Return the same folders in so few and short names that each can be told to rsync."""
+    """Return folders that stand for the same ones, few and short enough to be passed to rsync."""
     every = [Unread(path=path, why="") for path in encrypted]
     return tuple(each.path for each in few(every, most=_MOST_ENCRYPTED))
 
@@ -76,7 +77,7 @@ def _alike(both: tuple[str, str]) -> bool:
 
 
 def _parts(ways: Sequence[list[str]], first: int, end: int, depth: int) -> list[tuple[int, int]]:
-    """Return where the ways begin and end that go on in the same way after this depth."""
+    """Return the ranges of paths that share their next component after this depth."""
     parts: list[tuple[int, int]] = []
     while first < end:
         here = ways[first][: depth + 1]
@@ -87,7 +88,7 @@ def _parts(ways: Sequence[list[str]], first: int, end: int, depth: int) -> list[
 
 
 def _shared(wanted: Sequence[int], room: int) -> list[int]:
-    """Return how much each gets: who wants little all of it, the others equal parts of the rest."""
+    """Return each one's share: small demands are met in full, the others split the rest evenly."""
     given = [0] * len(wanted)
     by_size = sorted(range(len(wanted)), key=lambda number: wanted[number])
     for turn, number in enumerate(by_size):
@@ -120,5 +121,5 @@ def _merged(unread: Iterable[Unread]) -> tuple[Unread, ...]:
 
 
 def _length(path: str) -> int:
-    """Return the bytes of a name as rsync is told it."""
+    """Return the length in bytes of a name as passed to rsync."""
     return len(os.fsencode(escape(path)))

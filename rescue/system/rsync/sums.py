@@ -1,4 +1,4 @@
-"""rsync's own digests of files (man 1 rsync, --checksum): all of them compared, or of a few.
+"""Digests of files as rsync makes them (man 1 rsync, --checksum).
 
 A comparison reads every file on both disks once, and the digests come out of it: nothing is read
 again to remember them.
@@ -21,7 +21,7 @@ _ESCAPED = re.compile(r"\\#([0-3][0-7]{2})")
 
 
 def compare_argv(job: SyncJob) -> list[str]:
-    """Return the command that says what a run would do when every content is compared.
+    """Return the command that reports what a run would do when every content is compared.
 
     The job must have `checksum`; nothing is written.
     """
@@ -30,12 +30,12 @@ def compare_argv(job: SyncJob) -> list[str]:
 
 
 def take_argv(job: SyncJob, names: Path) -> list[str]:
-    """Return the command that copies the files listed in `names`, whatever size and time say.
+    """Return the command that copies the files listed in `names`, regardless of size and time.
 
     A job with `checksum` copies them where their contents differ. `names` are paths relative to
-    both roots, each ended by a zero byte; what is gone is let be. What lies on the way to them is
-    left as it is, and each file is replaced whole: beside the old one, or where the job is tight,
-    in its place.
+    both roots, each ended by a zero byte; missing files are ignored. Their parent folders are
+    left as they are, and each file is replaced whole: beside the old one, or where the job is
+    tight, in its place.
     """
     return [
         *POLITE,
@@ -91,7 +91,7 @@ class Compared:
 
 
 def parse_compared(line: str) -> Compared | None:
-    """Given a line of output, return the file that it is about, None for anything else."""
+    """Given a line of output, return the file that it is about, or None for anything else."""
     item = _ITEM.fullmatch(line)
     if item is None:
         return None
@@ -105,5 +105,5 @@ def parse_compared(line: str) -> Compared | None:
 
 
 def unescape(name: str) -> str:
-    """Return a file name as it is, given how rsync prints it: control characters as \\#012."""
+    """Return a file name decoded from rsync's output: it prints control characters as \\#012."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), name)

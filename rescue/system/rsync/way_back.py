@@ -13,8 +13,8 @@ class ReturnJob:
 
     `names` is a file of paths relative to both roots, each ended by a zero byte; `fresh` is the
     folder in which new content grows before it is renamed, and `aside` the one for what is
-    replaced (None: it goes), both on the target's file system. `owners` is what becomes of user and
-    group numbers.
+    replaced (None: it is deleted), both on the target's file system. `owners` is the mapping of
+    user and group numbers.
     """
 
     source: Path
@@ -34,12 +34,12 @@ _WITHOUT_RIGHTS = (
 
 
 def return_argv(job: ReturnJob) -> list[str]:
-    """Return the command that brings the named files back: no deletions, nothing newer replaced.
+    """Return the command that brings back named files, without deleting or replacing newer ones.
 
-    Names on the way to a file are not sent: folders that are here keep what they have. A file
-    that is cut grows under another name in `fresh`, never under its own with a newer time. No
-    program comes back with rights (set-user-ID, set-group-ID, file capabilities): what the system
-    has of them is not among what returns, and a disk or an image may be anybody's.
+    Parent folders of a file are not sent: folders that are here keep what they have. An
+    interrupted file grows under another name in `fresh`, never under its own with a newer time.
+    No program comes back with privileges (set-user-ID, set-group-ID, file capabilities): the
+    system's own programs are not among what returns, and a disk or an image may be anybody's.
     """
     aside = ["--backup", f"--backup-dir={job.aside}"] if job.aside else []
     return [

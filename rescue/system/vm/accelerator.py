@@ -1,4 +1,4 @@
-"""How QEMU runs the guests of one run: by KVM where that does its work, else in emulation.
+"""The accelerator of QEMU: KVM where it works, else emulation.
 
 /dev/kvm may be there and be of no use: on some clouds it hangs, on others it carries a machine out
 instruction by instruction, far slower than emulation. So it is tried; and it is given up for the
@@ -60,13 +60,13 @@ _BOOT_CODE = b"".join(
 
 
 class Accelerator:
-    """By what the guests of one run are run: KVM until it fails one of them, then emulation.
+    """What executes the guests of one run: KVM until it fails for one, then emulation.
 
-    `note` says why it is emulation where KVM could be expected, '' else.
+    `note` says why it is emulation where KVM could be expected, otherwise ''.
     """
 
     def __init__(self, asked: Accel = Accel.AUTO, *, device: Path = _DEVICE) -> None:
-        """Try KVM where nothing else is asked for.
+        """Try KVM unless something else is requested.
 
         Raises UsageError where KVM is asked for and its device cannot be opened.
         """
@@ -89,13 +89,13 @@ class Accelerator:
                 self.is_kvm = False
 
     def give_up_kvm(self, why: str) -> None:
-        """Have every further guest of this run emulated."""
+        """Emulate all further guests of this run."""
         self.is_kvm = False
         self.note = f"KVM is given up: {why}"
 
 
 def options(*, emulated: bool) -> tuple[str, ...]:
-    """Return QEMU's options for a guest that is emulated, or run by KVM."""
+    """Return QEMU's options for an emulated guest, or for one under KVM."""
     return EMULATION if emulated else KVM
 
 

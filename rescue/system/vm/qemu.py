@@ -1,4 +1,4 @@
-"""QEMU: a described machine switched on, watched, and gone with us (man 1 qemu-system-x86_64).
+"""QEMU: a described machine, switched on, watched, and ended with us (man 1 qemu-system-x86_64).
 
 Nothing stays when this process dies, however it does: the kernel kills QEMU with it, and what
 QEMU needs lies in a folder that the caller lets go (`mountns.vanishing_folder`).
@@ -28,7 +28,7 @@ OVMF_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 OVMF_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 _NICE = "10"
-"""It gives way, and goes on: a guest of niceness 19 stands still beside whoever is busy."""
+"""It gives way, but keeps running: at niceness 19 a guest stalls beside a busy process."""
 
 _DYNAMIC_USERS = range(61184, 65520)
 
@@ -75,7 +75,7 @@ def qemu_argv(
 ) -> list[str]:
     """Return QEMU's command line; its logs, sockets and variables lie in `folder`.
 
-    It opens all that it needs, and becomes that `user` before the guest runs.
+    It opens all that it needs, and switches to that `user` before the guest runs.
     """
     becomes = [] if user is None else ["-runas", f"{user}:{user}"]
     # 'deny' would keep it from becoming that user, who has no rights to become another one.
@@ -148,14 +148,14 @@ class PoweredOn:
 
     @property
     def is_on(self) -> bool:
-        """Whether it has power: a guest that switches itself off, or starts anew, has not."""
+        """Whether it has power; a guest that switches itself off, or restarts, does not."""
         return self.child.is_running and not self.went_off
 
     @property
     def went_off(self) -> str:
-        """How the guest ended (QEMU: ShutdownCause), 'guest-shutdown' in order; '' while it runs.
+        """How the guest ended (QEMU: ShutdownCause), 'guest-shutdown' if cleanly; '' while it runs.
 
-        One that starts anew, 'guest-reset', is off, too.
+        One that restarts, 'guest-reset', is off, too.
         """
         events = (each for each in self.qmp.events() if each["event"] == "SHUTDOWN")
         return next((str(each["data"]["reason"]) for each in events), "")
@@ -167,17 +167,17 @@ class PoweredOn:
 
     @property
     def console(self) -> str:
-        """What it printed on its serial console, firmware and GRUB included where they use it."""
+        """The serial console's output, including firmware and GRUB if they use it."""
         return _text(self.folder / _CONSOLE)
 
     @property
     def report(self) -> str:
-        """What was written to COM2; with BIOS also what the firmware and GRUB show on screen."""
+        """The output on COM2; with BIOS also what firmware and GRUB show on the screen."""
         return _text(self.folder / _REPORT)
 
     @property
     def signs_of_life(self) -> int:
-        """A count of what it said and of what it read from its disks and wrote to them."""
+        """A count of its output and of the data it read from its disks and wrote to them."""
         said = _size(self.folder / _CONSOLE) + _size(self.folder / _REPORT)
         return said + self.qmp.transferred()
 
@@ -186,22 +186,22 @@ class PoweredOn:
         self.qmp.execute("screendump", filename=path.name, format="png")
 
     def close_disks(self, *, seconds: float) -> None:
-        """End QEMU in order, so that it keeps nothing of what was written to itself."""
+        """Shut QEMU down cleanly, so that it holds back nothing that was written."""
         with contextlib.suppress(QmpError, OSError):
             self.qmp.execute("quit")
         self.child.wait(seconds=seconds)
 
 
 class Silence:
-    """How long a count has stood still; times in seconds of any clock that goes on."""
+    """How long a count has been unchanged; times in seconds of any steady clock."""
 
     def __init__(self) -> None:
-        """Nothing was counted yet."""
+        """Start without any count."""
         self._count = -1
         self._since = 0.0
 
     def lasts(self, count: int, now: float) -> float:
-        """Return for how long it was what it is now."""
+        """Return for how long the count has had its present value."""
         if count != self._count:
             self._count, self._since = count, now
         return now - self._since

@@ -63,7 +63,7 @@ class Qmp:
         )
 
     def add_device(self, properties: Mapping[str, object]) -> None:
-        """Plug a device in; its properties are called as QEMU calls them, with either stroke."""
+        """Plug in a device; its properties have QEMU's names, with dashes or underscores."""
         self._ask("device_add", properties)
 
     def _ask(self, command: str, arguments: Mapping[str, object]) -> Any:  # noqa: ANN401

@@ -1,4 +1,4 @@
-"""What is said of a mirror, fact by fact: the same words on the terminal and on the page."""
+"""Facts about a mirror, in the same words on the terminal and on the page."""
 
 import time
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SLACK = 600
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """A word and what is said about it; `bad` is what a person has to look at."""
+    """A label and its text; `bad` marks what needs attention."""
 
     name: str
     said: str
@@ -27,7 +27,7 @@ class Fact:
 
 
 def duration_words(seconds: float) -> str:
-    """Given a duration in seconds, return it as people say it: '41 s', '12 min', '7 h 12 min'."""
+    """Return a duration in seconds in readable form: '41 s', '12 min', '7 h 12 min'."""
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"
@@ -54,7 +54,7 @@ def moment(seconds: float) -> str:
 
 
 def stake_sentence(stake: Stake, *, disk: str) -> str:
-    """Say what a death of the first disk would cost now; what nobody measured is 'unknown'."""
+    """Return what the first disk's death would cost now, 'unknown' where not measured."""
     dies = f"if {disk or 'the disk'} dies now"
     if stake.lost is None:
         return f"{dies}: everything is lost, there is no complete mirror"
@@ -85,7 +85,7 @@ def mirror_facts(each: MirrorStatus, *, now: float) -> tuple[Fact, ...]:
 
 
 def disk_fact(health: DiskHealth | None) -> Fact:
-    """Return what a disk says of itself, and the kernel of it."""
+    """Return what a disk reports about itself, and what the kernel reports about it."""
     if health is None:
         return Fact(name="disk", said="not attached, not asked")
     said = f"SMART {health.smart.state}"
@@ -99,7 +99,7 @@ def disk_fact(health: DiskHealth | None) -> Fact:
 
 
 def reasons(status: Status) -> tuple[str, ...]:
-    """Return what is not well, one sentence for each thing."""
+    """Return the problems, one sentence for each."""
     found = list(status.damage)
     for each in status.mirrors:
         name = f"mirror '{each.name}'"
@@ -123,7 +123,7 @@ def reasons(status: Status) -> tuple[str, ...]:
 
 
 def run_words(run: RunEntry) -> str:
-    """Return one line of the history, as people read it."""
+    """Return one line of the history in readable form."""
     words = f"{moment(run.started)}: {run.kind} {run.end}"
     if run.is_whole:
         words += f", generation {run.generation}, {duration_words(run.seconds)}"
@@ -136,7 +136,7 @@ def run_words(run: RunEntry) -> str:
 
 
 def all_disks(status: Status) -> tuple[tuple[str, DiskHealth | None], ...]:
-    """Return every disk that is known by name, with its health: the running one first."""
+    """Return every disk known by name, with its health, the running one first."""
     mirrors = ((each.disk, each.disk_health) for each in status.mirrors)
     return ((status.disk or status.device, status.disk_health), *mirrors)
 

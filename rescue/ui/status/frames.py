@@ -1,4 +1,4 @@
-"""Where a machine stands, as a person sees it on a terminal: a frame for each mirror."""
+"""The status on a terminal: a frame for each mirror."""
 
 from rich.console import RenderableType
 from rich.panel import Panel

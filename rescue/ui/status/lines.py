@@ -1,4 +1,4 @@
-"""Where a machine stands, in lines that a person or a monitoring system's page can show."""
+"""The status in plain lines, for a person or a monitoring system's page."""
 
 from rich.text import Text
 
@@ -48,7 +48,7 @@ def _fact(fact: Fact, *, indent: int) -> Text:
 
 
 def age_words(seconds: float) -> str:
-    """Given an age in seconds, return it as people say it: '7 h', '3 days'."""
+    """Return an age in seconds in readable form: '7 h', '3 days'."""
     if seconds < 2 * _HOUR:
         return f"{seconds / 60:.0f} min"
     hours = seconds / _HOUR

@@ -1,4 +1,4 @@
-"""One line for monitoring systems, as their plugins print it (Monitoring Plugins guidelines).
+"""The status in one line, as monitoring plugins print it (Monitoring Plugins guidelines).
 
 RESCUE OK - mirror 'A' is 7 h 12 min old | age=25920s;129600;345600;0 ...
 """

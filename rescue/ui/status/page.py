@@ -1,4 +1,4 @@
-"""The page of `rescue status --html`: one file, nothing from elsewhere, readable on a phone."""
+"""The page of `rescue status --html`: one self-contained file, readable on a phone."""
 
 from string import Template
 
@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 
 
 def report(status: Status) -> str:
-    """Return the page. Every text is escaped where it goes in; nothing else is."""
+    """Return the page. Every text is escaped as it is inserted; nothing else is."""
     age, means = _age(status)
     mirrors = (*((status.own,) if status.own else ()), *status.mirrors)
     page = {
@@ -130,7 +130,7 @@ _COLOURS = {
 
 
 def _block(run: RunEntry) -> str:
-    """Return one run as a coloured block; its title says what it was, also to who cannot see."""
+    """Return one run as a coloured block; its title describes it, also for screen readers."""
     health = _COLOURS.get(run.end, Health.CRITICAL)
     words = as_html(run_words(run))
     colour = health.name.lower()
