@@ -96,7 +96,7 @@ def proof_plan(disk: DiskId) -> ProofPlan:
     )
 
 
-def test_leave_for_a_marker_is_for_the_disk_that_was_booted() -> None:
+def test_a_grant_for_a_marker_is_for_the_disk_that_was_booted() -> None:
     grant = grant_marker(proof_plan(MIRROR))
     grant.check(MIRROR, path=grant.path)
     assert grant.path == "/dev/vdb"
@@ -104,6 +104,6 @@ def test_leave_for_a_marker_is_for_the_disk_that_was_booted() -> None:
         grant.check(DiskId(serial="OTHER01"), path=grant.path)
 
 
-def test_leave_for_a_marker_cannot_be_forged() -> None:
-    with pytest.raises(AssertionError, match=r"made by rescue\.confirm alone"):
+def test_a_grant_for_a_marker_cannot_be_forged() -> None:
+    with pytest.raises(AssertionError, match=r"made by rescue\.grants alone"):
         MarkerGrant(plan=proof_plan(MIRROR), disk=MIRROR, _mint=object())

@@ -22,7 +22,7 @@ from rescue.ui.disks import disk_rows
 from rescue.ui.layers import loose_lines
 from rescue.units import to_bytes
 
-RECORDED = Path(__file__).parents[1] / "data/machines"
+RECORDED = Path(__file__).parents[2] / "data/machines"
 KINDS = sorted(path.name.split(".")[0] for path in RECORDED.glob("*.lsblk.json"))
 WHOLE = [kind for kind in KINDS if (RECORDED / f"{kind}.json").exists()]
 """Those whose machine is recorded, too."""

@@ -116,7 +116,7 @@ def test_a_record_that_an_older_rescue_left_on_both_disks_is_read(tmp_path: Path
     assert marker.record == RECORD
 
 
-OLD = Path(__file__).parents[1] / "data/0.1.0"
+OLD = Path(__file__).parents[2] / "data/0.1.0"
 """What rescue 0.1.0 wrote in guests: a server's record of its mirror, that mirror's own files, and
 machines saved by `rescue disks --json`."""
 

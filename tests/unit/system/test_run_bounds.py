@@ -24,7 +24,7 @@ LASTING = "echo $$ >{pid}; exec sleep 600"
 STARTS = """
 import sys
 from pathlib import Path
-from rescue.system import beside, filters, run
+from rescue.system.process import beside, filters, run
 
 script = ["sh", "-c", sys.argv[2]]
 match sys.argv[1]:
