@@ -194,8 +194,8 @@ def test_a_stick_that_passes_for_a_newer_mirror_is_not_started_unasked(
     with menu(lab, knowing, notes, tmp_path) as machine:
         assert entries(machine)[:3] == [
             "Boot the mirror of server, complete 2026-11-22 03:15 UTC (true)",
-            "NOT KNOWN to this stick: mirror of server, complete 2026-11-24 03:15 UTC (forged)",
-            "NOT KNOWN to this stick: mirror of server, complete 2026-11-23 03:15 UTC (silent)",
+            "NOT KNOWN here: mirror of server, complete 2026-11-24 03:15 UTC (forged)",
+            "NOT KNOWN here: mirror of server, complete 2026-11-23 03:15 UTC (silent)",
         ]
         machine.wait_for_console(re.compile("STARTED true"), MENU_SECONDS)
 
@@ -213,8 +213,8 @@ def test_a_mirror_that_is_younger_than_the_stick_is_started_after_a_warning(
 ) -> None:
     with menu(lab, knowing, [note("anew", 24, token="4" * 32)], tmp_path) as machine:
         assert entries(machine)[:2] == [
-            "NOT KNOWN to this stick: mirror of server, complete 2026-11-24 03:15 UTC (anew)",
-            "(!) This stick knows NONE of these mirrors: are they yours, made after it?",
+            "NOT KNOWN here: mirror of server, complete 2026-11-24 03:15 UTC (anew)",
+            "(!) This stick knows NONE of these mirrors: compare names and serials",
         ]
         assert re.search(r"automatically in (2\d|30)s", machine.console_text)
         machine.wait_for_console(re.compile("STARTED anew"), MENU_SECONDS)
