@@ -45,8 +45,9 @@ class Site:
 def locate(pair: FilesystemPair, disk: str) -> str:
     """Return the device that carries the mirror's file system of a pair.
 
-    Raises RefusedError where no device has its UUID, several have, or one on another disk,
-    PlaceError where it lies in a layer: a partition is mounted as it is, and no layer is opened.
+    The same UUID on another disk, which may be anybody's, does not matter, but for btrfs. Raises
+    RefusedError where no device of the disk has the UUID, or several have, PlaceError where it
+    lies in a layer: a partition is mounted as it is, and no layer is opened.
     """
     number = number_of(pair.place)
     found = blockdev.with_uuid(pair.mirror_uuid)
@@ -56,17 +57,19 @@ def locate(pair: FilesystemPair, disk: str) -> str:
             f"is not there: partition {number} of {disk} is missing or was made anew",
             hint="compare 'rescue disks'; a mirror that lost a partition is prepared again",
         )
-    if len(found) > 1:
-        raise RefusedError(
-            f"{' and '.join(found)} both carry UUID {pair.mirror_uuid}",
-            hint="one is a copy of the other: take it off, or give it another UUID",
-        )
-    if not blockdev.belongs_to(found[0], disk):
+    own = [device for device in found if blockdev.belongs_to(device, disk)]
+    if not own:
         raise RefusedError(
             f"UUID {pair.mirror_uuid} is on {found[0]}, which does not belong to {disk}",
             hint="the disk that was enrolled is another one: see 'rescue disks'",
         )
-    return found[0]
+    # Of two btrfs with one UUID the kernel may mount the other one (man 5 btrfs).
+    if len(own) > 1 or (len(found) > 1 and pair.kind is FsKind.BTRFS):
+        raise RefusedError(
+            f"{' and '.join(found)} both carry UUID {pair.mirror_uuid}",
+            hint="one is a copy of the other: take it off, or give it another UUID",
+        )
+    return own[0]
 
 
 class Workspace:

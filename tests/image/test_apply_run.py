@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -416,22 +417,38 @@ def test_look_at_a_mirror_writes_not_one_byte(pair: Twins) -> None:
     assert [image.read_bytes() for image in images] == before
 
 
-def test_two_devices_with_one_uuid_are_refused(pair: Twins) -> None:
-    shutil.copyfile(pair.folder / "mirror1.img", pair.folder / "copy.img")
-    copy = subprocess.run(
-        ["losetup", "--find", "--show", pair.folder / "copy.img"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    site = Site(source_root=pair.root, identify=lambda path: MIRROR)
-    one_root = replace(pair.record, filesystems=(pair.record.root,))
+@contextlib.contextmanager
+def copied(folder: Path, image: str) -> Iterator[str]:
+    """Give the device of a whole copy of an image: equal identifiers on another disk."""
+    shutil.copyfile(folder / image, folder / "copy.img")
+    argv = ["losetup", "--find", "--show", str(folder / "copy.img")]
+    copy = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
     try:
-        with pytest.raises(ChildError) as caught:
-            in_child(lambda: Workspace.read_only(one_root, copy, site=site).__enter__().record.name)
+        yield copy
     finally:
         subprocess.run(["losetup", "--detach", copy], check=True)
-    assert "both carry UUID" in caught.value.message
+
+
+def test_of_two_devices_with_one_uuid_the_disk_s_own_is_opened(pair: Twins) -> None:
+    site = Site(source_root=pair.root, identify=lambda path: MIRROR)
+    one_root = replace(pair.record, filesystems=(pair.record.root,))
+
+    def opened(disk: str) -> object:
+        with Workspace.read_only(one_root, disk, site=site) as workspace:
+            argv = [
+                "findmnt",
+                "--noheadings",
+                "--output",
+                "SOURCE",
+                "--target",
+                str(workspace.tree()),
+            ]
+            return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+    with copied(pair.folder, "mirror1.img") as copy:
+        mirror = pair.devices["/"]
+        assert in_child(lambda: opened(copy)) == copy
+        assert in_child(lambda: opened(mirror)) == mirror
     with pytest.raises(ChildError) as caught:
         in_child(
             lambda: (
@@ -453,7 +470,6 @@ RUNNER = """
 import os, signal, sys
 from pathlib import Path
 from rescue.apply.engine import _open, apply_plan
-from rescue.apply.step_context import Work
 from rescue.apply.workspace import Site
 from rescue.store.codec import from_json
 from rescue.grants import grant_disk

@@ -300,21 +300,21 @@ def start_playing(plan: DrillPlan, folder: Path) -> "subprocess.Popen[str]":
 PLAY = """
 import sys
 from pathlib import Path
-from rescue.cli import outcome as ending
+from rescue.cli import outcome
 from rescue.store.codec import from_json
 from rescue.commands.drill import rehearse
-from rescue.rehearsal.play import Theatre
+from rescue.rehearsal.play import Setup
 from rescue.model.rehearsal import DrillPlan
 from rescue.model.virtual import Accel, DiskBus
 from rescue.system.vm.accelerator import Accelerator
 
 folder = Path(sys.argv[1])
-ending.hear_signals()
+outcome.hear_signals()
 plan = from_json((folder / "plan.json").read_text(), DrillPlan, known_version=1, where="plan")
 print("begins", flush=True)
 accelerator = Accelerator(Accel.TCG)
-theatre = Theatre(stick=folder / "stick.img", bus=DiskBus.VIRTIO, accelerator=accelerator)
-result, papers = rehearse(plan, theatre, tell=lambda news: None)
+setup = Setup(stick=folder / "stick.img", bus=DiskBus.VIRTIO, accelerator=accelerator)
+result, papers = rehearse(plan, setup, tell=lambda news: None)
 print(result.failed.phase, "|", result.failed.problem, "|", *sorted(papers), flush=True)
 """
 
