@@ -184,12 +184,14 @@ def a_disk_that_rots_is_named(server: Guest) -> None:
     """The first night remembered every digest; since then a byte has changed on each disk."""
     on_mirror, on_source = (f"usr/share/common-licenses/{name}" for name in ("GPL-2", "GPL-3"))
     server.run(f"cp /{on_mirror} /run/two && cp /{on_source} /run/three")
-    server.run(spoil(f"/{on_source}"))
+    # What a program writes there is a change, however it sets the time.
+    server.run(rot(f"/{on_source}"))
+    server.run(f"cmp /{on_source} /run/three", check=False).expect(1)
     server.run(f"mount /dev/vdb4 /mnt && {spoil(f'/mnt/{on_mirror}')} && umount /mnt")
 
     said = server.run("rescue mirror --checksum", check=False).expect(14).stdout
     assert f"/{on_mirror} had rotted on the MIRROR, and was written anew" in said
-    assert f"/{on_source} has changed on the SOURCE under its old time (something wrote" in said
+    assert f"/{on_source} has changed on the SOURCE under its old time (no program wrote" in said
     assert "2 differ in content alone" in said
     look = f"cmp /mnt/{on_mirror} /run/two && cmp /mnt/{on_source} /run/three"
     server.run(f"unshare --mount sh -c 'mount -o ro /dev/vdb4 /mnt && {look}'")
@@ -197,6 +199,15 @@ def a_disk_that_rots_is_named(server: Guest) -> None:
     status = server.run("rescue status", check=False).expect(1).stdout
     assert f"1 file rotted on the mirror and written anew: look at its disk, /{on_mirror}" in status
     assert f"held back, /{on_source}" in status
+
+
+def rot(path: str) -> str:
+    """Return the command that changes a file's first byte on the disk, below its file system."""
+    block = f"$(filefrag -v {path} | awk '$1 == \"0:\" {{print $4 + 0}}')"
+    place = f"bs=1 seek=$(({block} * $(stat -f -c %S {path})))"
+    device = f"$(findmnt --noheadings --output SOURCE --target {path})"
+    change = f"printf '\\001' | dd of={device} {place} conv=notrunc,fsync status=none"
+    return f"sync && {change} && echo 3 > /proc/sys/vm/drop_caches"
 
 
 def spoil(path: str) -> str:
