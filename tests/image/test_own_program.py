@@ -101,7 +101,10 @@ HARMFUL: dict[str, tuple[str, Callable[[Path], None]]] = {
     "its Python": ("bin/python", lambda path: os.chown(path, ANNA, 0)),
     "a folder that Python takes code from": ("packages", lambda path: path.chmod(0o777)),
     "its package": ("packages/rescue", lambda path: os.chown(path, ANNA, 0)),
-    "one module deep in it": ("packages/rescue/system/process/run.py", lambda path: path.chmod(0o666)),
+    "one module deep in it": (
+        "packages/rescue/system/process/run.py",
+        lambda path: path.chmod(0o666),
+    ),
     "a template of its units": (
         "packages/rescue/templates/rescue-mirror.service",
         lambda path: path.chmod(0o646),
