@@ -28,7 +28,7 @@ def write_marker(
     `papers` are files by name that lie beside it (the recovery page). In this order: with a
     complete run it is no longer a system that was started on its own, and that is forgotten first,
     else a cut would leave a complete mirror refused for changes that are gone; then what people
-    read; then the marker (`state.save_marker`).
+    read; then the marker (`store.records.save_marker`).
     The grant must be for the disk that the record is of; it is given by who mounted `root`.
     """
     if not grant.covers(record):

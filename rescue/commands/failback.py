@@ -69,7 +69,7 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
         recorder = recorder_of(grant)
         with between_hooks(recorder, config.hooks(), outside, screen) as between:
             outcome = with_warnings(perform(grant, recorder, screen), between.warned)
-            expect_to_boot(grant, recorder, screen)
+            expect_to_boot(recorder, screen)
             handover = _handover(machine, recorder.record, outcome)
             hand_over(handover, grant)
             done = _what_now(handover, grant)

@@ -96,7 +96,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
                 done = perform(grant, recorder, screen)
                 outcome = with_warnings(done, between.warned, notes=here.waited + here.impostors)
                 book.outcome = outcome
-                machine = expect_to_boot(grant, recorder, screen)
+                machine = expect_to_boot(recorder, screen)
                 between.code = finish(
                     outcome, machine, recorder, screen, settings=here.settings, book=book
                 )

@@ -83,7 +83,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
             outcome = with_warnings(perform(grant, recorder, screen), between.warned)
             book.outcome = outcome
             settings = _enrolled(outcome, plan, screen)
-            machine = expect_to_boot(grant, recorder, screen)
+            machine = expect_to_boot(recorder, screen)
             between.code = finish(outcome, machine, recorder, screen, settings=settings, book=book)
         return between.code
 

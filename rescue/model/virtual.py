@@ -43,8 +43,8 @@ class DiskBus(StrEnum):
 class VirtualDisk:
     """One disk; the firmware tries disks in their order.
 
-    `path` is a file, a device, or what `system.overlay` gives. What a guest writes goes there,
-    unless the disk is `read_only`.
+    `path` is a file, a device, or what `system.block.overlay` gives. What a guest writes goes
+    there, unless the disk is `read_only`.
     """
 
     path: str

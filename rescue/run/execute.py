@@ -87,7 +87,7 @@ def look(machine: Machine, record: MirrorRecord, disk: Disk | None) -> tuple[Fin
         return audit(tree=workspace.tree(), disk=disk, record=record, asked_for=asked_for)
 
 
-def expect_to_boot(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Machine:
+def expect_to_boot(recorder: Recorder, screen: Screen) -> Machine:
     """Audit what was written; return the machine as it is after the run.
 
     Raises AuditError that names the first broken link.
@@ -95,7 +95,7 @@ def expect_to_boot(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Mac
     try:
         machine = discover()
         # What was written is looked at, and no other disk that looks like it.
-        findings = look(machine, recorder.record, machine.disk_at(grant.plan.target_path))
+        findings = look(machine, recorder.record, machine.disk_at(recorder.plan.target_path))
         broken = [finding for finding in findings if finding.severity is Severity.ERROR]
     except BaseException as error:
         recorder.fail(in_words(error))
@@ -106,8 +106,8 @@ def expect_to_boot(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Mac
         said = finding_words(broken[0])
         recorder.audit_failed(said)
         raise AuditError(
-            f"the {_WRITTEN[grant.plan.kind]} would not boot: {said}",
-            hint=_AFTER_AUDIT[grant.plan.kind],
+            f"the {_WRITTEN[recorder.kind]} would not boot: {said}",
+            hint=_AFTER_AUDIT[recorder.kind],
         )
     return machine
 

@@ -13,10 +13,10 @@ What may follow what is in `model.mirror.transition`. The writes, each one whole
 
 A marker is three files. What is less than complete is written to the boot menu's note first, then
 to the second copy, then to the first; what is complete the other way round. So the second copy,
-which counts where the first is damaged, never claims more than that (`state.save_marker`), and
-whoever is asked after a cut, nobody says complete of a mirror that is not. Of a new generation the
-source knows first: a mirror that is ahead of its record would be refused from then on; one that is
-behind is not.
+which counts where the first is damaged, never claims more than that (`store.records.save_marker`),
+and whoever is asked after a cut, nobody says complete of a mirror that is not. Of a new generation
+the source knows first: a mirror that is ahead of its record would be refused from then on; one that
+is behind is not.
 
 A source that cannot be written keeps no run from being made, and goes on saying what it said. The
 mirror's own marker is right, and the next run makes the mirror equal whatever its record says.

@@ -1,7 +1,6 @@
 """A stick that a stranger made, on a loop device: looked at, it neither hangs nor harms us."""
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rescue.discover.marker import read_marker
 from rescue.mirrors.impostors import tell_apart
 from rescue.model.mirror.secret import Secret
-from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind
-from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.filesystem import FsKind
 from rescue.model.storage.identity import DiskId
 from rescue.paths import OWN_FOLDER
 from rescue.plan.checks.recognise import attached_mirror
@@ -21,9 +19,10 @@ from rescue.store.codec import to_stored_json
 from rescue.store.records import save_marker
 from rescue.system.files import mount_namespace
 from rescue.system.files.mount_namespace import Access
-from rescue.units import MIB, Sectors
-from tests.builders import bare_disk, enrolled
+from rescue.units import MIB
+from tests.builders import enrolled
 from tests.image.loopdisks import SIZE, ChildError, in_child, sh
+from tests.image.sticks import name_on, plugged_in
 
 RECORD = enrolled().record
 
@@ -48,32 +47,8 @@ def stick(
         fill(place)
     finally:
         sh("umount", str(place))
-    device = sh("losetup", "--find", "--show", "--read-only", str(image)).strip()
-    try:
-        part = Partition(
-            number=1,
-            start=Sectors(0),
-            length=Sectors(2048),
-            type="83",
-            uuid="5eedbeef-01",
-            content=FileSystem(kind=kind, uuid="11111111-2222-4333-8444-555555555555"),
-            path=device,
-        )
-        table = PartitionTable(kind=TableKind.MBR, uuid="5eedbeef", partitions=(part,))
-        yield replace(bare_disk(device, "STICK"), table=table)
-    finally:
-        sh("losetup", "--detach", device)
-
-
-def name_on(disk: Disk) -> object:
-    """Look in a process of its own, which dies where it hangs; return the mirror's name."""
-
-    def look() -> str | None:
-        signal.alarm(60)
-        marker = read_marker(disk)
-        return marker.record.name if marker is not None else None
-
-    return in_child(look)
+    with plugged_in(image, kind, locked=True) as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("kind", [FsKind.EXT4, FsKind.XFS, FsKind.BTRFS])

@@ -5,8 +5,8 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +14,16 @@ import pytest
 
 from rescue.discover.marker import read_marker
 from rescue.model.mirror.record import MirrorRecord
-from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind
-from rescue.model.storage.filesystem import FileSystem, FsKind
+from rescue.model.storage.disk import Disk
+from rescue.model.storage.filesystem import FsKind
 from rescue.store.records import save_marker
 from rescue.system.block.locked_loop import locked
 from rescue.system.files import mount_namespace
 from rescue.system.files.mount_namespace import Access
-from rescue.units import MIB, Sectors
-from tests.builders import bare_disk, enrolled
+from rescue.units import MIB
+from tests.builders import enrolled
 from tests.image.loopdisks import SIZE, ChildError, in_child, sh
+from tests.image.sticks import name_on, plugged_in
 
 RECORD = enrolled().record
 KINDS = [FsKind.EXT4, FsKind.XFS, FsKind.BTRFS]
@@ -57,39 +58,10 @@ def image_of(folder: Path, kind: FsKind, *, cut: bool = False) -> Path:
     return folder / "cut.img"
 
 
-@contextmanager
-def plugged_in(image: Path, kind: FsKind, *, sector: int = 512) -> Iterator[Disk]:
-    """Give a disk that could be written to, by whoever may."""
-    device = sh("losetup", "--find", "--show", f"--sector-size={sector}", str(image)).strip()
-    try:
-        part = Partition(
-            number=1,
-            start=Sectors(0),
-            length=Sectors(2048),
-            type="83",
-            uuid="5eedbeef-01",
-            content=FileSystem(kind=kind, uuid="11111111-2222-4333-8444-555555555555"),
-            path=device,
-        )
-        table = PartitionTable(kind=TableKind.MBR, uuid="5eedbeef", partitions=(part,))
-        yield replace(bare_disk(device, "STICK"), table=table)
-    finally:
-        sh("losetup", "--detach", device)
-
-
 def digest(image: Path) -> str:
     os.sync()
     with image.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def name_on(disk: Disk) -> object:
-    def look() -> str | None:
-        signal.alarm(60)
-        marker = read_marker(disk)
-        return marker.record.name if marker is not None else None
-
-    return in_child(look)
 
 
 DAMAGE: dict[str, tuple[str, ...]] = {

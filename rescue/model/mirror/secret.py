@@ -18,8 +18,8 @@ _TEXT = re.compile(r"(?:[0-9a-f]{64})?")
 class Secret:
     """Random bytes as hex digits; none where an older rescue made the mirror.
 
-    It appears in no plan, page or JSON that is shown: `codec.to_json` and `repr` leave it out.
-    `text` is for what is stored for root alone. Raises ValueError for a value not made by
+    It appears in no plan, page or JSON that is shown: `store.codec.to_json` and `repr` leave it
+    out. `text` is for what is stored for root alone. Raises ValueError for a value not made by
     `draw`.
     """
 
