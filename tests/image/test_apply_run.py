@@ -30,7 +30,7 @@ from rescue.model.storage.identity import DiskId
 from rescue.paths import WORK
 from rescue.store.codec import to_json
 from rescue.store.records import load_marker
-from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, tree_of, twins
+from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, sh, tree_of, twins
 from tests.image.measured import estimate
 
 pytestmark = [
@@ -78,6 +78,22 @@ def complete(pair: Twins) -> None:
     plan = pair.plan()
     record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
     in_child(lambda: store_marker(record, pair.grant(plan), site=pair.site))
+
+
+@contextlib.contextmanager
+def boot_unmounted(pair: Twins) -> Iterator[None]:
+    """Take the source's /boot away, and put the same device back in the end.
+
+    The device is asked of the mount while it stands: a search for its UUID may miss a loop
+    device that another process looks at in the same moment.
+    """
+    boot = str(pair.root / "boot")
+    device = sh("findmnt", "-n", "-o", "SOURCE", "--mountpoint", boot).strip()
+    sh("umount", boot)
+    try:
+        yield
+    finally:
+        sh("mount", device, boot)
 
 
 @pytest.mark.parametrize("kind", [FsKind.EXT4, FsKind.XFS])
@@ -261,15 +277,10 @@ def test_a_file_system_that_is_not_copied_need_not_be_mounted(pair: Twins) -> No
     (pair.root / "home/late").write_bytes(b"late")
     ordinary = pair.plan()
     steps = tuple(each for each in ordinary.steps if isinstance(each, SyncTree))[:1]
-    subprocess.run(["umount", pair.root / "boot"], check=True)
-    try:
+    with boot_unmounted(pair):
         plan = pair.plan(steps=steps)
         in_child(lambda: estimate(plan, site=pair.site).files_total)
         carry_out(pair, plan)
-    finally:
-        uuid = pair.record.filesystems[1].source_uuid
-        found = subprocess.run(["blkid", "-U", uuid], capture_output=True, text=True).stdout
-        subprocess.run(["mount", found.strip(), pair.root / "boot"], check=True)
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/late").read_bytes() == b"late"
         assert tree_of(mirror / "boot") == kept
@@ -316,15 +327,8 @@ def test_source_that_is_not_mounted_changes_nothing(pair: Twins) -> None:
     complete(pair)
     with pair.mirror_seen() as mirror:
         before = tree_of(mirror)
-    subprocess.run(["umount", pair.root / "boot"], check=True)
-    try:
-        with pytest.raises(ChildError) as caught:
-            carry_out(pair, pair.plan())
-    finally:
-        device = subprocess.run(
-            ["blkid", "-U", pair.record.filesystems[1].source_uuid], capture_output=True, text=True
-        ).stdout.strip()
-        subprocess.run(["mount", device, pair.root / "boot"], check=True)
+    with boot_unmounted(pair), pytest.raises(ChildError) as caught:
+        carry_out(pair, pair.plan())
     assert "nothing is mounted at" in caught.value.message
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror) == before
