@@ -68,7 +68,7 @@ MEDIUM = RUNTIME / "medium"
 # --- on a mirror's root ------------------------------------------------------------------------
 
 OWN_FOLDER = ".rescue"
-"""On a mirror's root, relative to it: identity, record, history, papers; never copied from or to a
+"""On a mirror's root, relative to it: identity, record, history, pages; never copied from or to a
 source."""
 
 MARKER = f"{OWN_FOLDER}/mirror.json"

@@ -25,7 +25,7 @@ from rescue.ui.status.frames import status_view
 from rescue.ui.wizard import render_choice
 from rescue.units import GIB, MIB, Bytes
 from rescue.wizard.candidates import mirror_choice
-from tests.builders import FRESH, bare_disk, enrolled, prepared, server, unplugged
+from tests.builders import NEW_IDS, bare_disk, enrolled, prepared, server, unplugged
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 RENEW = "make pictures"
@@ -51,7 +51,7 @@ def wizard() -> RenderableType:
     """The wizard's choice of a disk: an empty one, one that is too small."""
     small = replace(bare_disk("/dev/sda", "SMALL01", size=Bytes(2 * GIB)), transport="usb")
     machine = server(TableKind.GPT, bare_disk(), small)
-    return render_choice(mirror_choice(machine, (), fresh=FRESH), machine)
+    return render_choice(mirror_choice(machine, (), new_ids=NEW_IDS), machine)
 
 
 def status() -> RenderableType:

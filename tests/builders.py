@@ -29,7 +29,7 @@ from rescue.units import Bytes, Sectors
 
 MIB_SECTORS = 2048
 SIZE = Bytes(6 * 1024**3)
-FRESH = tuple(f"f7e5{n:04x}-0000-4000-8000-{n:012d}" for n in range(257))
+NEW_IDS = tuple(f"f7e5{n:04x}-0000-4000-8000-{n:012d}" for n in range(257))
 ESP_GUID = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 BIOS_GUID = "21686148-6449-6E6F-744E-656564454649"
 LINUX_GUID = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
@@ -216,7 +216,7 @@ def request(
     leave_out: tuple[str, ...] = (),
 ) -> PrepareRequest:
     return PrepareRequest(
-        target=target, fresh=FRESH, give_up_content_of=give_up, name=name, leave_out=leave_out
+        target=target, new_ids=NEW_IDS, give_up_content_of=give_up, name=name, leave_out=leave_out
     )
 
 

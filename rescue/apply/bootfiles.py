@@ -207,11 +207,11 @@ def _has_way(mirror: Path, whole: str, step: WriteBootFiles, work: TreeWork) -> 
 
 def _leave(source: Path, mirror: Path) -> None:
     """Remove the folders that are empty now and gone on the source; keep the other ones' times."""
-    folder, twin = mirror.parent, source.parent
-    while not _is_folder(twin) and not any(folder.iterdir()):
+    folder, counterpart = mirror.parent, source.parent
+    while not _is_folder(counterpart) and not any(folder.iterdir()):
         folder.rmdir()
-        folder, twin = folder.parent, twin.parent
-    _settle_folder(twin / mirror.name, folder / mirror.name)
+        folder, counterpart = folder.parent, counterpart.parent
+    _settle_folder(counterpart / mirror.name, folder / mirror.name)
 
 
 def _whole(pair: FilesystemPair, path: str) -> str:

@@ -29,7 +29,7 @@ def whole_of(job: SyncJob) -> Whole:
     return Whole(size=size, files=files)
 
 
-def standing(seen: Advance, whole: Whole, *, first: bool, seconds: float) -> Progress:
+def progress_of(seen: Advance, whole: Whole, *, first: bool, seconds: float) -> Progress:
     """Given rsync's figures after a number of seconds, return the progress of the step.
 
     A first copy is as far as its bytes, a later one as far as the files it has looked at: rsync
@@ -59,6 +59,6 @@ def pacer(job: SyncJob, *, emit: Callable[[Progress], None]) -> Callable[[Advanc
     whole, begun = whole_of(job), time.monotonic()
 
     def tell(seen: Advance) -> None:
-        emit(standing(seen, whole, first=job.first, seconds=time.monotonic() - begun))
+        emit(progress_of(seen, whole, first=job.first, seconds=time.monotonic() - begun))
 
     return tell

@@ -51,7 +51,9 @@ def hand_over(
     record = turned(handover.record)
     with Workspace.mirror_only(grant.plan.record, grant, site=site) as workspace:
         tree = workspace.tree()
-        settings, records = (_twin(tree, path, here) for path in (paths.CONFIG, paths.RECORDS))
+        settings, records = (
+            _counterpart(tree, path, here) for path in (paths.CONFIG, paths.RECORDS)
+        )
         written = (settings, records / f"{record.name}.json")
         with Unlocked(tree, [str(path.relative_to(tree)) for path in written]):
             config.enrol(record, settings)
@@ -90,7 +92,7 @@ def expect_taken_over(
     )
 
 
-def _twin(tree: Path, path: Path, here: Path) -> Path:
+def _counterpart(tree: Path, path: Path, here: Path) -> Path:
     """Return a path of the running system in its copy.
 
     Links are resolved where they are meant: an absolute one would lead out of the copy.

@@ -21,11 +21,11 @@ def write_marker(
     record: MirrorRecord,
     grant: WriteGrant,
     *,
-    papers: Mapping[str, bytes] | None = None,
+    recovery_files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the record to the mirror whose root is mounted at `root`, and what it says at login.
 
-    `papers` are files by name that lie beside it (the recovery page). In this order: with a
+    `recovery_files` are files by name that lie beside it (the recovery page). In this order: with a
     complete run it is no longer a system that was started on its own, and that is forgotten first,
     else a cut would leave a complete mirror refused for changes that are gone; then what people
     read; then the marker (`store.records.save_marker`).
@@ -37,7 +37,7 @@ def write_marker(
         )
     if record.state is MirrorState.COMPLETE:
         forget_past(root)
-    save_marker(root, record, {**(papers or {}), **banners(record)})
+    save_marker(root, record, {**(recovery_files or {}), **banners(record)})
 
 
 def expect_marker(root: Path, record: MirrorRecord) -> MirrorRecord:
@@ -80,20 +80,20 @@ def store_marker(
     record: MirrorRecord,
     grant: WriteGrant,
     *,
-    papers: Mapping[str, bytes] | None = None,
+    recovery_files: Mapping[str, bytes] | None = None,
     site: Site | None = None,
     mount: Mount = mirror_root,
 ) -> None:
     """Mount the granted mirror's root, write the record, and unmount it again.
 
-    `papers` are files by name that lie beside it. Raises RefusedError where a nightly run finds
-    another mirror there, RescueError, OSError.
+    `recovery_files` are files by name that lie beside it. Raises RefusedError where a nightly run
+    finds another mirror there, RescueError, OSError.
     """
     planned = grant.plan.record
     with mount(replace(planned, filesystems=(planned.root,)), grant, site) as root:
         if grant.plan.kind is PlanKind.MIRROR:
             expect_marker(root, planned)
-        write_marker(root, record, grant, papers=papers)
+        write_marker(root, record, grant, recovery_files=recovery_files)
 
 
 def store_proof(proof: Proven, grant: MarkerGrant, *, site: Site | None = None) -> None:

@@ -18,8 +18,8 @@ def remove_waiting(target: Path, name: str, *, source: Path | None = None) -> in
         if name not in inside:
             continue
         place = Path(folder) / name
-        twin = source / place.relative_to(target) if source is not None else None
-        if _is_roots_own(place) and (twin is None or not os.path.lexists(twin)):
+        counterpart = source / place.relative_to(target) if source is not None else None
+        if _is_roots_own(place) and (counterpart is None or not os.path.lexists(counterpart)):
             inside.remove(name)
             shutil.rmtree(place)
             removed += 1

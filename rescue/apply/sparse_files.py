@@ -26,7 +26,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 def hollow_of(seen: Seen, job: SyncJob) -> tuple[str, ...]:
     """Return the hollow files that a job is about."""
-    is_kept, named = matcher(job.keep), matcher(map(escape, job.paths or ("/",)))
+    is_kept, named = matcher(job.protect), matcher(map(escape, job.paths or ("/",)))
     return tuple(
         path
         for path in seen.hollow

@@ -132,15 +132,19 @@ def prune(step: PruneTree, work: TreeWork) -> str:
     if work.failing:
         return "nothing is deleted: the source's disk is failing"
     root = work.workspace.source(step.mount_point)
-    paths = None if "/" in step.late else tuple(p for p in step.late if _is_plain(root, p))
+    paths = (
+        None if "/" in step.prune_last else tuple(p for p in step.prune_last if _is_plain(root, p))
+    )
     named = named_kernels(work)
     hidden = _is_hidden("/boot", work)
     dropped = 0 if hidden else drop_old(step.mount_point, work, but=named)
     if paths == ():
         return f"{dropped} deleted"
     # The menu may be last night's, or its kernel may by now be gone from the source.
-    late = places_on(step.mount_point, named, work)
-    whole = SyncTree(mount_point=step.mount_point, keep=step.keep, late=late, paths=paths)
+    prune_last = places_on(step.mount_point, named, work)
+    whole = SyncTree(
+        mount_point=step.mount_point, protect=step.protect, prune_last=prune_last, paths=paths
+    )
     seen = work.seen.get(step.mount_point, NOT_LOOKED)
     tally = _carry_out(job_of(whole, work.workspace, seen), step.mount_point, work)
     work.done.deletions += tally.deletions + dropped
@@ -160,7 +164,7 @@ def copy_again(paths: tuple[str, ...], work: TreeWork) -> None:
         again = replace(
             step,
             paths=None if "/" in named else tuple(named),
-            late=(),
+            prune_last=(),
             first=False,
             checksum=False,
             deletions=False,
@@ -194,7 +198,7 @@ def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     remove_waiting(job.target, job.partial)
     kept = kept_for_the_menu(work)
     dropped = 0 if _is_hidden("/boot", work) else drop_old(mount_point, work, but=kept)
-    tight = replace(job, tight=True, late=places_on(mount_point, kept, work))
+    tight = replace(job, tight=True, prune_last=places_on(mount_point, kept, work))
     _rename(tight, mount_point, work)
     try:
         tally = _carry_out(tight, mount_point, work)
@@ -225,14 +229,14 @@ def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     try:
         return _carry_out(job, mount_point, work)
     except FullError:
-        if not job.late or work.failing:
+        if not job.prune_last or work.failing:
             raise
     if gone_from_source(kept_for_the_menu(work), work):
         work.emit(Notice(message=no_kernel_fits(mount_point)))
     drop_old(mount_point, work)
     # What is encrypted is asked for its key at the last moment, here too.
     opened = all(is_open(job.source, path) for path in job.encrypted)
-    last = replace(job, late=(), encrypted=() if opened else job.encrypted)
+    last = replace(job, prune_last=(), encrypted=() if opened else job.encrypted)
     return _carry_out(last, mount_point, work)
 
 

@@ -24,7 +24,7 @@ from rescue.model.storage.identity import DiskId
 from rescue.model.storage.place import number_of
 from rescue.system.block import blockdev, udev
 from rescue.system.files import automount, mount_namespace
-from rescue.system.files.twin_trees import link_on_the_way
+from rescue.system.files.paired_trees import link_on_the_way
 from rescue.system.process.run import CommandError
 
 
@@ -175,7 +175,7 @@ class Workspace:
         return paths.WORK / "source" / str(self._index(mount_point))
 
     def mirror(self, mount_point: str) -> Path:
-        """Return where the mirror's twin of that file system is seen."""
+        """Return where the mirror's counterpart of that file system is seen."""
         return paths.WORK / "mirror" / str(self._index(mount_point))
 
     def tree(self) -> Path:
@@ -187,7 +187,7 @@ class Workspace:
         return self.record.filesystems[self._index(mount_point)].kind
 
     def check_mounted(self, mount_point: str) -> None:
-        """Raise RescueError unless both twins are still what was mounted."""
+        """Raise RescueError unless both counterparts are still what was mounted."""
         pair = self.record.filesystems[self._index(mount_point)]
         mount_namespace.expect(self.mirror(mount_point), uuid=pair.mirror_uuid, below=paths.WORK)
         mount_namespace.expect(self.source(mount_point), uuid=pair.source_uuid, below=paths.WORK)

@@ -5,8 +5,8 @@ import click
 from rescue.cli.options import carry_out, expect_a_name, writes_a_disk
 from rescue.commands import audit as audit_command
 from rescue.commands import failback as failback_command
+from rescue.commands import hotplug as hotplug_command
 from rescue.commands import mirror as mirror_command
-from rescue.commands import plugged as plugged_command
 from rescue.commands import prepare as prepare_command
 
 
@@ -92,14 +92,14 @@ def mirror(
         name=name,
         checksum=checksum or bool(accept_content),
         scheduled=scheduled,
-        plugged=plugged,
+        hotplug=plugged,
         accept_changes=accept_changes,
         accept_booted=accept_booted,
         accept_content=accept_content,
     )
     if plugged and not name:
         raise click.UsageError("--plugged needs the name of the mirror whose disk it was")
-    run = plugged_command.mirror_plugged if plugged else mirror_command.mirror
+    run = hotplug_command.mirror_hotplugged if plugged else mirror_command.mirror
     carry_out(lambda screen: run(options, screen), loud=True)
 
 

@@ -69,11 +69,9 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
         assert disk is not None  # it was planned for
         with _medium(machine) as stick:
             accelerator = Accelerator(options.accel or config.load().prove.accel)
-            theatre = Setup(stick=stick, bus=bus_like(disk), accelerator=accelerator)
-            result, papers = rehearse(
-                plan, theatre, tell=_silent if options.as_json else screen.show
-            )
-        folder = file_result(result, papers)
+            setup = Setup(stick=stick, bus=bus_like(disk), accelerator=accelerator)
+            result, files = rehearse(plan, setup, tell=_silent if options.as_json else screen.show)
+        folder = file_result(result, files)
     _show_result(result, screen, as_json=options.as_json)
     if not options.as_json:
         screen.show(f"filed in {folder}")
@@ -142,14 +140,14 @@ def _planned(options: DrillOptions, screen: Screen) -> tuple[Machine, DrillPlan]
 
 
 def rehearse(
-    plan: DrillPlan, theatre: Setup, *, tell: Callable[[Text], None]
+    plan: DrillPlan, setup: Setup, *, tell: Callable[[Text], None]
 ) -> tuple[DrillResult, dict[str, bytes]]:
     """Play a planned rehearsal and judge it; return the result, and what the guests showed.
 
     `tell` gets the news while it plays. Takes this process into a private mount namespace for
     good. Raises RescueError where the disks cannot be made or a guest cannot be switched on.
     """
-    started, papers = time(), dict[str, bytes]()
+    started, files = time(), dict[str, bytes]()
 
     def heard(line: Line) -> None:
         if (news := progress_line(line)) is not None:
@@ -159,12 +157,12 @@ def rehearse(
         report = "".join(
             f"{line.at:8.1f}  {printable(line.text.rstrip())}\n" for line in boot.lines
         )
-        papers[f"{part}.console.log"] = boot.console.encode("utf-8", "replace")
-        papers[f"{part}.report.log"] = report.encode("utf-8", "replace")
+        files[f"{part}.console.log"] = boot.console.encode("utf-8", "replace")
+        files[f"{part}.report.log"] = report.encode("utf-8", "replace")
         if picture:
-            papers[f"{part}.screen.png"] = picture
+            files[f"{part}.screen.png"] = picture
 
-    boots = play(plan, theatre, Callbacks(heard=heard, keep=keep))
+    boots = play(plan, setup, Callbacks(heard=heard, keep=keep))
     result = DrillResult(
         mirror=plan.mirror,
         host=plan.host,
@@ -173,12 +171,12 @@ def rehearse(
         started=started,
         seconds=time() - started,
         firmware=plan.firmware,
-        emulated=not theatre.accelerator.is_kvm,
+        emulated=not setup.accelerator.is_kvm,
         phases=judge(plan, boots),
         times=measured(boots),
-        notes=(*plan.notes, *_emulation(theatre.accelerator), *failed_units(boots)),
+        notes=(*plan.notes, *_emulation(setup.accelerator), *failed_units(boots)),
     )
-    return result, papers
+    return result, files
 
 
 def _emulation(accelerator: Accelerator) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from time import time
 from rescue import paths
 from rescue.apply.engine import Outcome
 from rescue.apply.handover import hand_over
-from rescue.commands.prepare import fresh_identifiers
+from rescue.commands.prepare import draw_new_ids
 from rescue.discover.machine import discover
 from rescue.discover.sharing import with_sharing
 from rescue.errors import ExitCode, RescueError
@@ -58,7 +58,7 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise: the disk
     then carries the marker of a mirror that is not complete, and nothing else has changed.
     """
-    with only_one_run(), HostNamespace() as outside:
+    with only_one_run(), HostNamespace() as host:
         machine = discover()
         plan = _plan(machine, options)
         screen.show(render_plan(plan, machine))
@@ -67,7 +67,7 @@ def failback(options: FailbackOptions, screen: Screen) -> ExitCode:
             plan = carrying_rewritten(plan, screen)
         grant = grant_disk(plan, named=named)
         recorder = recorder_of(grant)
-        with between_hooks(recorder, config.hooks(), outside, screen) as between:
+        with between_hooks(recorder, config.hooks(), host, screen) as between:
             outcome = with_warnings(perform(grant, recorder, screen), between.warned)
             expect_to_boot(recorder, screen)
             handover = _handover(machine, recorder.record, outcome)
@@ -83,7 +83,7 @@ def _plan(machine: Machine, options: FailbackOptions) -> Plan:
     request = FailbackRequest(
         target=options.target,
         give_up_content_of=options.erase,
-        fresh=fresh_identifiers(machine),
+        new_ids=draw_new_ids(machine),
         secret=Secret.draw(),
         enrolled=tuple(entry.name for entry in known),
     )

@@ -131,14 +131,14 @@ def _planned(options: WriteOptions, screen: Screen) -> Iterator[MediumPlan]:
 def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen) -> MediumImage:
     """Build the image, with the rescue system where it was asked for."""
     records = known_records()
-    papers = _papers(machine, records)
+    recovery_files = _recovery_files(machine, records)
     if options.ssh_key is not None:
-        papers |= {f"{paths.ON_MEDIUM}/authorized_keys": _public_keys(options.ssh_key)}
+        recovery_files |= {f"{paths.ON_MEDIUM}/authorized_keys": _public_keys(options.ssh_key)}
     contents = Contents(
         host=machine.host,
         machine=machine.machine_id,
         tokens=tuple(each.secret.token for each in records if each.secret.is_drawn),
-        papers=papers,
+        recovery_files=recovery_files,
     )
     if not options.rescue_system:
         return build_image(target, contents)
@@ -191,19 +191,19 @@ def _known(machine: Machine, name: str, screen: Screen) -> tuple[MirrorRecord, .
     return (*known_records(), *found)
 
 
-def _papers(machine: Machine, records: tuple[MirrorRecord, ...]) -> dict[str, bytes]:
+def _recovery_files(machine: Machine, records: tuple[MirrorRecord, ...]) -> dict[str, bytes]:
     """Return this server's recovery page for each of its mirrors, by their places."""
-    papers: dict[str, bytes] = {}
+    recovery_files: dict[str, bytes] = {}
     for record in records:
         page = recovery_page(machine, record, others=records)
-        papers |= dict(_placed(page.papers(), record, records))
-    return papers
+        recovery_files |= dict(_placed(page.recovery_files(), record, records))
+    return recovery_files
 
 
 def _placed(
-    papers: Mapping[str, bytes], record: MirrorRecord, records: tuple[MirrorRecord, ...]
+    recovery_files: Mapping[str, bytes], record: MirrorRecord, records: tuple[MirrorRecord, ...]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield each paper with its place; with several mirrors it carries the mirror's name."""
-    for name, data in papers.items():
+    for name, data in recovery_files.items():
         stem, dot, kind = name.rpartition(".")
         yield (name if len(records) == 1 else f"{stem}-{record.name}{dot}{kind}"), data

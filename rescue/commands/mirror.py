@@ -24,7 +24,7 @@ from rescue.plan.checks.target_checks import machine_refusals
 from rescue.plan.mirror import plan_mirror
 from rescue.run.execute import expect_to_boot, finish, perform, recorder_of, with_warnings
 from rescue.run.hooked_run import between_hooks
-from rescue.run.preflight import Overrides, looked_ahead
+from rescue.run.preflight import Overrides, preflight
 from rescue.run.recorder import comparison_noted, tried
 from rescue.run.run_history import noted
 from rescue.run.wait_for_apt import wait_for_packages
@@ -46,14 +46,14 @@ class MirrorOptions:
 
     `accept_content` are paths whose content on the source is the right one, though it differs from
     the mirror's under the same size and time. A `scheduled` run decides by itself, by the day,
-    whether it compares every content. One that a `plugged` disk started waits for a run that is
-    active.
+    whether it compares every content. With `hotplug`, a disk that was plugged in started it: it
+    waits for a run that is active.
     """
 
     name: str = ""
     checksum: bool = False
     scheduled: bool = False
-    plugged: bool = False
+    hotplug: bool = False
     accept_changes: bool = False
     accept_booted: bool = False
     accept_content: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class _Here:
 
     machine: Machine
     settings: Config
-    outside: HostNamespace
+    host: HostNamespace
     turn: Turn
     waited: tuple[str, ...]
     impostors: tuple[str, ...]
@@ -92,7 +92,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
             plan = _measured(plan, record, options, here.settings, screen)
             grant = grant_disk(plan, named=record.mirror.table_uuid)
             recorder = recorder_of(grant)
-            with between_hooks(recorder, here.settings.hook, here.outside, screen) as between:
+            with between_hooks(recorder, here.settings.hook, here.host, screen) as between:
                 done = perform(grant, recorder, screen)
                 outcome = with_warnings(done, between.warned, notes=here.waited + here.impostors)
                 book.outcome = outcome
@@ -106,7 +106,7 @@ def mirror(options: MirrorOptions, screen: Screen) -> ExitCode:
 @contextlib.contextmanager
 def _discovered(options: MirrorOptions, screen: Screen) -> Iterator[_Here]:
     """Give what a run begins with, while no other run is active and its time lasts."""
-    with only_one_run(patience=_PATIENCE if options.plugged else 0.0), HostNamespace() as outside:
+    with only_one_run(patience=_PATIENCE if options.hotplug else 0.0), HostNamespace() as host:
         machine = discover()
         # Asked first: the configuration may by now be about another machine's disks.
         if refusals := machine_refusals(machine):
@@ -120,7 +120,7 @@ def _discovered(options: MirrorOptions, screen: Screen) -> Iterator[_Here]:
             yield _Here(
                 machine=apart.machine,
                 settings=settings,
-                outside=outside,
+                host=host,
                 turn=choose_for_run(apart.machine, settings, name=options.name),
                 waited=(waited,) if waited else (),
                 impostors=apart.notes,
@@ -159,7 +159,7 @@ def _measured(
     plan: Plan, record: MirrorRecord, options: MirrorOptions, settings: Config, screen: Screen
 ) -> Plan:
     """Return the plan of what may be done, as it was looked at ahead of it."""
-    trust = Overrides(
+    overrides = Overrides(
         checksum=options.checksum,
         accept_changes=options.accept_changes,
         accept_content=options.accept_content,
@@ -167,7 +167,7 @@ def _measured(
     once_a_week = options.scheduled and options.checksum
     known = replace(record, comparison_cut=False)
     with comparison_noted(known) if once_a_week else contextlib.nullcontext():
-        return looked_ahead(plan, settings, screen, trust)
+        return preflight(plan, settings, screen, overrides)
 
 
 def _plan(here: _Here, record: MirrorRecord, options: MirrorOptions) -> Plan:
@@ -182,7 +182,7 @@ def _plan(here: _Here, record: MirrorRecord, options: MirrorOptions) -> Plan:
                 checksum=options.checksum,
                 accept_booted=options.accept_booted,
                 bandwidth_kib=here.settings.run.bandwidth_kib,
-                plugged=options.plugged,
+                hotplug=options.hotplug,
                 partial=partial_folder(str(uuid4())),
             ),
             boots=marker.boots if marker else (),

@@ -63,7 +63,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
 
     Raises RefusedError (nothing was written), AuditError, and whatever the steps raise.
     """
-    with only_one_run(), HostNamespace() as outside:
+    with only_one_run(), HostNamespace() as host:
         machine = discover()
         request = _request(machine, options)
         if options.ask and at_a_terminal():
@@ -78,7 +78,7 @@ def prepare(options: PrepareOptions, screen: Screen) -> ExitCode:
         recorder = recorder_of(grant)
         with (
             noted(machine, plan.record, kind=plan.kind, screen=screen, target=target) as book,
-            between_hooks(recorder, config.hooks(), outside, screen) as between,
+            between_hooks(recorder, config.hooks(), host, screen) as between,
         ):
             outcome = with_warnings(perform(grant, recorder, screen), between.warned)
             book.outcome = outcome
@@ -107,7 +107,7 @@ def _enrolled(outcome: Outcome, plan: Plan, screen: Screen) -> Config:
     return settings
 
 
-def fresh_identifiers(machine: Machine) -> tuple[str, ...]:
+def draw_new_ids(machine: Machine) -> tuple[str, ...]:
     """Return random UUIDs: two for each partition of the running disk, and one for the table."""
     partitions = machine.root_disk.partitions if machine.root_disk else ()
     return tuple(str(uuid4()) for _ in range(2 * len(partitions) + 1))
@@ -119,7 +119,7 @@ def _request(machine: Machine, options: PrepareOptions) -> PrepareRequest:
         name=options.name,
         give_up_content_of=options.erase,
         enrolled=known_records(),
-        fresh=fresh_identifiers(machine),
+        new_ids=draw_new_ids(machine),
         secret=Secret.draw(),
         leave_out=options.leave_out,
     )

@@ -27,7 +27,7 @@ from rescue.store.codec import to_json
 from rescue.store.records import NO_TIME, load_boots
 from rescue.system.block import loop
 from rescue.system.files.atomic import free_on, write_atomic
-from rescue.system.files.twin_trees import link_on_the_way
+from rescue.system.files.paired_trees import link_on_the_way
 from rescue.system.notify import journal
 from rescue.system.process.lock import only_one_run
 from rescue.ui.prompt import RestoreChoice, ask_restore

@@ -6,8 +6,8 @@ from pathlib import Path
 from rescue.discover.machine import discover
 from rescue.errors import in_words
 from rescue.model.run.status import Health, Status
+from rescue.status.current import current_status
 from rescue.status.metrics_file import publish
-from rescue.status.standing import standing
 from rescue.store.codec import to_json
 from rescue.system.files.atomic import write_atomic
 from rescue.system.notify import journal
@@ -42,7 +42,7 @@ def status(options: StatusOptions, screen: Screen) -> Health:
     if options.monitor:
         return _monitor(screen)
     machine = discover()
-    found = standing(machine)
+    found = current_status(machine)
     if options.html is not None:
         _write(report(found), options.html)
         screen.show(f"written to {options.html}")
@@ -70,7 +70,7 @@ def _write(page: str, path: Path) -> None:
 
 def _monitor(screen: Screen) -> Health:
     try:
-        found = standing(discover())
+        found = current_status(discover())
     except Exception as error:  # whatever it was: by its exit code a plugin says what it knows
         screen.show_plain(unknown_line(in_words(error)))
         return Health.UNKNOWN

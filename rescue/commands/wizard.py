@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rescue import paths
-from rescue.commands.prepare import fresh_identifiers
+from rescue.commands.prepare import draw_new_ids
 from rescue.commands.schedule import how_it_stands
 from rescue.discover.diskhealth import with_health
 from rescue.discover.machine import discover
@@ -231,11 +231,11 @@ def _choice(task: Task, machine: Machine) -> Choice:
     machine = with_health(machine, *machine.disks)
     if task is Task.MEDIUM:
         return stick_choice(machine, records)
-    fresh = fresh_identifiers(machine)
+    new_ids = draw_new_ids(machine)
     if task is Task.FAILBACK:
         names = tuple(each.name for each in records)
-        return first_disk_choice(machine, names, fresh=fresh)
-    return mirror_choice(machine, records, fresh=fresh)
+        return first_disk_choice(machine, names, new_ids=new_ids)
+    return mirror_choice(machine, records, new_ids=new_ids)
 
 
 def _schedule() -> Command | None:

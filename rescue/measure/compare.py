@@ -46,7 +46,7 @@ _BLOCK = 1 << 20
 class Comparison:
     """What a run would do, and every file that differs in content but not in size and time."""
 
-    ahead: Estimate
+    estimated: Estimate
     doubts: tuple[Doubt, ...]
 
 
@@ -83,7 +83,7 @@ def compare(
         for figure in ("files_total", "changed", "deletions"):
             more = getattr(one.listener.tally, figure)
             setattr(total, figure, getattr(total, figure) + more)
-    ahead = Estimate(
+    estimated = Estimate(
         files_total=total.files_total,
         changes=total.changed - len(doubts),
         deletions=total.deletions,
@@ -93,7 +93,7 @@ def compare(
             unfinished=tuple(unfinished),
         ),
     )
-    return Comparison(ahead=ahead, doubts=tuple(doubts))
+    return Comparison(estimated=estimated, doubts=tuple(doubts))
 
 
 class _Pass:

@@ -41,8 +41,8 @@ class Estimate:
 def estimate(plan: Plan, sides: Sides) -> Estimate:
     """Return what the plan's syncs would do.
 
-    What lies below the late paths is not counted as deleted. Raises RescueError where rsync could
-    not compare them.
+    What lies below the paths pruned last is not counted as deleted. Raises RescueError where rsync
+    could not compare them.
     """
     total = changes = deletions = 0
     short: list[str] = []
@@ -82,11 +82,11 @@ def find_rewritten(plan: Plan, sides: Sides) -> Rewritten:
 
 
 def _is_counted(step: SyncTree, sides: Sides) -> bool:
-    """Whether the figures say all: btrfs compresses, and what is late is deleted by another step.
+    """Whether the figures say all: btrfs compresses, and another step deletes what is pruned last.
 
     Where nothing is deleted, as much as possible is carried.
     """
-    return step.deletions and not step.late and sides.kind_of(step.mount_point) is not _BTRFS
+    return step.deletions and not step.prune_last and sides.kind_of(step.mount_point) is not _BTRFS
 
 
 def _look(step: SyncTree, sides: Sides, needs: Needs, seen: Seen) -> Tally:

@@ -21,7 +21,7 @@ class Sides(Protocol):
         """Return where the source's file system is seen. Raises RescueError for one not copied."""
 
     def mirror(self, mount_point: str) -> Path:
-        """Return where the mirror's twin of that file system is seen."""
+        """Return where the mirror's counterpart of that file system is seen."""
 
     def kind_of(self, mount_point: str) -> FsKind:
         """Return the kind of that file system."""

@@ -84,7 +84,7 @@ class _Looking:
         job = job_of(step, sides)
         self.found = Touched()
         self._source, self._target = job.source, job.target
-        self._is_kept = matcher(job.keep)
+        self._is_kept = matcher(job.protect)
         self._since, self._earliest = limits, limits.earliest_ns
         self._at = step.mount_point.rstrip("/")
         self._links: dict[tuple[int, int], bool] = {}

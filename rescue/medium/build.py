@@ -46,21 +46,21 @@ class Contents:
 
     `host` and `machine` (its machine-id) are of the server that it is made for, `tokens` those of
     its mirrors.
-    `papers` are small files at its top ('recovery.html'); `live` is the folder with vmlinuz,
-    initrd.img and filesystem.squashfs, None without a rescue system.
+    `recovery_files` are small files at its top ('recovery.html'); `live` is the folder with
+    vmlinuz, initrd.img and filesystem.squashfs, None without a rescue system.
     """
 
     host: str = ""
     machine: str = ""
     tokens: tuple[str, ...] = ()
-    papers: Mapping[str, bytes] = field(default_factory=dict)
+    recovery_files: Mapping[str, bytes] = field(default_factory=dict)
     live: Path | None = None
 
 
 def build_image(target: Path, contents: Contents) -> MediumImage:
     """Build the image and put it at `target`, whole or not at all.
 
-    The same packages, papers and rescue system give the same bytes. Raises RescueError where a
+    The same packages, files and rescue system give the same bytes. Raises RescueError where a
     program or GRUB's modules are missing, CommandError where a program fails.
     """
     _expect_tools()
@@ -113,7 +113,7 @@ def _digest(found: Loaders, contents: Contents, live: Mapping[str, Path]) -> str
     """Return a SHA-256 of all that the medium carries."""
     whose = " ".join([contents.host, contents.machine, *contents.tokens])
     total = hashlib.sha256(f"{whose}\n".encode())
-    for place, data in sorted(contents.papers.items()):
+    for place, data in sorted(contents.recovery_files.items()):
         total.update(f"{hashlib.sha256(data).hexdigest()} {place}\n".encode())
     for place, path in sorted({**found.files, **live}.items()):
         with path.open("rb") as file:
@@ -143,7 +143,7 @@ def _boot_files(
     made = {
         f"{paths.ON_MEDIUM}/medium.json": to_json(note).encode(),
         f"{paths.ON_MEDIUM}/medium.env": medium_note(contents.machine, contents.tokens, parts),
-        **contents.papers,
+        **contents.recovery_files,
     }
     for place, data in made.items():
         files[place] = work / PurePosixPath(place).name

@@ -52,7 +52,7 @@ def plan_failback(machine: Machine, request: FailbackRequest) -> Plan | Refused:
     """Return the plan for a machine that runs from its mirror and the disk a person named.
 
     A disk that took over in this very session is brought up to date; any other is made from
-    scratch. Raises ValueError where too few fresh UUIDs were drawn.
+    scratch. Raises ValueError where too few new UUIDs were drawn.
     """
     running, source = machine.running_mirror, machine.root_disk
     if running is None:
@@ -117,7 +117,7 @@ def _anew(
         machine,
         PrepareRequest(
             target=request.target,
-            fresh=request.fresh,
+            new_ids=request.new_ids,
             secret=request.secret,
             name=running.name,
             # A new first disk is no place to ask: what it lacks is on its own disks.
@@ -165,7 +165,7 @@ def _again(
     if refusals:
         return Refused(in_order(refusals))
     absent = left_out(machine, record, esp=esp)
-    record = replace(record, partial=partial_folder(request.fresh[0]))
+    record = replace(record, partial=partial_folder(request.new_ids[0]))
     run = run_steps(machine, found, record, esp=esp, without=absent, role=Role.SOURCE)
     return Plan.on(
         target,

@@ -88,7 +88,7 @@ def _mirror_refusals(
 ) -> list[Refusal]:
     """Return what the attached mirror itself has against being written to."""
     refusals = marker_refusals(record, marker, mirror=mirror)
-    if request.plugged:
+    if request.hotplug:
         refusals += secret_refusals(record)
     if not request.accept_booted:
         refusals += booted_refusals(record, boots)

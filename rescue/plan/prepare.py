@@ -26,10 +26,10 @@ from rescue.plan.checks.target_checks import (
     tool_refusals,
     what_is_lost,
 )
-from rescue.plan.layout.filesystems import PartitionPair, make_steps, twins
+from rescue.plan.layout.filesystems import PartitionPair, make_steps, partition_pairs
 from rescue.plan.layout.identifiers import identifier_map
 from rescue.plan.layout.leave_out import all_notes, missing, missing_refusals
-from rescue.plan.layout.new_ids import Fresh, taken_ids, taken_labels
+from rescue.plan.layout.new_ids import NewIds, taken_ids, taken_labels
 from rescue.plan.layout.settings import quota_notes
 from rescue.plan.layout.survey import Survey, survey
 from rescue.plan.layout.table import mirror_table
@@ -43,8 +43,8 @@ _SAFE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | Refused:
     """Given the running system and what was asked for, return the plan or all refusals.
 
-    The plan is complete: it holds every sector, size and fresh identifier, and the record that
-    will be true after it. Raises ValueError where too few fresh UUIDs were drawn.
+    The plan is complete: it holds every sector, size and new identifier, and the record that
+    will be true after it. Raises ValueError where too few new UUIDs were drawn.
     """
     source = machine.root_disk
     target, unknown = find_target(machine, request.target)
@@ -165,9 +165,9 @@ def whole_copy(
 
     `role` is what the disk will be.
     """
-    fresh = Fresh(drawn=request.fresh, taken=taken_ids(machine.disks))
-    table = mirror_table(source_table, fresh)
-    made = twins(found, fresh, taken_labels(machine.disks))
+    new_ids = NewIds(drawn=request.new_ids, taken=taken_ids(machine.disks))
+    table = mirror_table(source_table, new_ids)
+    made = partition_pairs(found, new_ids, taken_labels(machine.disks))
     record = MirrorRecord(
         name=request.name or safe_name(target.id.name),
         host=machine.host,
@@ -207,18 +207,18 @@ def _filesystem_pairs(
     found: Survey, table: PartitionTable, made: tuple[PartitionPair, ...]
 ) -> tuple[FilesystemPair, ...]:
     """Return the mirrored file systems, parents first; those not mounted now are not among them."""
-    by_number = {twin.part.number: twin.made for twin in made}
+    by_number = {pair.part.number: pair.made for pair in made}
     pairs = []
     for member in found.mounted:
-        twin = by_number[member.part.number]
-        if isinstance(twin, FileSystem):
+        pair = by_number[member.part.number]
+        if isinstance(pair, FileSystem):
             pairs.append(
                 FilesystemPair(
                     mount_point=member.mount_point,
                     kind=member.filesystem.kind,
                     place=place_of(member.part),
                     source_uuid=member.filesystem.uuid,
-                    mirror_uuid=twin.uuid,
+                    mirror_uuid=pair.uuid,
                     mirror_partuuid=table.partition(member.part.number).uuid,
                 )
             )
@@ -228,12 +228,12 @@ def _filesystem_pairs(
 def _swap_pairs(made: tuple[PartitionPair, ...]) -> tuple[SwapPair, ...]:
     return tuple(
         SwapPair(
-            place=place_of(twin.part),
-            source_uuid=twin.part.content.uuid,
-            mirror_uuid=twin.made.uuid,
+            place=place_of(pair.part),
+            source_uuid=pair.part.content.uuid,
+            mirror_uuid=pair.made.uuid,
         )
-        for twin in made
-        if isinstance(twin.made, SwapArea) and isinstance(twin.part.content, SwapArea)
+        for pair in made
+        if isinstance(pair.made, SwapArea) and isinstance(pair.part.content, SwapArea)
     )
 
 

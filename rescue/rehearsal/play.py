@@ -55,7 +55,7 @@ class Callbacks:
     keep: Callable[[Part, Boot, bytes], None]
 
 
-def play(plan: DrillPlan, theatre: Setup, audience: Callbacks) -> tuple[Boot, ...]:
+def play(plan: DrillPlan, setup: Setup, callbacks: Callbacks) -> tuple[Boot, ...]:
     """Make the disks, play the rehearsal, and start the new disk alone if it came to its end.
 
     Returns what was observed of each guest. Everything is gone when this returns, raises or is
@@ -69,7 +69,7 @@ def play(plan: DrillPlan, theatre: Setup, audience: Callbacks) -> tuple[Boot, ..
             mount_namespace.vanishing_folder(paths.DRILL, size=_FOLDER_SIZE)
         )
         mirror, first = (
-            held.enter_context(overlay_of(plan.mirror_path, format_=theatre.format, place=place))
+            held.enter_context(overlay_of(plan.mirror_path, format_=setup.format, place=place))
             for _ in range(2)
         )
         new = held.enter_context(blank_disk(plan.new_size, place=place))
@@ -77,17 +77,17 @@ def play(plan: DrillPlan, theatre: Setup, audience: Callbacks) -> tuple[Boot, ..
         make_mirror(plan, mirror, folder, settings=script_settings(plan, channel=REPORT))
         disks = (
             VirtualDisk(
-                path=str(theatre.stick),
+                path=str(setup.stick),
                 format=ImageFormat.RAW,
                 serial=_STICK_SERIAL,
                 bus=DiskBus.USB,
                 read_only=True,
             ),
-            _disk(first, plan.first.serial, theatre.bus),
-            _disk(mirror, plan.mirror_disk.serial[:20], theatre.bus),
-            _disk(new, plan.new_serial, theatre.bus),
+            _disk(first, plan.first.serial, setup.bus),
+            _disk(mirror, plan.mirror_disk.serial[:20], setup.bus),
+            _disk(new, plan.new_serial, setup.bus),
         )
-        stage = Stage(plan, theatre.accelerator, audience, folder, end)
+        stage = Stage(plan, setup.accelerator, callbacks, folder, end)
         night = stage.boot(Part.NIGHT, disks)
         if night.trouble or not _came_to_its_end(night):
             return (night,)
@@ -110,7 +110,7 @@ class Stage:
 
     plan: DrillPlan
     accelerator: Accelerator
-    audience: Callbacks
+    callbacks: Callbacks
     folder: Path
     end: float
 
@@ -146,7 +146,7 @@ class Stage:
                 guest.close_disks(seconds=_CLOSE_SECONDS)
             console = guest.console.strip() or guest.report
             boot = Boot(lines=lines, console=console, seconds=guest.seconds, trouble=trouble)
-        self.audience.keep(part, boot, screen)
+        self.callbacks.keep(part, boot, screen)
         return boot
 
     def _listen(self, guest: PoweredOn, *, emulated: bool) -> tuple[tuple[Line, ...], str]:
@@ -162,7 +162,7 @@ class Stage:
             fresh = guest.report.split("\n")[len(lines) : -1]
             for text in fresh:
                 lines.append(Line(at=guest.seconds, text=text))
-                self.audience.heard(lines[-1])
+                self.callbacks.heard(lines[-1])
             begun = any(line.text.startswith("@ begin") for line in lines)
             if not on:
                 if not emulated and not begun:

@@ -16,7 +16,7 @@ KEPT = 12
 """The number of rehearsals kept: a year of monthly ones."""
 
 
-def file_result(result: DrillResult, papers: Mapping[str, bytes], directory: Path = DRILLS) -> Path:
+def file_result(result: DrillResult, files: Mapping[str, bytes], directory: Path = DRILLS) -> Path:
     """Store a result and its files, readable by root only; return its folder.
 
     The result itself is written last: a folder without it was interrupted. Older rehearsals are
@@ -26,7 +26,7 @@ def file_result(result: DrillResult, papers: Mapping[str, bytes], directory: Pat
     folder = directory / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(result.started))}"
     folder = folder.with_name(f"{folder.name}-{result.mirror}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    for name, data in papers.items():
+    for name, data in files.items():
         write_atomic(folder / name, data, mode=0o600)
     write_atomic(folder / RESULT, to_json(result).encode(), mode=0o600)
     for old in _folders(directory)[:-KEPT]:

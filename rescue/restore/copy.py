@@ -19,7 +19,7 @@ from rescue.restore.folders import clear, own_names, replaced_folder, work_folde
 from rescue.system.files import mount_namespace
 from rescue.system.files.atomic import sync_filesystem
 from rescue.system.files.holes import holes_at
-from rescue.system.files.twin_trees import link_on_the_way, twin_at, twins
+from rescue.system.files.paired_trees import link_on_the_way, name_pair_at, name_pairs
 from rescue.system.process.timed_step import timed_step
 from rescue.system.rsync import rsync
 from rescue.system.rsync.complaints import is_of_the_way, parse_complaints
@@ -135,7 +135,7 @@ def compare_now(
     Times are as in RestorePlan.
     """
     skip = NOT_RESTORED | own_names(dead) | own_names(here) | {*piece.nested, *piece.covered}
-    found = twins(dead, here, inside=piece.inside, skip=skip, touched=_touched(piece, touched))
+    found = name_pairs(dead, here, inside=piece.inside, skip=skip, touched=_touched(piece, touched))
     names = owned(found, owners or Owners())
     return compare(names, piece, since_ns=int(since * 1e9), now_ns=time.time_ns())
 
@@ -264,9 +264,9 @@ def _look_again(
     newer: dict[str, int] = {}
     for path in ahead.send:
         dead, here = work.dead[piece.mount_point], work.here(piece)
-        twin = twin_at(dead, here, path, touched=_touched(piece, work.plan.touched))
-        decision = _decide_now(twin, work.plan.since)
-        size = twin.there.size if twin.there else 0
+        pair = name_pair_at(dead, here, path, touched=_touched(piece, work.plan.touched))
+        decision = _decide_now(pair, work.plan.since)
+        size = pair.there.size if pair.there else 0
         if decision is Decision.NEWER_HERE:
             newer[in_tree(piece, path)] = size
         elif decision is not Decision.SAME and not ended_well:
@@ -274,5 +274,5 @@ def _look_again(
     return tuple(settled(told, failed=failed, newer=newer) for told in ahead.users)
 
 
-def _decide_now(twin: NamePair, since: float) -> Decision:
-    return decide(twin, since_ns=int(since * 1e9), now_ns=time.time_ns())
+def _decide_now(pair: NamePair, since: float) -> Decision:
+    return decide(pair, since_ns=int(since * 1e9), now_ns=time.time_ns())

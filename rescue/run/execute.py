@@ -19,7 +19,7 @@ from rescue.model.storage.disk import Disk
 from rescue.model.storage.machine import Machine
 from rescue.plan.checks.recognise import is_disk
 from rescue.run.recorder import Recorder
-from rescue.run.run_history import Logbook
+from rescue.run.run_history import OpenRun
 from rescue.store.config import Config
 from rescue.system.notify import journal
 from rescue.ui.findings import finding_lines, finding_words
@@ -119,7 +119,7 @@ def finish(
     screen: Screen,
     *,
     settings: Config,
-    book: Logbook,
+    book: OpenRun,
 ) -> ExitCode:
     """Record that what was audited is complete, one generation further. Returns DONE or DEGRADED.
 
@@ -133,7 +133,7 @@ def finish(
         now=time(),
     )
     page = recovery_page(machine, done, others=known_records(settings))
-    recorder.complete(done, papers=page.papers() | book.papers(done))
+    recorder.complete(done, recovery_files=page.recovery_files() | book.recovery_files(done))
     return tell_end(
         outcome,
         f"mirror '{done.name}' is complete: generation {done.generation}, audit passed",

@@ -29,7 +29,7 @@ class HookError(RescueError):
 class HookRunner:
     """Runs hooks. `say` takes what a person should read, `log` a program and a line it printed."""
 
-    outside: HostNamespace
+    host: HostNamespace
     say: Callable[[str], None]
     log: Callable[[str, str], None] = journal.report_output
 
@@ -102,7 +102,7 @@ class HookRunner:
                 own_folder(Path(call.dump).parent)
                 output = stack.enter_context(fresh_file(Path(call.dump), mode=0o600))
             result = attend(
-                [*self.outside.prefix(), *user, program, *call.argv[1:]],
+                [*self.host.prefix(), *user, program, *call.argv[1:]],
                 timeout=call.timeout_seconds,
                 on_line=heard,
                 output=output,

@@ -20,14 +20,14 @@ from rescue.ui.screen import Screen
 
 
 def between_hooks(
-    recorder: Recorder, hooks: tuple[Hook, ...], outside: HostNamespace, screen: Screen
+    recorder: Recorder, hooks: tuple[Hook, ...], host: HostNamespace, screen: Screen
 ) -> AbstractContextManager["Between"]:
     """Return the block in which a plan is carried out, between the configuration's hooks.
 
     They run where everybody lives, and say so on the screen.
     """
-    attendant = HookRunner(outside=outside, say=lambda said: screen.emit(Notice(message=said)))
-    return HookedRun.around(hooks, recorder, attendant=attendant).carry_out()
+    hook_runner = HookRunner(host=host, say=lambda said: screen.emit(Notice(message=said)))
+    return HookedRun.around(hooks, recorder, hook_runner=hook_runner).carry_out()
 
 
 @dataclass(kw_only=True)
@@ -48,17 +48,19 @@ class HookedRun:
     hooks: tuple[Hook, ...]
     record: MirrorRecord
     kind: PlanKind
-    attendant: HookRunner
+    hook_runner: HookRunner
     recorder: Recorder
 
     @classmethod
-    def around(cls, hooks: tuple[Hook, ...], recorder: Recorder, *, attendant: HookRunner) -> Self:
+    def around(
+        cls, hooks: tuple[Hook, ...], recorder: Recorder, *, hook_runner: HookRunner
+    ) -> Self:
         """Return what runs the hooks of the configuration around the plan of a recorder."""
         return cls(
             hooks=hooks_around(hooks, recorder.kind),
             record=recorder.record,
             kind=recorder.kind,
-            attendant=attendant,
+            hook_runner=hook_runner,
             recorder=recorder,
         )
 
@@ -91,8 +93,8 @@ class HookedRun:
     def _before(self) -> tuple[str, ...]:
         try:
             before = calls_before(self.hooks, self.record, kind=self.kind, is_there=_is_there)
-            self.attendant.expect_trusted((*before, *self._calls_after(ExitCode.DONE, "")))
-            warned = self.attendant.carry_out(before)
+            self.hook_runner.expect_trusted((*before, *self._calls_after(ExitCode.DONE, "")))
+            warned = self.hook_runner.carry_out(before)
         except RescueError as error:
             self.recorder.fail(error.message)
             raise
@@ -100,7 +102,7 @@ class HookedRun:
         return warned
 
     def _after(self, code: ExitCode, error: str) -> tuple[str, ...]:
-        warned = self.attendant.carry_out(self._calls_after(code, error))
+        warned = self.hook_runner.carry_out(self._calls_after(code, error))
         self._warn(warned)
         return warned
 
@@ -111,7 +113,7 @@ class HookedRun:
 
     def _warn(self, failures: tuple[str, ...]) -> None:
         for said in failures:
-            self.attendant.say(said)
+            self.hook_runner.say(said)
             journal.report_alarm(said)
 
 

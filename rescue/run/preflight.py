@@ -33,22 +33,22 @@ class Overrides:
     accept_content: tuple[str, ...] = ()
 
 
-def looked_ahead(plan: Plan, settings: Config, screen: Screen, trust: Overrides) -> Plan:
+def preflight(plan: Plan, settings: Config, screen: Screen, overrides: Overrides) -> Plan:
     """Return the plan as far as it is allowed. Raises GuardRefusedError (13) if it exceeds limits.
 
     Where every content is compared it is done here: each file is read once for both.
     """
-    if trust.checksum:
-        plan, ahead = _compared(plan, screen, trust)
-    elif trust.accept_changes:
+    if overrides.checksum:
+        plan, estimated = _compared(plan, screen, overrides)
+    elif overrides.accept_changes:
         return carrying_rewritten(plan, screen)
     else:
-        plan, ahead = _estimated(plan, screen)
-    if not trust.accept_changes:
-        _brake(ahead, settings)
-    if refusal := check_room(ahead.lacking):
+        plan, estimated = _estimated(plan, screen)
+    if not overrides.accept_changes:
+        _brake(estimated, settings)
+    if refusal := check_room(estimated.lacking):
         raise GuardRefusedError((refusal,))
-    roomy = with_room(plan, ahead.short)
+    roomy = with_room(plan, estimated.short)
     for note in roomy.notes[len(plan.notes) :]:
         screen.show(f"note: {note}")
     return roomy
@@ -63,11 +63,11 @@ def carrying_rewritten(plan: Plan, screen: Screen) -> Plan:
 
 def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
     with screen.busy("looking at what would change"), Workspace.comparing(plan) as sides:
-        ahead = estimate(plan, sides)
-    return with_rewritten(plan, ahead.rewritten), ahead
+        estimated = estimate(plan, sides)
+    return with_rewritten(plan, estimated.rewritten), estimated
 
 
-def _compared(plan: Plan, screen: Screen, trust: Overrides) -> tuple[Plan, Estimate]:
+def _compared(plan: Plan, screen: Screen, overrides: Overrides) -> tuple[Plan, Estimate]:
     with opened() as digests:
         if digests.begun_anew:
             screen.show("note: the digests of last time were damaged, and are recorded anew")
@@ -78,11 +78,11 @@ def _compared(plan: Plan, screen: Screen, trust: Overrides) -> tuple[Plan, Estim
             return _not_believed(plan, (), error.message, screen)
         finally:
             screen.close()
-    suspects = judge(seen.doubts, accepted=trust.accept_content)
+    suspects = judge(seen.doubts, accepted=overrides.accept_content)
     if refusal := check_suspects(suspects):
         return _not_believed(plan, suspects, refusal.reason, screen)
-    carried = with_rewritten(plan, seen.ahead.rewritten)
-    return with_comparison(carried, suspects), seen.ahead
+    carried = with_rewritten(plan, seen.estimated.rewritten)
+    return with_comparison(carried, suspects), seen.estimated
 
 
 def _not_believed(
@@ -97,11 +97,11 @@ def _not_believed(
     return _estimated(refused_comparison(plan, suspects, reason), screen)
 
 
-def _brake(ahead: Estimate, settings: Config) -> None:
+def _brake(estimated: Estimate, settings: Config) -> None:
     refusal = check_brake(
-        files_total=ahead.files_total,
-        changes=ahead.changes,
-        deletions=ahead.deletions,
+        files_total=estimated.files_total,
+        changes=estimated.changes,
+        deletions=estimated.deletions,
         share=settings.run.brake_share,
         count=settings.run.brake_count,
     )

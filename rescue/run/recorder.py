@@ -8,7 +8,7 @@ What may follow what is in `model.mirror.transition`. The writes, each one whole
                 source's record says it before the first sector is written
     fail        the marker, then the source's record
     complete    the source's record: RUNNING still, with the generation that comes;
-                the mirror: its past is forgotten, then papers and banners, then the marker;
+                the mirror: its past is forgotten, then recovery files and banners, then the marker;
                 the source's record: COMPLETE
 
 A marker is three files. What is less than complete is written to the boot menu's note first, then
@@ -97,16 +97,16 @@ class Recorder:
         """Note that the mirror would not boot."""
         self._settle(audit_failed(self.record, why))
 
-    def complete(self, done: MirrorRecord, *, papers: Mapping[str, bytes]) -> None:
-        """Write that the mirror is complete, with the papers that a person reads on the night.
+    def complete(self, done: MirrorRecord, *, recovery_files: Mapping[str, bytes]) -> None:
+        """Write that the mirror is complete, with the pages that a person reads on the night.
 
         Raises RescueError where the source cannot be written: the mirror is whole then, and says
         so under the generation that the source knows; RescueError and OSError where the mirror
         cannot be.
         """
-        self._announce(done, papers=papers)
+        self._announce(done, recovery_files=recovery_files)
         try:
-            self._store.mark(done, self._grant, papers=papers)
+            self._store.mark(done, self._grant, recovery_files=recovery_files)
         except (RescueError, OSError):
             self.record = failed(self.record, "marker not written")
             self._store.note(self.record)
@@ -122,7 +122,7 @@ class Recorder:
             known = self._store.load(self.record.name)
             self._store.save(replace(known, last_error=said))
 
-    def _announce(self, done: MirrorRecord, *, papers: Mapping[str, bytes]) -> None:
+    def _announce(self, done: MirrorRecord, *, recovery_files: Mapping[str, bytes]) -> None:
         """Write the new generation into the source's record, which claims nothing else by it.
 
         A secret that is new is on the mirror first: one that only the source knew would lock it.
@@ -134,7 +134,7 @@ class Recorder:
             # Nobody has proven this state: what was seen of that generation was another one.
             before = self.plan.record.generation
             known = replace(done, generation=before, last_proof=None)
-            self._store.mark(known, self._grant, papers=papers)
+            self._store.mark(known, self._grant, recovery_files=recovery_files)
             raise RescueError(
                 f"mirror '{done.name}' is complete and passed its audit, and the system cannot "
                 f"note it: {error}",

@@ -43,7 +43,7 @@ from rescue.ui.screen import Screen
 
 
 @dataclass(kw_only=True)
-class Logbook:
+class OpenRun:
     """The line of one run while it grows.
 
     Whoever carries the run out puts the `outcome` in. `whole` is the mirror's newest whole
@@ -81,7 +81,7 @@ class Logbook:
             free=summary.free if summary else (),
         )
 
-    def papers(self, complete: MirrorRecord) -> dict[str, bytes]:
+    def recovery_files(self, complete: MirrorRecord) -> dict[str, bytes]:
         """Return the file of recent runs, including this one, that is put on a complete mirror."""
         known = known_runs(self.entry.mirror, self.folder)
         runs = ended(known, self.closed(self.code, complete))
@@ -97,7 +97,7 @@ def noted(
     screen: Screen,
     target: Disk | None = None,
     folder: Path = paths.HISTORY,
-) -> Iterator[Logbook]:
+) -> Iterator[OpenRun]:
     """Note the run of the block in the history of this mirror, however it ends.
 
     What speaks against the health of either disk is said before it begins. `target` is the disk
@@ -107,7 +107,7 @@ def noted(
     target = target or attached_mirror(machine, record)
     for disk in (source, target):
         _warn(machine, disk, screen)
-    book = Logbook(
+    book = OpenRun(
         entry=RunEntry(
             kind=kind,
             mirror=record.name,
@@ -169,7 +169,7 @@ def _after(record: MirrorRecord) -> MirrorRecord:
         return record
 
 
-def _write(book: Logbook, entry: RunEntry, screen: Screen) -> None:
+def _write(book: OpenRun, entry: RunEntry, screen: Screen) -> None:
     """Add the entry to the history. A failure to write it is reported but stops no run."""
     with _said_where_it_fails(entry.mirror, screen):
         runs = _undamaged(entry.mirror, book.folder, screen)

@@ -48,7 +48,7 @@ class Store:
         record: MirrorRecord,
         grant: WriteGrant,
         *,
-        papers: Mapping[str, bytes] | None = None,
+        recovery_files: Mapping[str, bytes] | None = None,
     ) -> None:
         """Let the granted mirror say it of itself. Raises what `store_marker` raises."""
-        store_marker(record, grant, papers=papers, site=self.site, mount=self.mount)
+        store_marker(record, grant, recovery_files=recovery_files, site=self.site, mount=self.mount)

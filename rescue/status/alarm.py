@@ -61,7 +61,7 @@ def alarm_mail(host: str, unit: str, lines: tuple[str, ...], *, to: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PluggedNews:
+class HotplugNews:
     """The announcement of a run that a disk started: a one-line summary, and the rest.
 
     `public` is for every terminal: what ended a run may name files that are private.
@@ -72,14 +72,14 @@ class PluggedNews:
     public: str
 
 
-def plugged_news(name: str, code: ExitCode, *, said: str = "") -> PluggedNews:
+def hotplug_news(name: str, code: ExitCode, *, said: str = "") -> HotplugNews:
     """Return the announcement after a plugged-in disk's run, however it ended.
 
     `said` is the error that ended it, if it did not complete.
     """
     subject, text = _PLUGGED.get(code, _NOT_WELL)
     known = {"name": printable(name), "said": printable(said), "code": int(code)}
-    return PluggedNews(
+    return HotplugNews(
         subject=subject.format(**known),
         text="rescue: " + text.format(**known),
         public="rescue: " + text.format(**known | {"said": "'rescue status' says why"}),
@@ -110,7 +110,7 @@ _PLUGGED = {
 }
 
 
-def plugged_mail(host: str, news: PluggedNews, *, to: str) -> str:
+def hotplug_mail(host: str, news: HotplugNews, *, to: str) -> str:
     """Return the whole message of a run that a disk started, for `sendmail -t`, in plain ASCII."""
     return _mail(f"rescue on {printable(host)}: {news.subject}", news.text + "\n", to=to)
 

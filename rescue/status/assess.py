@@ -13,7 +13,7 @@ from rescue.model.run.status import Health, MirrorStatus, RunTroubles, Status
 from rescue.model.storage.disk_health import DiskHealth
 from rescue.model.storage.machine import Machine
 from rescue.plan.checks.recognise import attached_mirror, is_attached, is_disk
-from rescue.status.exposure import Known, at_stake
+from rescue.status.exposure import Known, exposure_of
 from rescue.status.next_steps import handed_over_steps, mirror_steps, source_steps
 
 _RECENT = 30
@@ -81,7 +81,7 @@ def on_source(
         overdue_after=overdue_hours * HOUR,
         critical_after=critical_hours * HOUR if isfinite(critical_hours) else 0.0,
         disk_health=machine.health_of(root),
-        stake=at_stake(records, about, now=now),
+        exposure=exposure_of(records, about, now=now),
     )
 
 

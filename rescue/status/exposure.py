@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rescue.model.mirror.plan import PlanKind
 from rescue.model.mirror.record import MirrorRecord, MirrorState
-from rescue.model.run.exposure import Proven, Stake
+from rescue.model.run.exposure import Exposure, Proven
 from rescue.model.run.history import RunEntry, last_whole
 
 PREPARING = "the preparing"
@@ -26,18 +26,20 @@ class Known:
     active: bool = False
 
 
-def at_stake(records: Sequence[MirrorRecord], known: Mapping[str, Known], *, now: float) -> Stake:
+def exposure_of(
+    records: Sequence[MirrorRecord], known: Mapping[str, Known], *, now: float
+) -> Exposure:
     """Return the figures for the mirror that holds the newest complete state, at `now`."""
     whole = [each for each in records if each.state is MirrorState.COMPLETE and each.last_complete]
     if not whole:
-        return Stake()
+        return Exposure()
     newest = max(whole, key=lambda each: each.last_complete)
     about = known.get(newest.name, Known())
     # What an older generation did says nothing of this one.
     proof = about.proof if about.proof and about.proof.generation == newest.generation else None
     boots = proof.times.total if proof and proof.passed and proof.times.total else None
     failback, basis = _failback(known)
-    return Stake(
+    return Exposure(
         mirror=newest.name,
         lost=max(0.0, now - _begun(newest)),
         boots=boots,

@@ -48,9 +48,9 @@ def _of_machine(status: Status) -> Iterator[Family]:
     on_mirror = float(status.runs_from is Role.MIRROR)
     yield _one("rescue_runs_from_mirror", "1 while the machine runs from its mirror", on_mirror)
     yield _one("rescue_checked_timestamp_seconds", "When this was found out", status.at)
-    if status.stake and status.stake.failback:
+    if status.exposure and status.exposure.failback:
         meaning = "How long the copy to a new first disk takes, by the last record"
-        yield _one("rescue_failback_seconds", meaning, status.stake.failback)
+        yield _one("rescue_failback_seconds", meaning, status.exposure.failback)
 
 
 def _of_disks(status: Status) -> Iterator[Family]:

@@ -6,8 +6,8 @@ from rescue import paths
 from rescue.errors import RescueError
 from rescue.model.run.status import Status
 from rescue.model.storage.machine import Machine
+from rescue.status.current import current_status
 from rescue.status.metrics import FILE_NAME, exposition
-from rescue.status.standing import standing
 from rescue.store import config
 from rescue.system.files.atomic import write_atomic
 from rescue.system.notify import journal
@@ -23,7 +23,7 @@ def publish(machine: Machine, screen: Screen, *, found: Status | None = None) ->
     try:
         folder = config.load().alarm.metrics if paths.CONFIG.exists() else ""
         if folder:
-            write(found or standing(machine), Path(folder))
+            write(found or current_status(machine), Path(folder))
     except (RescueError, OSError) as error:
         said = f"the metrics were not written: {error}"
         screen.warn(said)

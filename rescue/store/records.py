@@ -106,7 +106,7 @@ def save_marker(
     it may. `beside` are further files by name, what people read: they are written before it. Raises
     RefusedError where /.rescue is no folder, OSError.
     """
-    folder = save_papers(root, beside or {})
+    folder = save_beside(root, beside or {})
     data = to_stored_json(record).encode()
     files = {_BOOT_NOTE: boot_note(record), _SECOND: data, _MARKER: data}
     complete = record.state is MirrorState.COMPLETE
@@ -114,10 +114,10 @@ def save_marker(
         write_atomic(folder / name, files[name], mode=0o600)
 
 
-def save_papers(root: Path, papers: Mapping[str, bytes]) -> Path:
+def save_beside(root: Path, recovery_files: Mapping[str, bytes]) -> Path:
     """Write files beside the marker of a mounted mirror, where they differ; return their folder."""
     folder = _own_folder(root)
-    for name, data in papers.items():
+    for name, data in recovery_files.items():
         if load_paper(root, name) != data:
             write_atomic(folder / name, data, mode=0o600)
     return folder

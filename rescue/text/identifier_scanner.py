@@ -75,7 +75,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class IdentifierScanner:
+class Replacements:
     """All old spellings with their new ones; fill it first, then compile it once.
 
     `tags` maps (tag, value) to (tag, value), both as spelled; `ids` are bare and in lower case;
@@ -87,7 +87,7 @@ class IdentifierScanner:
     ids: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
 
-    def compiled(self) -> "Scanner":
+    def compiled(self) -> "IdentifierScanner":
         """Return what finds these words in texts."""
         units = {unit_name(old): unit_name(new) for old, new in self.paths.items()}
         words = "|".join(
@@ -96,8 +96,8 @@ class IdentifierScanner:
         labels = _one_of(self.labels)
         label = rf"(?P<label>(?<=[ \t])(?:{labels}|\"(?:{labels})\"|'(?:{labels})')(?=[ \t]|$))"
         search = "|".join(filter(None, (label if labels else "", words)))
-        return Scanner(
-            lexicon=self,
+        return IdentifierScanner(
+            replacements=self,
             units=units,
             words=re.compile(words or r"(?!)"),
             search=re.compile(search or r"(?!)"),
@@ -139,10 +139,10 @@ class IdentifierScanner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scanner:
-    """Finds the known words in texts; made by `IdentifierScanner.compiled`."""
+class IdentifierScanner:
+    """Finds the known words in texts; made by `Replacements.compiled`."""
 
-    lexicon: IdentifierScanner
+    replacements: Replacements
     units: dict[str, str]
     words: re.Pattern[str]
     search: re.Pattern[str]
@@ -161,7 +161,7 @@ class Scanner:
     def tag(self, tag: str, value: str, quote: str = "") -> str | None:
         """Return the new 'TAG=value' for a whole old one, or None where it is not known."""
         key = value.lower() if tag.endswith("UUID") else value
-        new = self.lexicon.tags.get((tag, key))
+        new = self.replacements.tags.get((tag, key))
         if new is None:
             return None
         spelled = new[1] if quote or not re.search(r"\s", new[1]) else octal(new[1])
@@ -174,12 +174,12 @@ class Scanner:
 
     def _replacement(self, group: str, old: str) -> str:
         if group == "path":
-            return self.lexicon.paths[old]
+            return self.replacements.paths[old]
         if group == "unit":
             return self.units[old]
         if group == "label":
             quote, bare = split_quotes(old)
-            new = self.lexicon.labels[bare]
+            new = self.replacements.labels[bare]
             quote = quote or ("'" if re.search(r"\s", new) else "")
             return f"{quote}{new}{quote}"
         if group == "tag":
@@ -187,7 +187,7 @@ class Scanner:
             quote, bare = split_quotes(value)
             return self.tag(tag, bare, quote) or old
         prefix = "0x" if old.startswith("0x") else ""
-        return prefix + self.lexicon.ids[old.lower().removeprefix("0x")]
+        return prefix + self.replacements.ids[old.lower().removeprefix("0x")]
 
 
 def split_quotes(text: str) -> tuple[str, str]:

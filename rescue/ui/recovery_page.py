@@ -24,7 +24,7 @@ class RecoveryPage:
     text: str
     html: str
 
-    def papers(self) -> dict[str, bytes]:
+    def recovery_files(self) -> dict[str, bytes]:
         """Return both as files by their names."""
         return {TEXT_NAME: self.text.encode(), HTML_NAME: self.html.encode()}
 

@@ -36,7 +36,7 @@ def mirror_choice(
     machine: Machine,
     records: Sequence[MirrorRecord],
     *,
-    fresh: tuple[str, ...],
+    new_ids: tuple[str, ...],
 ) -> Choice:
     """Return the disks as `rescue prepare` sees them."""
 
@@ -45,7 +45,7 @@ def mirror_choice(
         disk, _ = find_target(machine, target)
         request = PrepareRequest(
             target=target,
-            fresh=fresh,
+            new_ids=new_ids,
             give_up_content_of=give_up,
             enrolled=tuple(records),
             leave_out=tuple(each.what for each in could_do_without(machine, disk)),
@@ -59,13 +59,13 @@ def first_disk_choice(
     machine: Machine,
     enrolled: tuple[str, ...],
     *,
-    fresh: tuple[str, ...],
+    new_ids: tuple[str, ...],
 ) -> Choice:
     """Return the disks as `rescue failback` sees them, on a machine that runs from its mirror."""
 
     def judge(target: str, give_up: str) -> _Verdict:
         request = FailbackRequest(
-            target=target, fresh=fresh, give_up_content_of=give_up, enrolled=enrolled
+            target=target, new_ids=new_ids, give_up_content_of=give_up, enrolled=enrolled
         )
         return _verdict(plan_failback(machine, request))
 

@@ -70,7 +70,7 @@ def test_it_is_planned_with(record: MirrorRecord) -> None:
     with suppress(RescueError):
         begin_restore(after, RestoreRequest(), now=NOW)
     with suppress(RescueError):
-        plan_failback(after, FailbackRequest(target="NEW0001", fresh=builders.FRESH))
+        plan_failback(after, FailbackRequest(target="NEW0001", new_ids=builders.NEW_IDS))
 
 
 @TRIES

@@ -41,7 +41,7 @@ def test_the_night_is_rehearsed_and_the_mirror_is_what_it_was(lab: Lab, tmp_path
     plan, mirror = a_mirror_of_last_night(lab, work=tmp_path / "work")
     before = mirror.digest()
     build_image(tmp_path / "stick.img", Contents())
-    theatre = Setup(
+    setup = Setup(
         stick=tmp_path / "stick.img",
         bus=DiskBus.VIRTIO,
         accelerator=Accelerator(asked()),
@@ -49,8 +49,8 @@ def test_the_night_is_rehearsed_and_the_mirror_is_what_it_was(lab: Lab, tmp_path
     )
 
     def play() -> str:
-        result, papers = rehearse(plan, theatre, tell=lambda news: print(news.plain, flush=True))
-        return str(file_result(result, papers, tmp_path / "drills"))
+        result, files = rehearse(plan, setup, tell=lambda news: print(news.plain, flush=True))
+        return str(file_result(result, files, tmp_path / "drills"))
 
     folder = Path(cast(str, in_child(play)))
     (result,) = filed(tmp_path / "drills")

@@ -33,8 +33,8 @@ def image(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Path:
     live.mkdir()
     build_live(live, time=loaders().newest, tell=print)
     key = stock.image("gpt").key.with_suffix(".pub").read_bytes()
-    papers = {"rescue/authorized_keys": key, "recovery.txt": b"the page of this server\n"}
-    build_image(directory / "medium.img", Contents(papers=papers, live=live))
+    recovery_files = {"rescue/authorized_keys": key, "recovery.txt": b"the page of this server\n"}
+    build_image(directory / "medium.img", Contents(recovery_files=recovery_files, live=live))
     return directory / "medium.img"
 
 

@@ -1,4 +1,4 @@
-"""A source whose kernels could start it, on the twins of `loopdisks`, and the run as planned."""
+"""A source whose kernels could start it, on a pair of loop disks, and the run as planned."""
 
 import gzip
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from rescue.plan.layout.survey import survey
 from rescue.plan.steps.run import run_steps
 from tests.builders import server
 from tests.fabricated_mirror import bzimage, cpio, initramfs_files
-from tests.image.loopdisks import Twins, in_child
+from tests.image.loopdisks import DiskPair, in_child
 
 FIRST = "6.1.0-1"
 MODULE = "kernel/fs/ext4/ext4.ko"
 
 
-def install_kernel(pair: Twins, version: str, *, menu: bool = True) -> None:
+def install_kernel(pair: DiskPair, version: str, *, menu: bool = True) -> None:
     """Do what a kernel's package does: modules, kernel, depmod, initramfs, update-grub."""
     modules = pair.root / "usr/lib/modules" / version
     (modules / MODULE).parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def install_kernel(pair: Twins, version: str, *, menu: bool = True) -> None:
         update_grub(pair)
 
 
-def remove_kernel(pair: Twins, version: str, *, menu: bool = True) -> None:
+def remove_kernel(pair: DiskPair, version: str, *, menu: bool = True) -> None:
     """Do what the removal of a kernel's package does."""
     modules = pair.root / "usr/lib/modules" / version
     for path in (modules / MODULE, modules / "modules.dep"):
@@ -45,7 +45,7 @@ def remove_kernel(pair: Twins, version: str, *, menu: bool = True) -> None:
         update_grub(pair)
 
 
-def update_grub(pair: Twins, *more: str) -> None:
+def update_grub(pair: DiskPair, *more: str) -> None:
     """Write a menu of all kernels, the newest first."""
     names = sorted((path.name for path in (pair.root / "boot").glob("vmlinuz-*")), reverse=True)
     boot, root = pair.record.filesystems[1].source_uuid, pair.record.root.source_uuid
@@ -61,14 +61,14 @@ def update_grub(pair: Twins, *more: str) -> None:
     (pair.root / "boot/grub/grub.cfg").write_text(text)
 
 
-def fill_boot(pair: Twins) -> None:
+def fill_boot(pair: DiskPair) -> None:
     """Put one kernel onto the source in the place of what stands for one in `loopdisks`."""
     for path in (pair.root / "usr/lib/modules" / FIRST).iterdir():
         path.unlink()
     install_kernel(pair, FIRST)
 
 
-def night(pair: Twins, *, first: bool = False, checksum: bool = False) -> Plan:
+def night(pair: DiskPair, *, first: bool = False, checksum: bool = False) -> Plan:
     """Return the run as it is planned for the source as it is now."""
     machine = replace(server(), swaps=(), linked_files=linked_files(pair.root))
     assert machine.root_disk is not None
@@ -78,7 +78,7 @@ def night(pair: Twins, *, first: bool = False, checksum: bool = False) -> Plan:
 
 
 def carry_out(
-    pair: Twins,
+    pair: DiskPair,
     plan: Plan,
     *,
     between: Callable[[Event], None] = lambda event: None,

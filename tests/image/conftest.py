@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.image.loopdisks import Twins, twins
+from tests.image.loopdisks import DiskPair, disk_pair
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
     """A small machine and its mirror, empty yet; a file of tests may have one of its own."""
-    with twins(tmp_path) as made:
+    with disk_pair(tmp_path) as made:
         yield made

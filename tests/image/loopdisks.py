@@ -61,7 +61,7 @@ def unmount(place: Path, device: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twins:
+class DiskPair:
     """A source mounted at `root` (with /boot on a file system of its own), and its mirror."""
 
     folder: Path
@@ -88,23 +88,23 @@ class Twins:
         ordinary: tuple[Step, ...] = (
             SyncTree(
                 mount_point="/",
-                keep=KEEP,
-                late=() if first else ("/usr/lib/modules",),
+                protect=KEEP,
+                prune_last=() if first else ("/usr/lib/modules",),
                 first=first,
                 checksum=checksum,
             ),
             SyncTree(
                 mount_point="/boot",
-                keep=KEEP_BOOT,
-                late=() if first else ("/",),
+                protect=KEEP_BOOT,
+                prune_last=() if first else ("/",),
                 first=first,
                 checksum=checksum,
             ),
             WriteBootFiles(patterns=PATTERNS, resume_uuid="5a5a5a5a-0000-4000-8000-000000000001"),
         )
         prunes: tuple[Step, ...] = (
-            PruneTree(mount_point="/", late=("/usr/lib/modules",), keep=KEEP),
-            PruneTree(mount_point="/boot", late=("/",), keep=KEEP_BOOT),
+            PruneTree(mount_point="/", prune_last=("/usr/lib/modules",), protect=KEEP),
+            PruneTree(mount_point="/boot", prune_last=("/",), protect=KEEP_BOOT),
         )
         return Plan(
             kind=PlanKind.PREPARE if first else PlanKind.MIRROR,
@@ -153,7 +153,7 @@ class Twins:
 
 
 @contextmanager
-def twins(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[Twins]:
+def disk_pair(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[DiskPair]:
     """Make both on loop devices; everything is unmounted and detached at the end."""
     root = folder / "source"
     root.mkdir()
@@ -188,7 +188,7 @@ def twins(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[Twins]:
             )
         record = _record(tuple(pairs))
         fill(root, record)
-        yield Twins(folder=folder, root=root, record=record, devices=devices)
+        yield DiskPair(folder=folder, root=root, record=record, devices=devices)
 
 
 def _record(pairs: tuple[FilesystemPair, ...]) -> MirrorRecord:

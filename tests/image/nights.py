@@ -8,7 +8,7 @@ from rescue.apply.marker import store_marker
 from rescue.model.event import Event, Notice
 from rescue.model.mirror.plan import Plan
 from rescue.model.mirror.record import MirrorState
-from tests.image.loopdisks import Twins, in_child
+from tests.image.loopdisks import DiskPair, in_child
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Told:
 
 
 def carried_out(
-    pair: Twins, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None
+    pair: DiskPair, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None
 ) -> Outcome:
     """Apply a plan and complete the mirror, in this process, as after a good audit."""
     outcome = apply_plan(plan, pair.grant(plan), emit=emit, site=pair.site)
@@ -33,7 +33,7 @@ def carried_out(
     return outcome
 
 
-def night(pair: Twins, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None) -> Told:
+def night(pair: DiskPair, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None) -> Told:
     """Do the same in a child, which has mounts of its own."""
 
     def action() -> object:

@@ -20,7 +20,7 @@ from rescue.system.files import mount_namespace
 from rescue.system.process.chroot import kernel_view, run_in
 from rescue.system.process.run import run, stream
 from rescue.system.rsync.rsync import SyncJob, sync_argv
-from tests.image.loopdisks import Twins, in_child, sh
+from tests.image.loopdisks import DiskPair, in_child, sh
 
 pytestmark = [
     pytest.mark.root,
@@ -38,7 +38,7 @@ def loop_(tmp_path: Path) -> Iterator[str]:
     sh("losetup", "--detach", device)
 
 
-def work_of(pair: Twins) -> tuple[TreeWork, list[Event]]:
+def work_of(pair: DiskPair) -> tuple[TreeWork, list[Event]]:
     plan, events = pair.plan(first=True), list[Event]()
     grant = pair.grant(plan)
     workspace = Workspace.writable(grant, site=pair.site)
@@ -52,7 +52,7 @@ def work_of(pair: Twins) -> tuple[TreeWork, list[Event]]:
     return work, events
 
 
-def test_vanished_files_are_a_note(pair: Twins, tmp_path: Path) -> None:
+def test_vanished_files_are_a_note(pair: DiskPair, tmp_path: Path) -> None:
     work, events = work_of(pair)
     source, target = tmp_path / "from", tmp_path / "to"
     source.mkdir()
@@ -74,7 +74,7 @@ def test_vanished_files_are_a_note(pair: Twins, tmp_path: Path) -> None:
 
 
 def test_unreadable_files_are_listed_and_nothing_is_deleted_for_them(
-    pair: Twins, tmp_path: Path
+    pair: DiskPair, tmp_path: Path
 ) -> None:
     work, _ = work_of(pair)
     source, target = tmp_path / "from", tmp_path / "to"
@@ -98,7 +98,7 @@ def test_unreadable_files_are_listed_and_nothing_is_deleted_for_them(
     assert (target / "open").exists()
 
 
-def test_mirror_that_cannot_be_written_is_a_failure(pair: Twins, tmp_path: Path) -> None:
+def test_mirror_that_cannot_be_written_is_a_failure(pair: DiskPair, tmp_path: Path) -> None:
     work, _ = work_of(pair)
     target = tmp_path / "to"
     target.mkdir()
@@ -113,7 +113,7 @@ def test_mirror_that_cannot_be_written_is_a_failure(pair: Twins, tmp_path: Path)
     assert work.unreadable == []
 
 
-def test_mirror_that_is_gone_is_never_written_to(pair: Twins) -> None:
+def test_mirror_that_is_gone_is_never_written_to(pair: DiskPair) -> None:
     def action() -> object:
         work, _ = work_of(pair)
         with work.workspace as workspace:
@@ -127,7 +127,7 @@ def test_mirror_that_is_gone_is_never_written_to(pair: Twins) -> None:
     assert "is not mounted" in str(in_child(action))
 
 
-def test_work_place_has_no_room_for_a_run_that_missed_its_mount(pair: Twins) -> None:
+def test_work_place_has_no_room_for_a_run_that_missed_its_mount(pair: DiskPair) -> None:
     def action() -> object:
         work, _ = work_of(pair)
         with work.workspace:

@@ -26,7 +26,7 @@ from rescue.store.records import (
     save_handover,
     save_marker,
 )
-from tests.image.loopdisks import ChildError, Twins, in_child, sh, tree_of, twins
+from tests.image.loopdisks import ChildError, DiskPair, disk_pair, in_child, sh, tree_of
 
 pytestmark = [
     pytest.mark.root,
@@ -49,9 +49,9 @@ OWN = (
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
     """The source is a running mirror, with the files that only a mirror has."""
-    with twins(tmp_path) as made:
+    with disk_pair(tmp_path) as made:
         save_marker(made.root, replace(made.record, state=MirrorState.COMPLETE, generation=7))
         (made.root / ".rescue/booted").write_text("the-boot 2026-11-24T01:02:03Z\n")
         (made.root / UNIT).write_text("[Unit]\n")
@@ -60,7 +60,7 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
         yield made
 
 
-def plan_of(pair: Twins, *, first: bool) -> Plan:
+def plan_of(pair: DiskPair, *, first: bool) -> Plan:
     plan = pair.plan(first=first)
     steps = tuple(
         replace(step, role=Role.SOURCE) if isinstance(step, WriteBootFiles) else step
@@ -69,7 +69,7 @@ def plan_of(pair: Twins, *, first: bool) -> Plan:
     return replace(plan, kind=PlanKind.FAILBACK, steps=steps)
 
 
-def carry_out(pair: Twins, *, first: bool) -> None:
+def carry_out(pair: DiskPair, *, first: bool) -> None:
     plan = plan_of(pair, first=first)
     in_child(
         lambda: (
@@ -80,19 +80,19 @@ def carry_out(pair: Twins, *, first: bool) -> None:
     )
 
 
-def handover_of(pair: Twins, generation: int = 8) -> Handover:
+def handover_of(pair: DiskPair, generation: int = 8) -> Handover:
     record = replace(
         pair.record, state=MirrorState.COMPLETE, generation=generation, grub_digest="i386-pc=1"
     )
     return Handover(record=record, boot_id="the-boot", at=1.0)
 
 
-def change_roles(pair: Twins, handover: Handover) -> None:
+def change_roles(pair: DiskPair, handover: Handover) -> None:
     plan = plan_of(pair, first=False)
     in_child(lambda: hand_over(handover, pair.grant(plan), site=pair.site, here=pair.root))
 
 
-def test_the_new_disk_has_everything_but_what_makes_a_mirror(pair: Twins) -> None:
+def test_the_new_disk_has_everything_but_what_makes_a_mirror(pair: DiskPair) -> None:
     carry_out(pair, first=True)
     with pair.mirror_seen() as new:
         assert tree_of(new, OWN) == tree_of(pair.root, OWN)
@@ -106,7 +106,7 @@ def test_the_new_disk_has_everything_but_what_makes_a_mirror(pair: Twins) -> Non
         assert load_boots(new) == ()
 
 
-def test_the_roles_are_changed_on_both_disks(pair: Twins) -> None:
+def test_the_roles_are_changed_on_both_disks(pair: DiskPair) -> None:
     carry_out(pair, first=True)
     change_roles(pair, handover_of(pair))
 
@@ -127,7 +127,7 @@ def test_the_roles_are_changed_on_both_disks(pair: Twins) -> None:
     assert "runs from its MIRROR" in (pair.root / ".rescue/motd").read_text()
 
 
-def test_a_complete_run_onto_the_old_mirror_ends_what_was_noted_there(pair: Twins) -> None:
+def test_a_complete_run_onto_the_old_mirror_ends_what_was_noted_there(pair: DiskPair) -> None:
     carry_out(pair, first=True)
     with pair.mirror_seen() as mirror:
         (mirror / ".rescue/booted").write_text("a-boot 2026-11-24T01:02:03Z\n")
@@ -140,7 +140,7 @@ def test_a_complete_run_onto_the_old_mirror_ends_what_was_noted_there(pair: Twin
         assert load_boots(mirror) == ()
 
 
-def test_a_handover_to_another_disk_is_refused(pair: Twins) -> None:
+def test_a_handover_to_another_disk_is_refused(pair: DiskPair) -> None:
     carry_out(pair, first=True)
     given = handover_of(pair)
     other = replace(given.record.mirror, table_uuid="another")
@@ -150,7 +150,7 @@ def test_a_handover_to_another_disk_is_refused(pair: Twins) -> None:
     assert load_handover(pair.root) is None
 
 
-def test_other_mirrors_stay_enrolled(pair: Twins) -> None:
+def test_other_mirrors_stay_enrolled(pair: DiskPair) -> None:
     other = config.MirrorEntry(
         name="attic", disk=config.DiskEntry(table_uuid="a77", serial="ATTIC-1")
     )
@@ -166,7 +166,7 @@ def test_other_mirrors_stay_enrolled(pair: Twins) -> None:
     assert config.load(here).source == old
 
 
-def test_a_configuration_that_is_locked_on_the_new_disk_is_written(pair: Twins) -> None:
+def test_a_configuration_that_is_locked_on_the_new_disk_is_written(pair: DiskPair) -> None:
     old = config.DiskEntry(table_uuid="dead", serial="DEAD-1")
     here = pair.root / "etc/rescue/rescue.toml"
     config.save(config.Config(version=1, source=old), here)
@@ -181,7 +181,7 @@ def test_a_configuration_that_is_locked_on_the_new_disk_is_written(pair: Twins) 
             assert "i" in sh("lsattr", "-d", str(path)).split()[0]
 
 
-def test_a_link_that_leads_out_of_the_copy_is_not_followed(pair: Twins) -> None:
+def test_a_link_that_leads_out_of_the_copy_is_not_followed(pair: DiskPair) -> None:
     """/var/lib/rescue lies elsewhere by an absolute link, as people do when a disk is full."""
     (pair.root / "srv/state").mkdir(parents=True)
     (pair.root / "var/lib").mkdir()
@@ -197,7 +197,7 @@ def test_a_link_that_leads_out_of_the_copy_is_not_followed(pair: Twins) -> None:
     "where", ["save_record", "save_marker", "save_handover", "forget_boots", "forget_marker"]
 )
 def test_wherever_the_change_is_cut_the_new_disk_is_no_first_disk_yet(
-    pair: Twins, monkeypatch: pytest.MonkeyPatch, where: str
+    pair: DiskPair, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     carry_out(pair, first=True)
 
@@ -218,7 +218,7 @@ def test_wherever_the_change_is_cut_the_new_disk_is_no_first_disk_yet(
     assert load_marker(pair.root) == turned(handover_of(pair).record)
 
 
-def test_once_more_carries_only_what_came_since(pair: Twins) -> None:
+def test_once_more_carries_only_what_came_since(pair: DiskPair) -> None:
     carry_out(pair, first=True)
     change_roles(pair, handover_of(pair))
     (pair.root / "home/ann/letter").write_bytes(b"arrived since")
@@ -241,11 +241,11 @@ def test_once_more_carries_only_what_came_since(pair: Twins) -> None:
     assert found.generation == 9
 
 
-def with_secret(pair: Twins, secret: Secret) -> Twins:
+def with_secret(pair: DiskPair, secret: Secret) -> DiskPair:
     return replace(pair, record=replace(pair.record, secret=secret))
 
 
-def test_once_more_goes_only_onto_the_disk_that_knows_the_secret(pair: Twins) -> None:
+def test_once_more_goes_only_onto_the_disk_that_knows_the_secret(pair: DiskPair) -> None:
     """By table and ids another disk can pass for it, and would get a copy of everything."""
     carry_out(pair, first=True)
     true = with_secret(pair, Secret.draw())
@@ -268,7 +268,7 @@ def test_once_more_goes_only_onto_the_disk_that_knows_the_secret(pair: Twins) ->
     carry_out(true, first=False)
 
 
-def test_a_link_in_the_record_s_place_proves_nothing(pair: Twins) -> None:
+def test_a_link_in_the_record_s_place_proves_nothing(pair: DiskPair) -> None:
     carry_out(pair, first=True)
     true = with_secret(pair, Secret.draw())
     change_roles(true, handover_of(true))

@@ -30,7 +30,7 @@ from rescue.model.storage.identity import DiskId
 from rescue.paths import WORK
 from rescue.store.codec import to_json
 from rescue.store.records import load_marker
-from tests.image.loopdisks import MIRROR, ChildError, Twins, in_child, sh, tree_of, twins
+from tests.image.loopdisks import MIRROR, ChildError, DiskPair, disk_pair, in_child, sh, tree_of
 from tests.image.measured import estimate
 
 pytestmark = [
@@ -49,7 +49,7 @@ OWN = (
 )
 
 
-def carry_out(pair: Twins, plan: Plan) -> dict[str, int]:
+def carry_out(pair: DiskPair, plan: Plan) -> dict[str, int]:
     """Apply a plan in a child and return its figures."""
 
     def action() -> object:
@@ -73,7 +73,7 @@ def carry_out(pair: Twins, plan: Plan) -> dict[str, int]:
     return result
 
 
-def complete(pair: Twins) -> None:
+def complete(pair: DiskPair) -> None:
     """Do what the command does after a good audit."""
     plan = pair.plan()
     record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
@@ -81,7 +81,7 @@ def complete(pair: Twins) -> None:
 
 
 @contextlib.contextmanager
-def boot_unmounted(pair: Twins) -> Iterator[None]:
+def boot_unmounted(pair: DiskPair) -> Iterator[None]:
     """Take the source's /boot away, and put the same device back in the end.
 
     The device is asked of the mount while it stands: a search for its UUID may miss a loop
@@ -100,7 +100,7 @@ def boot_unmounted(pair: Twins) -> Iterator[None]:
 def test_first_copy_is_the_source_in_everything_but_its_own_files(
     tmp_path: Path, kind: FsKind
 ) -> None:
-    with twins(tmp_path, kind) as pair:
+    with disk_pair(tmp_path, kind) as pair:
         figures = carry_out(pair, pair.plan(first=True))
         assert figures["unreadable"] == 0
         with pair.mirror_seen() as mirror:
@@ -122,7 +122,9 @@ def test_first_copy_is_the_source_in_everything_but_its_own_files(
         assert not (pair.root / ".rescue").exists()
 
 
-def test_a_night_carries_changes_and_deletions_and_keeps_what_is_the_mirrors(pair: Twins) -> None:
+def test_a_night_carries_changes_and_deletions_and_keeps_what_is_the_mirrors(
+    pair: DiskPair,
+) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     with pair.mirror_seen() as mirror:
@@ -149,7 +151,7 @@ def test_a_night_carries_changes_and_deletions_and_keeps_what_is_the_mirrors(pai
     assert figures["changed"] == 3
 
 
-def test_late_paths_lose_nothing_until_they_are_pruned(pair: Twins) -> None:
+def test_late_paths_lose_nothing_until_they_are_pruned(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     (pair.root / "boot/vmlinuz-6.1.0-1").rename(pair.root / "boot/vmlinuz-6.1.0-2")
@@ -173,7 +175,7 @@ def test_late_paths_lose_nothing_until_they_are_pruned(pair: Twins) -> None:
         assert not (mirror / "usr/lib/modules/6.1.0-1").exists()
 
 
-def test_checksum_finds_what_size_and_time_hide(pair: Twins) -> None:
+def test_checksum_finds_what_size_and_time_hide(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     with pair.mirror_seen() as mirror:
@@ -189,13 +191,13 @@ def test_checksum_finds_what_size_and_time_hide(pair: Twins) -> None:
         assert (mirror / "boot/vmlinuz-6.1.0-1").read_bytes() == b"kernel 1"
 
 
-def test_only_the_given_paths_are_looked_at(pair: Twins) -> None:
+def test_only_the_given_paths_are_looked_at(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     (pair.root / "home/ann/mail").unlink()
     (pair.root / "home/ann/letter").write_bytes(b"new")
     (pair.root / "var/odd/other").write_bytes(b"new, and nobody said so")
-    step = SyncTree(mount_point="/", keep=(), paths=("/home/ann/mail", "/home/ann/letter"))
+    step = SyncTree(mount_point="/", protect=(), paths=("/home/ann/mail", "/home/ann/letter"))
     carry_out(pair, pair.plan(steps=(step,)))
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/ann/letter").read_bytes() == b"new"
@@ -204,7 +206,7 @@ def test_only_the_given_paths_are_looked_at(pair: Twins) -> None:
         assert not (mirror / "var/odd/other").exists()
 
 
-def test_estimate_tells_what_would_happen_and_does_nothing(pair: Twins) -> None:
+def test_estimate_tells_what_would_happen_and_does_nothing(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     with pair.mirror_seen() as mirror:
@@ -223,7 +225,7 @@ def test_estimate_tells_what_would_happen_and_does_nothing(pair: Twins) -> None:
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_leftovers_of_a_cut_run_are_removed(pair: Twins, older: bool) -> None:
+def test_leftovers_of_a_cut_run_are_removed(pair: DiskPair, older: bool) -> None:
     """By the name that its marker says; an older rescue had one for all."""
     record = replace(pair.record, partial="") if older else pair.record
     carry_out(pair, replace(pair.plan(first=True), record=record))
@@ -255,7 +257,7 @@ def test_leftovers_of_a_cut_run_are_removed(pair: Twins, older: bool) -> None:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
 
 
-def test_a_mirror_that_a_cut_run_has_filled_up_heals(pair: Twins) -> None:
+def test_a_mirror_that_a_cut_run_has_filled_up_heals(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     with pair.mirror_seen() as mirror:
         kept = mirror / "home" / pair.record.partial
@@ -269,7 +271,7 @@ def test_a_mirror_that_a_cut_run_has_filled_up_heals(pair: Twins) -> None:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
 
 
-def test_a_file_system_that_is_not_copied_need_not_be_mounted(pair: Twins) -> None:
+def test_a_file_system_that_is_not_copied_need_not_be_mounted(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     with pair.mirror_seen() as mirror:
@@ -286,7 +288,7 @@ def test_a_file_system_that_is_not_copied_need_not_be_mounted(pair: Twins) -> No
         assert tree_of(mirror / "boot") == kept
 
 
-def test_what_is_noted_of_a_proof_changes_nothing_else_of_the_marker(pair: Twins) -> None:
+def test_what_is_noted_of_a_proof_changes_nothing_else_of_the_marker(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     proven = Proven(generation=1, at=5.0, times=BootTimes(total=41.0))
     record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
@@ -298,7 +300,7 @@ def test_what_is_noted_of_a_proof_changes_nothing_else_of_the_marker(pair: Twins
     assert marker.last_proof == proven
 
 
-def test_swap_file_is_made_once(pair: Twins) -> None:
+def test_swap_file_is_made_once(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     step = MakeSwapFile(path="/var/swapfile", size=4 * 1024 * 1024)
@@ -308,7 +310,9 @@ def test_swap_file_is_made_once(pair: Twins) -> None:
         assert isinstance(sync_only, SyncTree)
         carry_out(
             pair,
-            pair.plan(steps=(replace(sync_only, keep=(*sync_only.keep, "/var/swapfile")), step)),
+            pair.plan(
+                steps=(replace(sync_only, protect=(*sync_only.protect, "/var/swapfile")), step)
+            ),
         )
         with pair.mirror_seen() as mirror:
             made = (mirror / "var/swapfile").stat()
@@ -322,7 +326,7 @@ def test_swap_file_is_made_once(pair: Twins) -> None:
     assert inodes[0] == inodes[1]
 
 
-def test_source_that_is_not_mounted_changes_nothing(pair: Twins) -> None:
+def test_source_that_is_not_mounted_changes_nothing(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     with pair.mirror_seen() as mirror:
@@ -334,7 +338,7 @@ def test_source_that_is_not_mounted_changes_nothing(pair: Twins) -> None:
         assert tree_of(mirror) == before
 
 
-def test_wrong_file_system_on_the_source_is_refused(pair: Twins) -> None:
+def test_wrong_file_system_on_the_source_is_refused(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     complete(pair)
     root, boot = pair.record.filesystems
@@ -345,7 +349,7 @@ def test_wrong_file_system_on_the_source_is_refused(pair: Twins) -> None:
     assert caught.value.kind == "RefusedError"
 
 
-def test_another_machines_mirror_is_refused(pair: Twins) -> None:
+def test_another_machines_mirror_is_refused(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     plan = pair.plan()
     other = replace(plan, record=replace(pair.record, machine_id="f" * 32))
@@ -355,7 +359,7 @@ def test_another_machines_mirror_is_refused(pair: Twins) -> None:
     assert "server" in caught.value.message
 
 
-def test_disk_that_is_not_the_granted_one_is_refused(pair: Twins) -> None:
+def test_disk_that_is_not_the_granted_one_is_refused(pair: DiskPair) -> None:
     plan = pair.plan(first=True)
     site = replace(pair.site, identify=lambda path: DiskId(serial="ANOTHER"))
     with pytest.raises(ChildError) as caught:
@@ -365,7 +369,7 @@ def test_disk_that_is_not_the_granted_one_is_refused(pair: Twins) -> None:
         assert [path.name for path in mirror.iterdir()] == ["lost+found"]
 
 
-def test_a_first_copy_that_does_not_fit_is_a_failure_that_says_so(pair: Twins) -> None:
+def test_a_first_copy_that_does_not_fit_is_a_failure_that_says_so(pair: DiskPair) -> None:
     with pair.mirror_seen_root() as mirror:
         (mirror / "in-the-way").write_bytes(os.urandom(30 * 1024 * 1024))
     (pair.root / "home/big").write_bytes(os.urandom(40 * 1024 * 1024))
@@ -374,7 +378,7 @@ def test_a_first_copy_that_does_not_fit_is_a_failure_that_says_so(pair: Twins) -
     assert "is full" in caught.value.message
 
 
-def test_nobody_else_sees_the_mirror_mounted_and_nothing_stays(pair: Twins) -> None:
+def test_nobody_else_sees_the_mirror_mounted_and_nothing_stays(pair: DiskPair) -> None:
     mounts = Path("/proc/self/mounts")
     before = mounts.read_text()
     plan = pair.plan(first=True)
@@ -403,7 +407,7 @@ def test_nobody_else_sees_the_mirror_mounted_and_nothing_stays(pair: Twins) -> N
     assert mounts.read_text() == before
 
 
-def test_look_at_a_mirror_writes_not_one_byte(pair: Twins) -> None:
+def test_look_at_a_mirror_writes_not_one_byte(pair: DiskPair) -> None:
     carry_out(pair, pair.plan(first=True))
     images = [pair.folder / "mirror1.img", pair.folder / "mirror2.img"]
     subprocess.run(["sync"], check=True)
@@ -433,7 +437,7 @@ def copied(folder: Path, image: str) -> Iterator[str]:
         subprocess.run(["losetup", "--detach", copy], check=True)
 
 
-def test_of_two_devices_with_one_uuid_the_disk_s_own_is_opened(pair: Twins) -> None:
+def test_of_two_devices_with_one_uuid_the_disk_s_own_is_opened(pair: DiskPair) -> None:
     site = Site(source_root=pair.root, identify=lambda path: MIRROR)
     one_root = replace(pair.record, filesystems=(pair.record.root,))
 
@@ -508,7 +512,7 @@ except TerminatedError:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_signal_leaves_nothing_mounted_and_the_mirror_incomplete(
-    pair: Twins, number: signal.Signals
+    pair: DiskPair, number: signal.Signals
 ) -> None:
     for index in range(4000):
         (pair.root / f"home/{index}").write_bytes(b"x" * 2000)

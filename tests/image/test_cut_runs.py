@@ -14,7 +14,7 @@ from rescue.model.mirror.transition import completed
 from rescue.run.recorder import Recorder
 from rescue.run.state_store import Store
 from rescue.store.records import find_marker, load_record, save_record
-from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
+from tests.image.loopdisks import ChildError, DiskPair, disk_pair, in_child, tree_of
 from tests.image.test_apply_run import OWN, wait_until_free
 
 pytestmark = [
@@ -27,16 +27,16 @@ EVERY = 13
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
+    with disk_pair(tmp_path) as made:
         yield made
 
 
-def records(pair: Twins) -> Path:
+def records(pair: DiskPair) -> Path:
     return pair.folder / "records"
 
 
-def run(pair: Twins, *, first: bool = False, ended_before: int | None = None) -> None:
+def run(pair: DiskPair, *, first: bool = False, ended_before: int | None = None) -> None:
     """Play a run in a process of its own, up to the operation of that number."""
     plan = pair.plan(first=first)
     known = plan.record if first else load_record(plan.record.name, records(pair))
@@ -59,7 +59,7 @@ def run(pair: Twins, *, first: bool = False, ended_before: int | None = None) ->
             unseen=(),
             now=float(generation),
         )
-        recorder.complete(done, papers={"recovery.txt": b"how to start"})
+        recorder.complete(done, recovery_files={"recovery.txt": b"how to start"})
         return "to its end"
 
     in_child(action)
@@ -81,7 +81,7 @@ def end_before(number: int) -> None:
         setattr(os, name, asking(getattr(os, name)))
 
 
-def told(pair: Twins) -> tuple[MirrorRecord, MirrorRecord, dict[str, object]]:
+def told(pair: DiskPair) -> tuple[MirrorRecord, MirrorRecord, dict[str, object]]:
     """Return what the source says of the mirror, what the mirror says, and what is on it."""
     with pair.mirror_seen() as mirror:
         found = find_marker(mirror)
@@ -93,7 +93,7 @@ def told(pair: Twins) -> tuple[MirrorRecord, MirrorRecord, dict[str, object]]:
         )
 
 
-def test_wherever_a_run_ends_a_mirror_that_is_called_complete_is(pair: Twins) -> None:
+def test_wherever_a_run_ends_a_mirror_that_is_called_complete_is(pair: DiskPair) -> None:
     save_record(pair.record, records(pair))
     run(pair, first=True)
     cuts = 0

@@ -337,10 +337,10 @@ def test_what_does_not_boot_ends_at_the_limit_with_a_picture_and_leaves_nothing(
     before = hash_of(disk)
     with start_playing(replace(plan_for(disk, kind), limit=20), tmp_path) as child:
         said, errors = child.communicate(timeout=180)
-    phase, problem, papers = said.splitlines()[-1].split(" | ") if said else ("", "", errors)
+    phase, problem, files = said.splitlines()[-1].split(" | ") if said else ("", "", errors)
     assert phase == "service", errors
     assert "did not start the mirror: stopped after" in problem
-    assert papers == "night.console.log night.report.log night.screen.png"
+    assert files == "night.console.log night.report.log night.screen.png"
     assert what_is_left(tmp_path) == []
     assert hash_of(disk) == before
 

@@ -9,7 +9,7 @@ import pytest
 
 from rescue.model.run.rot import Verdict
 from rescue.plan.checks.failing_source import without_deletions
-from tests.image.loopdisks import Twins, sh, twins, unmount
+from tests.image.loopdisks import DiskPair, disk_pair, sh, unmount
 from tests.image.nights import night
 from tests.image.test_rot import SCATTERED, Weeks, break_extents, make_scattered
 
@@ -22,9 +22,9 @@ SAID = ("SMART says so",)
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
     """A complete mirror; a file of many pieces is on both sides."""
-    with twins(tmp_path) as pair:
+    with disk_pair(tmp_path) as pair:
         make_scattered(pair.root / SCATTERED)
         (pair.root / "home/ann/folder").mkdir()
         (pair.root / "home/ann/folder/letter").write_bytes(b"letter")
@@ -32,7 +32,7 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
         yield pair
 
 
-def break_source(pair: Twins, path: str = SCATTERED) -> None:
+def break_source(pair: DiskPair, path: str = SCATTERED) -> None:
     """Let a file of the source be there and not be readable, as the kernel sees it from now on."""
     root, mounts = pair.root, Path("/proc/mounts").read_text()
     device = re.search(rf"(\S+) {root} ", mounts)
@@ -48,7 +48,7 @@ def break_source(pair: Twins, path: str = SCATTERED) -> None:
         (root / path).read_bytes()
 
 
-def lose_files(pair: Twins) -> None:
+def lose_files(pair: DiskPair) -> None:
     """Take files away as a disk does that no longer shows them, and change another."""
     (pair.root / "home/ann/mail-again").unlink()
     (pair.root / "boot/vmlinuz-6.1.0-1").unlink()
@@ -56,21 +56,21 @@ def lose_files(pair: Twins) -> None:
     (pair.root / "home/ann/mail").write_bytes(b"new")
 
 
-def kept(pair: Twins) -> list[bool]:
+def kept(pair: DiskPair) -> list[bool]:
     names = ("home/ann/mail-again", "boot/vmlinuz-6.1.0-1", "etc/default/grub.d/a.cfg")
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/ann/mail").read_bytes() == b"new"
         return [(mirror / name).exists() for name in names]
 
 
-def test_from_a_good_source_deletions_are_carried(pair: Twins) -> None:
+def test_from_a_good_source_deletions_are_carried(pair: DiskPair) -> None:
     lose_files(pair)
     said = night(pair, pair.plan())
     assert kept(pair) == [False, False, False]
     assert said.distrust == []
 
 
-def test_from_a_failing_source_nothing_is_deleted_and_changes_are_carried(pair: Twins) -> None:
+def test_from_a_failing_source_nothing_is_deleted_and_changes_are_carried(pair: DiskPair) -> None:
     lose_files(pair)
     said = night(pair, without_deletions(pair.plan(), SAID))
     assert kept(pair) == [True, True, True]
@@ -78,7 +78,7 @@ def test_from_a_failing_source_nothing_is_deleted_and_changes_are_carried(pair: 
     assert (said.unreadable, said.kept) == ([], [])
 
 
-def test_a_folder_in_whose_place_a_file_came_stays(pair: Twins) -> None:
+def test_a_folder_in_whose_place_a_file_came_stays(pair: DiskPair) -> None:
     (pair.root / "home/ann/folder/letter").unlink()
     (pair.root / "home/ann/folder").rmdir()
     (pair.root / "home/ann/folder").write_bytes(b"now a file")
@@ -91,7 +91,9 @@ def test_a_folder_in_whose_place_a_file_came_stays(pair: Twins) -> None:
         assert (mirror / "home/ann/folder").read_bytes() == b"now a file"
 
 
-def test_a_file_that_cannot_be_read_keeps_its_old_copy_and_ends_the_deletions(pair: Twins) -> None:
+def test_a_file_that_cannot_be_read_keeps_its_old_copy_and_ends_the_deletions(
+    pair: DiskPair,
+) -> None:
     with pair.mirror_seen() as mirror:
         good = (mirror / SCATTERED).read_bytes()
     break_source(pair)
@@ -107,7 +109,7 @@ def test_a_file_that_cannot_be_read_keeps_its_old_copy_and_ends_the_deletions(pa
     assert kept(pair)[1:] == [True, True]
 
 
-def test_a_comparison_meets_what_no_other_run_reads(pair: Twins, tmp_path: Path) -> None:
+def test_a_comparison_meets_what_no_other_run_reads(pair: DiskPair, tmp_path: Path) -> None:
     weeks = Weeks(pair, tmp_path / "digests.sqlite")
     assert weeks.run() == {}
     good = weeks.on_mirror(SCATTERED)
@@ -120,7 +122,7 @@ def test_a_comparison_meets_what_no_other_run_reads(pair: Twins, tmp_path: Path)
     assert kept(pair) == [True, True, True]
 
 
-def test_a_boot_file_that_cannot_be_read_keeps_its_old_copy(pair: Twins) -> None:
+def test_a_boot_file_that_cannot_be_read_keeps_its_old_copy(pair: DiskPair) -> None:
     make_scattered(pair.root / "etc/default/grub.d/b.cfg")
     night(pair, pair.plan())
     with pair.mirror_seen() as mirror:

@@ -16,7 +16,7 @@ from rescue.model.mirror.step import CarryFlags, TuneFilesystem
 from rescue.model.storage.filesystem import ExtSettings, FsKind
 from rescue.plan.checks.failing_source import without_deletions
 from rescue.system.files import inode_flags
-from tests.image.loopdisks import Twins, sh, tree_of, twins
+from tests.image.loopdisks import DiskPair, disk_pair, sh, tree_of
 from tests.image.test_apply_run import OWN
 from tests.image.test_room import run
 
@@ -30,12 +30,12 @@ ODD = "new\nline -d"
 
 
 @pytest.fixture(name="pair", params=[FsKind.EXT4, FsKind.XFS, FsKind.BTRFS])
-def pair_(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Twins]:
-    with twins(tmp_path, request.param) as made:
+def pair_(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DiskPair]:
+    with disk_pair(tmp_path, request.param) as made:
         yield made
 
 
-def night(pair: Twins, *, first: bool = False, failing: bool = False) -> list[str]:
+def night(pair: DiskPair, *, first: bool = False, failing: bool = False) -> list[str]:
     plan = pair.plan(first=first)
     carry = tuple(CarryFlags(mount_point=point) for point in ("/", "/boot"))
     plan = replace(plan, steps=(*plan.steps, *carry))
@@ -57,13 +57,13 @@ def flags_in(root: Path) -> dict[str, str]:
     return found
 
 
-def expect_equal(pair: Twins) -> None:
+def expect_equal(pair: DiskPair) -> None:
     with pair.mirror_seen() as mirror:
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
         assert flags_in(mirror) == flags_in(pair.root)
 
 
-def lock(pair: Twins) -> None:
+def lock(pair: DiskPair) -> None:
     """Set flags on files, folders, a kernel, a file of the boot, a name that is hard to print."""
     root = pair.root
     (root / "home/ann" / ODD).write_bytes(b"odd")
@@ -78,7 +78,7 @@ def lock(pair: Twins) -> None:
     sh("chattr", "+A", str(root / "home/locked/inner"))
 
 
-def test_flags_are_carried_and_nothing_that_is_locked_stops_a_run(pair: Twins) -> None:
+def test_flags_are_carried_and_nothing_that_is_locked_stops_a_run(pair: DiskPair) -> None:
     lock(pair)
     assert night(pair, first=True) == []
     assert flags_in(pair.root)["home/ann/mail"] == "i"
@@ -107,7 +107,7 @@ def test_flags_are_carried_and_nothing_that_is_locked_stops_a_run(pair: Twins) -
     expect_equal(pair)
 
 
-def test_what_stays_on_the_mirror_stays_locked(pair: Twins) -> None:
+def test_what_stays_on_the_mirror_stays_locked(pair: DiskPair) -> None:
     lock(pair)
     night(pair, first=True)
     sh("chattr", "-i", str(pair.root / "home/ann/mail"))
@@ -118,7 +118,7 @@ def test_what_stays_on_the_mirror_stays_locked(pair: Twins) -> None:
         assert flags_in(mirror)["home/ann/mail"] == "i"
 
 
-def test_flags_that_somebody_set_on_the_mirror_are_taken_back(pair: Twins) -> None:
+def test_flags_that_somebody_set_on_the_mirror_are_taken_back(pair: DiskPair) -> None:
     night(pair, first=True)
     with pair.mirror_seen() as mirror:
         sh("chattr", "+i", str(mirror / "home/ann/mail"), str(mirror / "home"))
@@ -129,7 +129,7 @@ def test_flags_that_somebody_set_on_the_mirror_are_taken_back(pair: Twins) -> No
 
 
 def test_no_copy_on_write_is_given_to_the_folder_before_anything_is_in_it(tmp_path: Path) -> None:
-    with twins(tmp_path, FsKind.BTRFS) as pair:
+    with disk_pair(tmp_path, FsKind.BTRFS) as pair:
         disks = pair.root / "var/disks/images"
         disks.mkdir(parents=True)
         sh("chattr", "+C", str(disks))
@@ -151,7 +151,7 @@ def test_no_copy_on_write_is_given_to_the_folder_before_anything_is_in_it(tmp_pa
 
 
 def test_what_tune2fs_sets_is_set_on_the_mirror(tmp_path: Path) -> None:
-    with twins(tmp_path) as pair:
+    with disk_pair(tmp_path) as pair:
         settings = ExtSettings(reserved=0.0, errors="remount-ro", mount_defaults=("acl",))
         plan = pair.plan(first=True)
         tune = TuneFilesystem(mount_point="/boot", settings=settings)

@@ -17,7 +17,7 @@ from rescue.plan.rot import judge, with_comparison, with_rewritten
 from rescue.store.codec import from_json, to_json
 from rescue.system.files.digests import opened
 from tests.image.fscrypt import Lock
-from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.loopdisks import DiskPair, disk_pair, in_child, sh, tree_of
 from tests.image.measured import compare, estimate
 from tests.image.test_apply_run import OWN
 from tests.image.test_locked import ANNA, taken_down
@@ -35,7 +35,7 @@ SIZE = 3_000_000
 class Nights:
     """A source and its mirror, with the record that each run leaves to the next one."""
 
-    def __init__(self, pair: Twins, store: Path) -> None:
+    def __init__(self, pair: DiskPair, store: Path) -> None:
         self.pair, self.store, self.record = pair, store, pair.record
         self.rewritten: list[str] = []
         self.said: dict[str, str] = {}
@@ -57,7 +57,7 @@ class Nights:
                         clock=lambda: time.time_ns() + HOUR,
                     )
                 suspects = judge(seen.doubts, accepted=())
-                meant = with_comparison(with_rewritten(plan, seen.ahead.rewritten), suspects)
+                meant = with_comparison(with_rewritten(plan, seen.estimated.rewritten), suspects)
             elif not first:
                 meant = with_rewritten(plan, estimate(plan, site=self.pair.site).rewritten)
             outcome = apply_plan(
@@ -90,7 +90,7 @@ class Nights:
 
 @pytest.fixture(name="nights")
 def nights_(tmp_path: Path) -> Iterator[Nights]:
-    with twins(tmp_path) as pair:
+    with disk_pair(tmp_path) as pair:
         with taken_down(pair) as device:
             sh("tune2fs", "-O", "encrypt", device)
         (pair.root / CONTAINER).write_bytes(os.urandom(SIZE))

@@ -9,7 +9,7 @@ import pytest
 from rescue.plan.rot import judge, with_comparison, with_rewritten
 from rescue.system.files.digests import opened
 from rescue.system.files.same_content import same_content
-from tests.image.loopdisks import Twins, in_child, tree_of, twins
+from tests.image.loopdisks import DiskPair, disk_pair, in_child, tree_of
 from tests.image.measured import compare, estimate
 from tests.image.nights import carried_out
 from tests.image.test_apply_run import OWN
@@ -25,13 +25,13 @@ TIB = 1 << 40
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
+    with disk_pair(tmp_path) as made:
         home_of(made.root / "home")
         yield made
 
 
-def night(pair: Twins, *, first: bool = False, weekly: bool = False) -> dict[str, list[str]]:
+def night(pair: DiskPair, *, first: bool = False, weekly: bool = False) -> dict[str, list[str]]:
     """Do what the command does, but for the audit."""
 
     def action() -> object:
@@ -40,7 +40,7 @@ def night(pair: Twins, *, first: bool = False, weekly: bool = False) -> dict[str
             with opened(pair.folder / "digests.sqlite") as digests:
                 seen = compare(plan, digests=digests, emit=lambda _: None, site=pair.site)
             suspects = judge(seen.doubts, accepted=())
-            plan = with_comparison(with_rewritten(plan, seen.ahead.rewritten), suspects)
+            plan = with_comparison(with_rewritten(plan, seen.estimated.rewritten), suspects)
         elif not first:
             plan = with_rewritten(plan, estimate(plan, site=pair.site).rewritten)
         outcome = carried_out(pair, plan)
@@ -59,7 +59,7 @@ def grow(name: str, *, islands: dict[int, bytes], size: int = 2 * TIB) -> None:
             file.write(data)
 
 
-def is_alike(pair: Twins, mirror: Path, name: str) -> bool:
+def is_alike(pair: DiskPair, mirror: Path, name: str) -> bool:
     one, two = pair.root / name, mirror / name
     facts = [
         (seen.st_size, seen.st_mtime_ns, seen.st_mode, seen.st_uid, seen.st_gid)
@@ -69,7 +69,7 @@ def is_alike(pair: Twins, mirror: Path, name: str) -> bool:
     return facts[0] == facts[1] and taken < 8 << 20 and same_content(one, two)
 
 
-def test_a_sparse_file_of_terabytes_is_carried_each_day_by_what_is_in_it(pair: Twins) -> None:
+def test_a_sparse_file_of_terabytes_is_carried_each_day_by_what_is_in_it(pair: DiskPair) -> None:
     eve = pair.root / "home/eve"
     as_user(eve, lambda: grow("disk", islands={0: b"boot", TIB: b"island" * 1000}))
     os.link(eve / "disk", eve / "again")
@@ -86,7 +86,7 @@ def test_a_sparse_file_of_terabytes_is_carried_each_day_by_what_is_in_it(pair: T
             assert tree_of(mirror, apart) == tree_of(pair.root, apart)
 
 
-def test_what_changed_in_it_under_its_old_time_and_in_its_rights_is_carried(pair: Twins) -> None:
+def test_what_changed_in_it_under_its_old_time_and_in_its_rights_is_carried(pair: DiskPair) -> None:
     eve = pair.root / "home/eve"
     as_user(eve, lambda: grow("disk", islands={TIB: b"island"}))
     night(pair, first=True)
@@ -101,7 +101,9 @@ def test_what_changed_in_it_under_its_old_time_and_in_its_rights_is_carried(pair
         assert is_alike(pair, mirror, "home/eve/disk")
 
 
-def test_it_goes_from_the_mirror_when_it_is_gone_and_takes_the_place_of_others(pair: Twins) -> None:
+def test_it_goes_from_the_mirror_when_it_is_gone_and_takes_the_place_of_others(
+    pair: DiskPair,
+) -> None:
     eve = pair.root / "home/eve"
     as_user(eve, lambda: grow("gone", islands={0: b"1"}))
     as_user(eve, lambda: os.makedirs("folder/below"))
@@ -123,7 +125,7 @@ def test_it_goes_from_the_mirror_when_it_is_gone_and_takes_the_place_of_others(p
         assert is_alike(pair, mirror, "home/eve/link")
 
 
-def test_more_than_are_carried_by_themselves_are_named_and_the_others_come(pair: Twins) -> None:
+def test_more_than_are_carried_by_themselves_are_named_and_the_others_come(pair: DiskPair) -> None:
     eve = pair.root / "home/eve"
     night(pair, first=True)
 

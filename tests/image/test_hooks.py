@@ -44,13 +44,13 @@ class Heard:
         self.lines: list[str] = []
 
     def carry_out(self, *calls: HookCall) -> tuple[str, ...]:
-        with HostNamespace() as outside:
-            attendant = HookRunner(
-                outside=outside,
+        with HostNamespace() as host:
+            hook_runner = HookRunner(
+                host=host,
                 say=self.said.append,
                 log=lambda who, line: self.lines.append(f"{who}: {line}"),
             )
-            return attendant.carry_out(calls)
+            return hook_runner.carry_out(calls)
 
 
 def test_output_is_heard_line_by_line() -> None:
@@ -131,10 +131,12 @@ def test_it_ends_when_rescue_is_killed(for_all: Path, user: str) -> None:
     place.chmod(0o666)
     child = os.fork()
     if child == 0:
-        with HostNamespace() as outside:
-            attendant = HookRunner(outside=outside, say=lambda _: None, log=lambda *_: None)
+        with HostNamespace() as host:
+            hook_runner = HookRunner(host=host, say=lambda _: None, log=lambda *_: None)
             script = f"trap 'echo ended > {place}; exit' TERM; echo begun > {place}; "
-            attendant.carry_out([replace(shell(script + "while :; do sleep 0.1; done"), user=user)])
+            hook_runner.carry_out(
+                [replace(shell(script + "while :; do sleep 0.1; done"), user=user)]
+            )
         os._exit(0)
     wait_until(lambda: "begun" in place.read_text())
     os.kill(child, signal.SIGKILL)
@@ -148,14 +150,14 @@ def test_it_sees_the_machine_and_not_the_private_mounts_of_a_run(tmp_path: Path)
 
     def action() -> object:
         lines: list[str] = []
-        with HostNamespace() as outside:
-            attendant = HookRunner(
-                outside=outside, say=lambda _: None, log=lambda _, line: lines.append(line)
+        with HostNamespace() as host:
+            hook_runner = HookRunner(
+                host=host, say=lambda _: None, log=lambda _, line: lines.append(line)
             )
             mount_namespace.enter_private()
             mount_namespace.mount(mount_namespace.tmpfs_argv(place, size="1m", mode="0700"))
             (place / "of-the-run").touch()
-            attendant.carry_out([shell(f"ls -A {place} | wc -l; readlink /proc/self/ns/mnt")])
+            hook_runner.carry_out([shell(f"ls -A {place} | wc -l; readlink /proc/self/ns/mnt")])
         return lines
 
     assert in_child(action) == ["0", os.readlink("/proc/self/ns/mnt")]

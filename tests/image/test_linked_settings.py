@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.image.bootset import carry_out, fill_boot, night
-from tests.image.loopdisks import Twins, tree_of, twins
+from tests.image.loopdisks import DiskPair, disk_pair, tree_of
 
 pytestmark = [
     pytest.mark.root,
@@ -35,21 +35,21 @@ OWN = (
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as made:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
+    with disk_pair(tmp_path) as made:
         fill_boot(made)
         yield made
 
 
-def names_source(pair: Twins) -> str:
+def names_source(pair: DiskPair) -> str:
     return f"What=/dev/disk/by-uuid/{pair.record.root.source_uuid}\n"
 
 
-def names_mirror(pair: Twins) -> str:
+def names_mirror(pair: DiskPair) -> str:
     return f"What=/dev/disk/by-uuid/{pair.record.root.mirror_uuid}\n"
 
 
-def test_sub_folders_of_settings_are_there_and_translated(pair: Twins) -> None:
+def test_sub_folders_of_settings_are_there_and_translated(pair: DiskPair) -> None:
     for folder in FOLDERS:
         (pair.root / folder).mkdir(parents=True)
         (pair.root / folder / "one.conf").write_text(names_source(pair))
@@ -74,7 +74,7 @@ def test_sub_folders_of_settings_are_there_and_translated(pair: Twins) -> None:
         assert (mirror / "etc/default/grub.d/site").read_text() == "a file now"
 
 
-def test_what_links_lead_to_is_translated_and_links_stay_links(pair: Twins) -> None:
+def test_what_links_lead_to_is_translated_and_links_stay_links(pair: DiskPair) -> None:
     config = pair.root / "srv/config"
     (config / "grub.d").mkdir(parents=True)
     (pair.root / "etc/fstab").rename(config / "fstab")
@@ -97,7 +97,7 @@ def test_what_links_lead_to_is_translated_and_links_stay_links(pair: Twins) -> N
             assert (mirror / "srv/config/grub.d/a.cfg").read_text() == names_mirror(pair)
 
 
-def test_a_file_that_no_link_leads_to_any_more_is_a_file_like_others(pair: Twins) -> None:
+def test_a_file_that_no_link_leads_to_any_more_is_a_file_like_others(pair: DiskPair) -> None:
     (pair.root / "srv").mkdir()
     (pair.root / "etc/fstab").rename(pair.root / "srv/fstab")
     (pair.root / "etc/fstab").symlink_to("/srv/fstab")

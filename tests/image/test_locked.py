@@ -12,7 +12,7 @@ from rescue.model.event import Event, Progress, StepStarted
 from rescue.model.mirror.plan import Plan
 from rescue.system.rsync import stand_ins
 from tests.image.fscrypt import Lock
-from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins, unmount
+from tests.image.loopdisks import DiskPair, disk_pair, in_child, sh, tree_of, unmount
 from tests.image.measured import estimate
 from tests.image.nights import Told, night
 
@@ -25,7 +25,7 @@ ANNA = "home/anna"
 
 
 @contextmanager
-def taken_down(pair: Twins) -> Iterator[str]:
+def taken_down(pair: DiskPair) -> Iterator[str]:
     """Give the device of the source's root while nothing is mounted."""
     mounts = Path("/proc/mounts").read_text()
     device, boot = (re.search(rf"(\S+) {at} ", mounts) for at in (pair.root, pair.root / "boot"))
@@ -41,15 +41,15 @@ def taken_down(pair: Twins) -> Iterator[str]:
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as pair:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
+    with disk_pair(tmp_path) as pair:
         with taken_down(pair) as device:
             sh("tune2fs", "-O", "encrypt", device)
         yield pair
 
 
 @pytest.fixture(name="home")
-def home_(pair: Twins) -> Lock:
+def home_(pair: DiskPair) -> Lock:
     """Anna's home, encrypted and open; it was mirrored by day."""
     lock = Lock(root=pair.root, secret=bytes(range(64)))
     anna = pair.root / ANNA
@@ -67,13 +67,13 @@ def home_(pair: Twins) -> Lock:
 WHOLE = ["letters", "letters/to bert", "link", "thesis"]
 
 
-def on_mirror(pair: Twins, folder: str = ANNA) -> list[str]:
+def on_mirror(pair: DiskPair, folder: str = ANNA) -> list[str]:
     with pair.mirror_seen() as mirror:
         top = mirror / folder
         return sorted(str(path.relative_to(top)) for path in top.rglob("*"))
 
 
-def run(pair: Twins, plan: Plan, *, meanwhile: Callable[[], None] | None = None) -> Told:
+def run(pair: DiskPair, plan: Plan, *, meanwhile: Callable[[], None] | None = None) -> Told:
     """Do a run to its end; `meanwhile` happens once, while rsync is at work."""
     events: list[Event] = []
 
@@ -86,7 +86,7 @@ def run(pair: Twins, plan: Plan, *, meanwhile: Callable[[], None] | None = None)
     return night(pair, plan, emit=emit)
 
 
-def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: Twins, home: Lock) -> None:
+def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: DiskPair, home: Lock) -> None:
     (pair.root / "home/ann/mail-again").unlink()
     home.lock()
     assert "thesis" not in os.listdir(pair.root / ANNA)
@@ -100,7 +100,7 @@ def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: Twins, home: L
         assert not (mirror / "home/ann/mail-again").exists()
 
 
-def test_a_home_that_is_open_again_is_mirrored_again(pair: Twins, home: Lock) -> None:
+def test_a_home_that_is_open_again_is_mirrored_again(pair: DiskPair, home: Lock) -> None:
     home.lock()
     run(pair, pair.plan())
     home.unlock()
@@ -111,7 +111,7 @@ def test_a_home_that_is_open_again_is_mirrored_again(pair: Twins, home: Lock) ->
 
 
 def test_a_home_that_is_locked_when_the_mirror_is_made_is_named_and_not_copied_as_noise(
-    pair: Twins, home: Lock
+    pair: DiskPair, home: Lock
 ) -> None:
     with pair.mirror_seen() as mirror:
         sh("rm", "-r", str(mirror / ANNA))
@@ -121,7 +121,7 @@ def test_a_home_that_is_locked_when_the_mirror_is_made_is_named_and_not_copied_a
     assert on_mirror(pair) == []
 
 
-def test_a_locked_home_is_no_matter_for_the_brake(pair: Twins, home: Lock) -> None:
+def test_a_locked_home_is_no_matter_for_the_brake(pair: DiskPair, home: Lock) -> None:
     home.lock()
 
     def action() -> object:
@@ -131,7 +131,7 @@ def test_a_locked_home_is_no_matter_for_the_brake(pair: Twins, home: Lock) -> No
     assert in_child(action) == [0, 0]
 
 
-def test_a_home_that_is_locked_while_it_is_copied_loses_nothing(pair: Twins, home: Lock) -> None:
+def test_a_home_that_is_locked_while_it_is_copied_loses_nothing(pair: DiskPair, home: Lock) -> None:
     """Nothing is deleted below an encrypted folder before it was seen open at the very end."""
     (pair.root / ANNA / "letters/to bert").unlink()
     (pair.root / "home/ann/mail-again").unlink()
@@ -144,7 +144,7 @@ def test_a_home_that_is_locked_while_it_is_copied_loses_nothing(pair: Twins, hom
     assert on_mirror(pair) == ["letters", "link", "thesis"]
 
 
-def test_a_folder_that_the_disk_does_not_show_any_more_stays(pair: Twins) -> None:
+def test_a_folder_that_the_disk_does_not_show_any_more_stays(pair: DiskPair) -> None:
     (pair.root / "home/ann/folder").mkdir()
     (pair.root / "home/ann/folder/letter").write_bytes(b"letter")
     run(pair, pair.plan(first=True))
@@ -166,7 +166,7 @@ def test_a_folder_that_the_disk_does_not_show_any_more_stays(pair: Twins) -> Non
         assert (mirror / "home/ann/mail-again").exists()
 
 
-def test_folders_nested_deeper_than_a_path_can_say_spoil_nothing_else(pair: Twins) -> None:
+def test_folders_nested_deeper_than_a_path_can_say_spoil_nothing_else(pair: DiskPair) -> None:
     deep = pair.root / "home/ann/deep"
     deep.mkdir()
     at = os.open(deep, os.O_RDONLY)
@@ -186,7 +186,7 @@ def test_folders_nested_deeper_than_a_path_can_say_spoil_nothing_else(pair: Twin
     sh("rm", "-r", str(deep))
 
 
-def test_names_of_unreadable_folders_may_hold_anything(pair: Twins, home: Lock) -> None:
+def test_names_of_unreadable_folders_may_hold_anything(pair: DiskPair, home: Lock) -> None:
     odd = pair.root / "home/*[odd]? \\ name\n2"
     odd.mkdir()
     home.encrypt(odd)
@@ -207,7 +207,7 @@ def test_names_of_unreadable_folders_may_hold_anything(pair: Twins, home: Lock) 
         assert tree_of(mirror / "home") == tree_of(pair.root / "home")
 
 
-def test_more_encrypted_folders_than_a_command_line_holds_end_nobodys_run(pair: Twins) -> None:
+def test_more_encrypted_folders_than_a_command_line_holds_end_nobodys_run(pair: DiskPair) -> None:
     eve = pair.root / "home/eve"
     eve.mkdir()
     lock = Lock(root=pair.root, secret=bytes(range(64)))
@@ -230,7 +230,7 @@ def test_more_encrypted_folders_than_a_command_line_holds_end_nobodys_run(pair: 
 
 
 def test_beside_many_encrypted_folders_nothing_is_deleted_and_that_is_said(
-    pair: Twins, home: Lock, monkeypatch: pytest.MonkeyPatch
+    pair: DiskPair, home: Lock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As many as each name of the mirror can be compared with."""
     monkeypatch.setattr(stand_ins, "_MOST_ENCRYPTED", 2)

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from rescue import run
 from rescue.apply.engine import apply_plan
 from rescue.apply.marker import store_marker
 from rescue.apply.workspace import Workspace
 from rescue.model.mirror.plan import Plan
 from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord, MirrorState
 from rescue.plan.rot import MOST_SUSPECTS
-from rescue.run import preflight
-from rescue.run.preflight import Overrides, looked_ahead
+from rescue.run.preflight import Overrides, preflight
 from rescue.store.codec import from_json, to_json
 from rescue.store.config import Config, DiskEntry
 from rescue.system.files.digests import opened
 from rescue.system.notify import journal
 from rescue.ui.screen import Screen
-from tests.image.loopdisks import Twins, in_child, twins
+from tests.image.loopdisks import DiskPair, disk_pair, in_child
 from tests.image.test_rot import spoil
 from tests.image.users import as_user, home_of
 
@@ -36,8 +36,8 @@ SETTINGS = Config(version=1, source=DiskEntry(serial="SOURCE-1", table_uuid="u")
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
-    with twins(tmp_path) as pair:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
+    with disk_pair(tmp_path) as pair:
         home_of(pair.root / "home")
         as_user(pair.root / EVE, fill)
         yield pair
@@ -53,7 +53,7 @@ def set_back() -> None:
         spoil(Path(name))
 
 
-def weekly(pair: Twins, record: MirrorRecord, *, first: bool = False) -> dict[str, object]:
+def weekly(pair: DiskPair, record: MirrorRecord, *, first: bool = False) -> dict[str, object]:
     """Do a run that compares every content, as the command does; return what came of it."""
     alarms: list[str] = []
 
@@ -61,11 +61,11 @@ def weekly(pair: Twins, record: MirrorRecord, *, first: bool = False) -> dict[st
         with pytest.MonkeyPatch.context() as patch:
             opens = partial(Workspace.comparing, site=pair.site)
             patch.setattr(Workspace, "comparing", opens)
-            patch.setattr(preflight, "opened", partial(opened, pair.folder / "digests.sqlite"))
+            patch.setattr(run.preflight, "opened", partial(opened, pair.folder / "digests.sqlite"))
             patch.setattr(journal, "report_alarm", lambda said, mirror: alarms.append(said))
             # The brake is another matter: on so small a server they are most of all files.
-            trust = Overrides(checksum=True, accept_changes=True)
-            return looked_ahead(plan, SETTINGS, Screen(), trust)
+            overrides = Overrides(checksum=True, accept_changes=True)
+            return preflight(plan, SETTINGS, Screen(), overrides)
 
     def action() -> object:
         plan = replace(pair.plan(first=first), record=record)
@@ -93,7 +93,7 @@ def record_of(told: dict[str, object]) -> MirrorRecord:
     )
 
 
-def test_what_a_user_set_back_is_a_change_and_no_failing_disk(pair: Twins) -> None:
+def test_what_a_user_set_back_is_a_change_and_no_failing_disk(pair: DiskPair) -> None:
     record = record_of(weekly(pair, pair.record, first=True))
     as_user(pair.root / EVE, set_back)
     told = weekly(pair, record)
@@ -103,7 +103,7 @@ def test_what_a_user_set_back_is_a_change_and_no_failing_disk(pair: Twins) -> No
             assert (mirror / EVE / name).read_bytes() == (pair.root / EVE / name).read_bytes()
 
 
-def test_more_rot_than_is_believed_raises_an_alarm_and_the_night_goes_on(pair: Twins) -> None:
+def test_more_rot_than_is_believed_raises_an_alarm_and_the_night_goes_on(pair: DiskPair) -> None:
     record = record_of(weekly(pair, pair.record, first=True))
     with pair.mirror_seen() as mirror:
         for name in NAMES:

@@ -28,7 +28,7 @@ def shell(*argv: str) -> str:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("medium") / "rescue.img"
-    build_image(path, Contents(host="server", papers=PAPERS))
+    build_image(path, Contents(host="server", recovery_files=PAPERS))
     return path
 
 
@@ -60,7 +60,9 @@ def told_by(image: Path) -> dict[str, str]:
 
 def test_a_medium_has_ids_of_its_own(image: Path, tmp_path: Path) -> None:
     """A label, and an id that all have, can be put on any disk."""
-    other = Contents(host="server", papers={**PAPERS, "rescue/authorized_keys": b"ssh-ed25519 A\n"})
+    other = Contents(
+        host="server", recovery_files={**PAPERS, "rescue/authorized_keys": b"ssh-ed25519 A\n"}
+    )
     build_image(tmp_path / "other.img", replace(other, machine="0123"))
     mine, other_s = told_by(image), told_by(tmp_path / "other.img")
     assert mine["medium_boot_uuid"] != other_s["medium_boot_uuid"]
@@ -99,7 +101,7 @@ def test_two_builds_are_equal_to_the_last_byte(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.sleep(2.1)  # vfat counts in two seconds
     os.umask(os.umask(0o077))
-    second = build_image(tmp_path / "second.img", Contents(host="server", papers=PAPERS))
+    second = build_image(tmp_path / "second.img", Contents(host="server", recovery_files=PAPERS))
     assert (tmp_path / "second.img").read_bytes() == image.read_bytes()
     assert second.size == image.stat().st_size
     digest = shell("sha256sum", str(image)).split()[0]

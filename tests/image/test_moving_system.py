@@ -10,7 +10,7 @@ from rescue.model.event import Event, StepDone
 from rescue.model.mirror.plan import Plan
 from rescue.model.mirror.step import SyncTree, WriteBootFiles
 from tests.image.bootset import FIRST, carry_out, fill_boot, install_kernel, night, remove_kernel
-from tests.image.loopdisks import Twins, twins
+from tests.image.loopdisks import DiskPair, disk_pair
 
 pytestmark = [
     pytest.mark.root,
@@ -21,9 +21,9 @@ SECOND, THIRD = "6.1.0-2", "6.1.0-3"
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
     """Twins whose mirror is of last night, with one kernel."""
-    with twins(tmp_path) as made:
+    with disk_pair(tmp_path) as made:
         fill_boot(made)
         carry_out(made, night(made, first=True))
         yield made
@@ -65,7 +65,7 @@ def has_kernel(mirror: Path, version: str) -> bool:
 
 
 @pytest.mark.parametrize("moment", ["between / and /boot", "before the menus"])
-def test_a_kernel_installed_meanwhile_is_taken_along(pair: Twins, moment: str) -> None:
+def test_a_kernel_installed_meanwhile_is_taken_along(pair: DiskPair, moment: str) -> None:
     plan = night(pair)
     done = number_of(plan, "/") if moment.startswith("between") else before_the_menus(plan)
     said = carry_out(pair, plan, between=after(done, lambda: install_kernel(pair, SECOND)))
@@ -76,7 +76,7 @@ def test_a_kernel_installed_meanwhile_is_taken_along(pair: Twins, moment: str) -
         assert has_kernel(mirror, FIRST)
 
 
-def test_a_menu_ahead_of_its_kernel_does_not_replace_a_good_one(pair: Twins) -> None:
+def test_a_menu_ahead_of_its_kernel_does_not_replace_a_good_one(pair: DiskPair) -> None:
     """The default kernel is gone again, and its removal has not yet come to 'update-grub'."""
 
     def half_removed() -> None:
@@ -91,7 +91,7 @@ def test_a_menu_ahead_of_its_kernel_does_not_replace_a_good_one(pair: Twins) -> 
         assert has_kernel(mirror, FIRST)
 
 
-def test_the_kernels_of_a_menu_that_stays_are_not_pruned(pair: Twins) -> None:
+def test_the_kernels_of_a_menu_that_stays_are_not_pruned(pair: DiskPair) -> None:
     """One upgrade has taken last night's kernel away, and stands before 'update-grub'."""
 
     def upgrade() -> None:
@@ -114,7 +114,7 @@ def test_the_kernels_of_a_menu_that_stays_are_not_pruned(pair: Twins) -> None:
 
 @pytest.mark.parametrize("bad", ["", "\x00" * 400, "menuentry 'x' {\n linux /vml", None])
 def test_a_menu_that_cannot_be_read_is_said_and_yesterdays_stays(
-    pair: Twins, bad: str | None
+    pair: DiskPair, bad: str | None
 ) -> None:
     with pair.mirror_seen() as mirror:
         good = menu_of(mirror)
@@ -129,7 +129,7 @@ def test_a_menu_that_cannot_be_read_is_said_and_yesterdays_stays(
 
 
 def test_where_there_is_no_good_menu_the_source_s_is_written_for_the_audit_to_judge(
-    pair: Twins,
+    pair: DiskPair,
 ) -> None:
     with pair.mirror_seen() as mirror:
         (mirror / "boot/grub/grub.cfg").write_text("")
@@ -139,7 +139,7 @@ def test_where_there_is_no_good_menu_the_source_s_is_written_for_the_audit_to_ju
         assert menu_of(mirror) == "menuentry 'x' {\n linux /vml"
 
 
-def test_a_stale_entry_of_the_source_holds_no_menu_back(pair: Twins) -> None:
+def test_a_stale_entry_of_the_source_holds_no_menu_back(pair: DiskPair) -> None:
     install_kernel(pair, SECOND)
     carry_out(pair, night(pair))
     for path in (pair.root / "boot").glob(f"*-{FIRST}"):
@@ -152,7 +152,7 @@ def test_a_stale_entry_of_the_source_holds_no_menu_back(pair: Twins) -> None:
         assert has_kernel(mirror, FIRST), "what the menu names stays, though the source lost it"
 
 
-def test_an_old_kernel_without_modules_holds_no_menu_back(pair: Twins) -> None:
+def test_an_old_kernel_without_modules_holds_no_menu_back(pair: DiskPair) -> None:
     """No initramfs is made for it: what a menu says of it is no reason to keep an old one."""
     install_kernel(pair, SECOND)
     modules = pair.root / f"usr/lib/modules/{FIRST}"

@@ -122,11 +122,11 @@ def test_a_configuration_that_others_could_change_is_not_obeyed(place: Path, har
 
 def carried_out(call: HookCall) -> list[str]:
     lines: list[str] = []
-    with HostNamespace() as outside:
-        attendant = HookRunner(
-            outside=outside, say=lambda _: None, log=lambda _, line: lines.append(line)
+    with HostNamespace() as host:
+        hook_runner = HookRunner(
+            host=host, say=lambda _: None, log=lambda _, line: lines.append(line)
         )
-        attendant.carry_out([call])
+        hook_runner.carry_out([call])
     return lines
 
 
@@ -137,8 +137,8 @@ def test_a_hook_that_others_could_change_is_not_run(place: Path, harm: str) -> N
     HARMFUL[harm](place)
     with pytest.raises(HookError, match="is not run: others than root could change it"):
         carried_out(call)
-    with HostNamespace() as outside, pytest.raises(UsageError, match=r"; then: ch"):
-        HookRunner(outside=outside, say=print).expect_trusted([call])
+    with HostNamespace() as host, pytest.raises(UsageError, match=r"; then: ch"):
+        HookRunner(host=host, say=print).expect_trusted([call])
 
 
 def test_a_hook_may_be_of_the_user_that_it_runs_as(place: Path) -> None:

@@ -13,7 +13,7 @@ from rescue.model.boot.firmware import BootTimes
 from rescue.model.mirror.record import MirrorState
 from rescue.model.run.exposure import Proven
 from rescue.store.records import load_boots, load_marker
-from tests.image.loopdisks import ChildError, Twins, in_child, tree_of, twins
+from tests.image.loopdisks import ChildError, DiskPair, disk_pair, in_child, tree_of
 
 pytestmark = [
     pytest.mark.root,
@@ -22,9 +22,9 @@ pytestmark = [
 
 
 @pytest.fixture(name="pair")
-def pair_(tmp_path: Path) -> Iterator[Twins]:
+def pair_(tmp_path: Path) -> Iterator[DiskPair]:
     """A mirror that is complete, and was started once since."""
-    with twins(tmp_path) as made:
+    with disk_pair(tmp_path) as made:
         first = made.plan(first=True)
         done = replace(made.record, state=MirrorState.COMPLETE, generation=1)
 
@@ -38,7 +38,7 @@ def pair_(tmp_path: Path) -> Iterator[Twins]:
         yield made
 
 
-def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: Twins) -> None:
+def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: DiskPair) -> None:
     failed = Proven(generation=1, at=1.0, times=BootTimes(total=9.0), cause="GRUB: no kernel")
     record = replace(pair.record, state=MirrorState.COMPLETE, generation=1)
     with pair.mirror_seen() as mirror:
@@ -54,7 +54,7 @@ def test_a_failure_is_noted_and_that_it_was_started_is_not_forgotten(pair: Twins
         assert tree_of(mirror, (".rescue",)) == before
 
 
-def test_another_mirrors_proof_is_not_written(pair: Twins) -> None:
+def test_another_mirrors_proof_is_not_written(pair: DiskPair) -> None:
     record = replace(pair.record, name="other")
     passed = Proven(generation=1, at=1.0, times=BootTimes(total=9.0))
     with pytest.raises(ChildError, match="expected was 'other'"):

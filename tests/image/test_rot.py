@@ -14,7 +14,7 @@ from rescue.model.run.rot import Verdict
 from rescue.plan.rot import judge, with_comparison, with_rewritten
 from rescue.store.codec import from_json, to_json
 from rescue.system.files.digests import opened
-from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.loopdisks import DiskPair, disk_pair, in_child, sh, tree_of
 from tests.image.measured import compare
 from tests.image.nights import carried_out
 from tests.image.test_apply_run import OWN
@@ -31,7 +31,7 @@ HOUR = 3600 * 10**9
 class Weeks:
     """A source and its mirror, compared as often as a test likes."""
 
-    def __init__(self, pair: Twins, store: Path) -> None:
+    def __init__(self, pair: DiskPair, store: Path) -> None:
         self.pair, self.store = pair, store
 
     def compare(self, *accepted: str) -> Plan:
@@ -49,7 +49,7 @@ class Weeks:
                     clock=lambda: time.time_ns() + HOUR,
                 )
             assert len([each for each in events if isinstance(each, StepDone)]) == 2
-            carried = with_rewritten(plan, seen.ahead.rewritten)
+            carried = with_rewritten(plan, seen.estimated.rewritten)
             return to_json(with_comparison(carried, judge(seen.doubts, accepted=accepted)))
 
         said = in_child(action)
@@ -110,7 +110,7 @@ def spoil(file: Path) -> None:
 @pytest.fixture(name="weeks")
 def weeks_(tmp_path: Path) -> Iterator[Weeks]:
     """A mirror that was made and compared once."""
-    with twins(tmp_path) as pair:
+    with disk_pair(tmp_path) as pair:
         first = pair.plan(first=True)
 
         def make() -> object:

@@ -21,7 +21,7 @@ from rescue.model.mirror.step import SyncTree
 from rescue.model.storage.filesystem import FsKind
 from rescue.system.files import mount_namespace
 from tests.image.fuse import fuse_mount
-from tests.image.loopdisks import Twins, in_child, sh, tree_of, twins
+from tests.image.loopdisks import DiskPair, disk_pair, in_child, sh, tree_of
 from tests.image.nights import night
 from tests.image.rsyncs import VERSIONS, rsync_of
 from tests.image.test_apply_run import OWN
@@ -60,7 +60,7 @@ TRAPS = (absolute, relative, itself, plain_file)
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_user_who_knows_our_name_for_new_content_leads_nobody_anywhere(
-    pair: Twins, rsync: str, trap: Callable[[Path, str], None]
+    pair: DiskPair, rsync: str, trap: Callable[[Path, str], None]
 ) -> None:
     """He may read this run's from the list of processes, and lay it in time."""
     victim = pair.folder / "victim"
@@ -93,7 +93,7 @@ def test_a_user_who_knows_our_name_for_new_content_leads_nobody_anywhere(
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN), "the next run has another name"
 
 
-def test_a_cut_run_heals_though_its_name_was_laid_as_a_trap(pair: Twins, rsync: str) -> None:
+def test_a_cut_run_heals_though_its_name_was_laid_as_a_trap(pair: DiskPair, rsync: str) -> None:
     eve = home_of(pair.root / "home")
     as_user(eve, lambda: Path("letter").write_bytes(b"1"))
     night(pair, pair.plan(first=True))
@@ -114,7 +114,7 @@ def test_a_cut_run_heals_though_its_name_was_laid_as_a_trap(pair: Twins, rsync: 
 
 
 def test_no_link_of_either_side_leads_anywhere_but_in_the_tree_that_programs_work_in(
-    pair: Twins,
+    pair: DiskPair,
 ) -> None:
     night(pair, pair.plan(first=True))
     plan = pair.plan()
@@ -141,7 +141,7 @@ def test_no_link_of_either_side_leads_anywhere_but_in_the_tree_that_programs_wor
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_read_brings_nobodys_secret(
-    pair: Twins, rsync: str
+    pair: DiskPair, rsync: str
 ) -> None:
     """It is listed as eve's own folder, and opened when it leads to root's."""
     secret = pair.root / "root/keys"
@@ -201,7 +201,7 @@ def _is_open(name: str) -> bool:
     return False
 
 
-def test_a_long_path_that_can_be_said_is_mirrored(pair: Twins, rsync: str) -> None:
+def test_a_long_path_that_can_be_said_is_mirrored(pair: DiskPair, rsync: str) -> None:
     eve = home_of(pair.root / "home")
     night(pair, pair.plan(first=True))
     as_user(eve, long_file(18))
@@ -210,7 +210,7 @@ def test_a_long_path_that_can_be_said_is_mirrored(pair: Twins, rsync: str) -> No
         assert tree_of(mirror, OWN) == tree_of(pair.root, OWN)
 
 
-def test_a_mount_that_calls_itself_a_disk_is_none_and_covers_nothing(pair: Twins) -> None:
+def test_a_mount_that_calls_itself_a_disk_is_none_and_covers_nothing(pair: DiskPair) -> None:
     """Over eve's folder, and over a file system of the machine that she owns."""
     eve = home_of(pair.root / "home")
 
@@ -253,7 +253,7 @@ def long_file(levels: int) -> Callable[[], None]:
     ids=["folders", "a file", "a file in the last folder", "wildcards", "short names"],
 )
 def test_what_is_deeper_than_a_path_can_say_is_named_and_stops_nobody(
-    pair: Twins, rsync: str, nest: Callable[[], None]
+    pair: DiskPair, rsync: str, nest: Callable[[], None]
 ) -> None:
     eve = home_of(pair.root / "home")
     as_user(eve, lambda: Path("mine").write_bytes(b"1"))
@@ -274,7 +274,7 @@ def test_what_is_deeper_than_a_path_can_say_is_named_and_stops_nobody(
 
 
 def test_a_user_s_subvolume_is_named_and_nobody_else_s_files_wait_for_it(tmp_path: Path) -> None:
-    with twins(tmp_path, FsKind.BTRFS) as pair:
+    with disk_pair(tmp_path, FsKind.BTRFS) as pair:
         eve = home_of(pair.root / "home")
         as_user(eve, lambda: Path("mine").write_bytes(b"in a plain folder"))
         (pair.root / "home/anna").mkdir()

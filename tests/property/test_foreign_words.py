@@ -31,7 +31,7 @@ from rescue.model.finding import Refusal
 from rescue.model.storage.device import Device, DeviceKind
 from rescue.model.storage.identity import DiskId
 from rescue.printable import as_html, printable
-from rescue.status.alarm import alarm_mail, plugged_mail, plugged_news
+from rescue.status.alarm import alarm_mail, hotplug_mail, hotplug_news
 from rescue.status.metrics import exposition
 from rescue.store.codec import to_json
 from rescue.system.notify import journal, journald
@@ -180,11 +180,11 @@ def test_a_mail_has_its_own_headers_and_a_line_for_each_line(host: str, lines: l
 @given(WORDS)
 @example(FORGED)
 def test_the_news_of_a_plugged_disk_are_one_line_and_say_nothing_private_to_all(said: str) -> None:
-    news = plugged_news(said, ExitCode.FAILED, said=f"secret{said}")
+    news = hotplug_news(said, ExitCode.FAILED, said=f"secret{said}")
     assert all(harmless(each, lines=0) for each in (news.subject, news.text, news.public))
     assert "secret" not in news.public
     assert harmless(
-        message_from_string(plugged_mail(said, news, to="root"), policy=default)["Subject"]
+        message_from_string(hotplug_mail(said, news, to="root"), policy=default)["Subject"]
     )
 
 

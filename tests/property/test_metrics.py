@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rescue.model.boot.firmware import BootTimes
 from rescue.model.mirror.record import FreeSpace, MirrorState
 from rescue.model.mirror.role import Role
-from rescue.model.run.exposure import Proven, Stake
+from rescue.model.run.exposure import Exposure, Proven
 from rescue.model.run.history import RunFigures
 from rescue.model.run.status import Health, MirrorStatus, Status
 from rescue.model.storage.disk_health import DiskHealth, SmartState, SmartVerdict
@@ -55,7 +55,7 @@ STATUS = Status(
     overdue_after=129_600.0,
     critical_after=345_600.0,
     disk_health=DiskHealth(smart=SmartVerdict(state=SmartState.FAILING, said=("bad",))),
-    stake=Stake(mirror="MIRROR01", lost=26_000.0, failback=3_120.0),
+    exposure=Exposure(mirror="MIRROR01", lost=26_000.0, failback=3_120.0),
 )
 
 
@@ -83,7 +83,7 @@ def test_the_figures_arrive_in_prometheus() -> None:
 
 def test_what_was_not_measured_has_no_sample_and_never_is_zero() -> None:
     bare = replace(MIRROR, last_complete=0.0, figures=None, free=(), proof=None)
-    read = parsed(exposition(replace(STATUS, mirrors=(bare,), stake=None, disk_health=None)))
+    read = parsed(exposition(replace(STATUS, mirrors=(bare,), exposure=None, disk_health=None)))
     assert read["rescue_mirror_last_complete_timestamp_seconds"] == [({"mirror": "MIRROR01"}, 0.0)]
     for name in ("rescue_mirror_proof_passed", "rescue_mirror_free_bytes", "rescue_disk_failing"):
         assert name not in read

@@ -169,7 +169,7 @@ def night(disks: Disks, *, end: str = "complete", accept_booted: bool = False) -
         done = completed(
             recorder.record, SUMMARY, generation=plan.record.generation + 1, unseen=(), now=9.0
         )
-        recorder.complete(done, papers={"recovery.txt": b"how to start from here"})
+        recorder.complete(done, recovery_files={"recovery.txt": b"how to start from here"})
 
 
 def steps(disks: Disks, grant: WriteGrant, recorder: Recorder, *, end: str) -> MirrorRecord:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from rescue.text.fstab import LINE
 from rescue.text.identifier_scanner import (
     IdentifierScanner,
-    Scanner,
+    Replacements,
     hexed,
     octal,
     split_quotes,
@@ -126,7 +126,7 @@ class IdentifierMap:
         scanner, plain = _scanner(self), unoctal(spec)
         tag, equals, value = spec.partition("=")
         if not equals or spec.startswith("/"):
-            known = scanner.lexicon.paths
+            known = scanner.replacements.paths
             return known.get(spec) or known.get(plain) or self._by_uuid(spec)
         quote, bare = split_quotes(value)
         return scanner.tag(tag, bare, quote) or scanner.tag(tag, unoctal(bare), quote) or spec
@@ -137,17 +137,17 @@ class IdentifierMap:
 
 
 @lru_cache(maxsize=8)
-def _scanner(identifiers: IdentifierMap) -> Scanner:
+def _scanner(identifiers: IdentifierMap) -> IdentifierScanner:
     """Compile the map; a run asks the same one for some hundred files."""
-    lexicon = IdentifierScanner()
+    replacements = Replacements()
     for pair in identifiers.pairs:
-        _add_ids(lexicon, pair.old, pair.new)
-        _add_labels(lexicon, pair.old, pair.new)
-        _add_paths(lexicon, pair.old, pair.new)
-    return lexicon.compiled()
+        _add_ids(replacements, pair.old, pair.new)
+        _add_labels(replacements, pair.old, pair.new)
+        _add_paths(replacements, pair.old, pair.new)
+    return replacements.compiled()
 
 
-def _add_ids(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> None:
+def _add_ids(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> None:
     """Add UUID, PARTUUID and table id, bare and as tags; each to its own kind where it can.
 
     A partition that the mirror leaves empty has no UUID: then its PARTUUID stands in, which at
@@ -155,37 +155,41 @@ def _add_ids(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> 
     """
     if old.uuid and old.uuid != new.uuid:
         bare = new.uuid or new.partuuid or old.uuid
-        lexicon.ids.setdefault(old.uuid.lower(), bare)
-        lexicon.tags.setdefault(("UUID", old.uuid.lower()), _tag(new) or ("UUID", old.uuid))
+        replacements.ids.setdefault(old.uuid.lower(), bare)
+        replacements.tags.setdefault(("UUID", old.uuid.lower()), _tag(new) or ("UUID", old.uuid))
     if old.partuuid and old.partuuid != new.partuuid:
         tag = ("PARTUUID", new.partuuid) if new.partuuid else _tag(new)
-        lexicon.ids.setdefault(old.partuuid.lower(), new.partuuid or new.uuid or old.partuuid)
-        lexicon.tags.setdefault(
+        replacements.ids.setdefault(old.partuuid.lower(), new.partuuid or new.uuid or old.partuuid)
+        replacements.tags.setdefault(
             ("PARTUUID", old.partuuid.lower()), tag or ("PARTUUID", old.partuuid)
         )
     if old.table_uuid and old.table_uuid != new.table_uuid:
-        lexicon.ids.setdefault(old.table_uuid.lower(), new.table_uuid or old.table_uuid)
+        replacements.ids.setdefault(old.table_uuid.lower(), new.table_uuid or old.table_uuid)
 
 
-def _add_labels(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> None:
+def _add_labels(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> None:
     """Add the label and the partition's name, in each way that files escape them.
 
     Partitions have the same names on both disks, so that a PARTLABEL names either: it becomes
     the mirror's PARTUUID.
     """
     if old.label and old.label != new.label:
-        lexicon.labels.setdefault(old.label, new.label or new.uuid or new.partuuid or old.label)
+        replacements.labels.setdefault(
+            old.label, new.label or new.uuid or new.partuuid or old.label
+        )
         for spell in (str, octal, hexed, _octal_hexed):
             tag = ("LABEL", spell(new.label)) if new.label else _tag(new)
-            lexicon.tags.setdefault(("LABEL", spell(old.label)), tag or ("LABEL", spell(old.label)))
+            replacements.tags.setdefault(
+                ("LABEL", spell(old.label)), tag or ("LABEL", spell(old.label))
+            )
     if old.partlabel and old.partuuid != new.partuuid:
         tag = ("PARTUUID", new.partuuid) if new.partuuid else _tag(new)
         for spell in (str, octal, hexed, _octal_hexed):
             spelled = spell(old.partlabel)
-            lexicon.tags.setdefault(("PARTLABEL", spelled), tag or ("PARTLABEL", spelled))
+            replacements.tags.setdefault(("PARTLABEL", spelled), tag or ("PARTLABEL", spelled))
 
 
-def _add_paths(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -> None:
+def _add_paths(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> None:
     """Add every path to the device; the new one is stable, whatever the old one was."""
     best = _path(new)
     by_partuuid = f"{_BY}partuuid/{new.partuuid}" if new.partuuid else best
@@ -200,13 +204,13 @@ def _add_paths(lexicon: IdentifierScanner, old: DeviceNames, new: DeviceNames) -
     if old.partlabel and old.partuuid != new.partuuid:
         links[f"{_BY}partlabel/{hexed(old.partlabel)}"] = by_partuuid
     for link, replacement in links.items():
-        lexicon.paths.setdefault(link, replacement or link)
-        lexicon.paths.setdefault(octal(link), octal(replacement or link))
+        replacements.paths.setdefault(link, replacement or link)
+        replacements.paths.setdefault(octal(link), octal(replacement or link))
         if link.startswith(f"{_BY}id/"):
             name = replacement.removeprefix(f"{_BY}id/")
             tag = ("ID", name) if name != replacement else _tag(new)
             known = link.removeprefix(f"{_BY}id/")
-            lexicon.tags.setdefault(("ID", known), tag or ("ID", known))
+            replacements.tags.setdefault(("ID", known), tag or ("ID", known))
 
 
 def _tag(new: DeviceNames) -> tuple[str, str] | None:

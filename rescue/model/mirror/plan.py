@@ -109,7 +109,7 @@ class Plan:
 class PrepareRequest:
     """What a person asked for: the target by any name, and random UUIDs to draw from.
 
-    `fresh` are random UUIDs in canonical lower-case text, drawn before planning so that the
+    `new_ids` are random UUIDs in canonical lower-case text, drawn before planning so that the
     planner stays a pure function; there are more than any plan needs. `give_up_content_of` is
     the identity of the one disk whose old content the person gave up by name. `enrolled` are
     the records of all mirrors in the configuration; `leave_out` are mount points on other
@@ -118,7 +118,7 @@ class PrepareRequest:
     """
 
     target: str
-    fresh: tuple[str, ...]
+    new_ids: tuple[str, ...]
     secret: Secret = field(default_factory=Secret)
     name: str = ""
     give_up_content_of: str = ""
@@ -130,12 +130,12 @@ class PrepareRequest:
 class FailbackRequest:
     """What a person asked for: the disk that becomes the first one, by any name.
 
-    `fresh`, `secret` and `give_up_content_of` as for prepare; `enrolled` are the names of all
+    `new_ids`, `secret` and `give_up_content_of` as for prepare; `enrolled` are the names of all
     mirrors that the configuration knows.
     """
 
     target: str
-    fresh: tuple[str, ...]
+    new_ids: tuple[str, ...]
     secret: Secret = field(default_factory=Secret)
     give_up_content_of: str = ""
     enrolled: tuple[str, ...] = ()
@@ -146,14 +146,14 @@ class MirrorRequest:
     """What a run was asked for.
 
     `accept_booted` lets it overwrite a mirror that was started as the running system;
-    `bandwidth_kib` limits the copying (KiB a second, 0: no limit). A `plugged` disk started it by
-    itself: nobody has looked whose it is. `partial` is what it calls the folders in which new
-    content waits for its end ('': none waits).
+    `bandwidth_kib` limits the copying (KiB a second, 0: no limit). With `hotplug` a disk
+    started it by itself: nobody has looked whose it is. `partial` is what it calls the folders in
+    which new content waits for its end ('': none waits).
     """
 
     checksum: bool = False
     accept_booted: bool = False
     bandwidth_kib: int = 0
     paths: tuple[str, ...] | None = None
-    plugged: bool = False
+    hotplug: bool = False
     partial: str = ""

@@ -30,7 +30,7 @@ class WriteTable:
 class MakeFilesystem:
     """Make a file system with the given UUID at one place of the disk.
 
-    `mount_point` is where the running system has its twin ('' where it is not mounted).
+    `mount_point` is where the running system has its counterpart ('' where it is not mounted).
     """
 
     place: Place
@@ -58,8 +58,8 @@ class MakeSwap:
 class SyncTree:
     """Make the mirror's file system equal to the source's mounted at `mount_point`.
 
-    Paths are relative to that file system's root and begin with '/'. `keep` are the mirror's
-    own: neither sent nor deleted. `late` are sent, but what vanished below them on the source
+    Paths are relative to that file system's root and begin with '/'. `protect` are the mirror's
+    own: neither sent nor deleted. `prune_last` are sent, but what vanished below them on the source
     is deleted only by `PruneTree`, after the boot files name what is there now. `paths` is None
     for everything, or the only paths to look at. `bandwidth_kib` is KiB a second, 0: no limit.
     Without `deletions` the mirror keeps what the source does not have. A `tight` one has no
@@ -67,8 +67,8 @@ class SyncTree:
     """
 
     mount_point: str
-    keep: tuple[str, ...] = ()
-    late: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
+    prune_last: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
     checksum: bool = False
     first: bool = False
@@ -92,11 +92,11 @@ class TakeContent:
 
 @dataclass(frozen=True, kw_only=True)
 class PruneTree:
-    """Delete below the `late` paths what the source no longer has; same `keep` as SyncTree."""
+    """Delete what the source no longer has below these paths; `protect` as in SyncTree."""
 
     mount_point: str
-    late: tuple[str, ...]
-    keep: tuple[str, ...] = ()
+    prune_last: tuple[str, ...]
+    protect: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

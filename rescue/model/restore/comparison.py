@@ -28,7 +28,7 @@ class Comparison:
     """One piece of a tree on both sides.
 
     `send` are the names to bring, parents first, relative to the file system's root; `aside` are
-    those of them whose replaced twin is put aside in any case. `newest` are pairs of time (seconds)
+    those of them whose replaced file is put aside in any case. `newest` are pairs of time (seconds)
     and absolute path; `owners` are the user numbers (as they are here) of what comes. `borders` are
     absolute paths where a btrfs subvolume of the dead disk begins: none comes back. `with_rights`
     are files (absolute paths) that are set-user-ID or set-group-ID there: they come without that.
@@ -80,7 +80,7 @@ class _Tally:
         )
 
 
-def compare(twins: Iterable[NamePair], piece: Piece, *, since_ns: int, now_ns: int) -> Comparison:
+def compare(pairs: Iterable[NamePair], piece: Piece, *, since_ns: int, now_ns: int) -> Comparison:
     """Given the names of a piece on both sides, return what a restore would do with them."""
     tallies: dict[str, _Tally] = {}
     send: list[str] = []
@@ -91,27 +91,27 @@ def compare(twins: Iterable[NamePair], piece: Piece, *, since_ns: int, now_ns: i
     borders: list[str] = []
     rights: list[str] = []
     needed = 0
-    for twin in twins:
-        decision = decide(twin, since_ns=since_ns, now_ns=now_ns)
-        path = in_tree(piece, twin.path)
+    for pair in pairs:
+        decision = decide(pair, since_ns=since_ns, now_ns=now_ns)
+        path = in_tree(piece, pair.path)
         tally = tallies.setdefault(user_of(piece, path), _Tally())
-        _count(tally, twin, path, decision)
-        for fact, found in zip((twin.there, twin.here), future, strict=True):
+        _count(tally, pair, path, decision)
+        for fact, found in zip((pair.there, pair.here), future, strict=True):
             if is_future(fact, now_ns=now_ns):
-                found.append(absolute(piece, twin.path))
-        if twin.there is not None and twin.there.is_border:
-            borders.append(absolute(piece, twin.path))
-        if twin.there is None or decision not in _COMES:
+                found.append(absolute(piece, pair.path))
+        if pair.there is not None and pair.there.is_border:
+            borders.append(absolute(piece, pair.path))
+        if pair.there is None or decision not in _COMES:
             continue
-        send.append(twin.path)
-        needed += room_of(twin.there)
+        send.append(pair.path)
+        needed += room_of(pair.there)
         if decision is Decision.DOUBTFUL:
-            aside.append(twin.path)
-        owners.add(twin.there.uid)
-        if twin.there.shape is Shape.FILE and twin.there.mode & _RIGHTS:
-            rights.append(absolute(piece, twin.path))
-        if twin.there.shape is not Shape.FOLDER:
-            newest.append((twin.there.mtime_ns / 1e9, absolute(piece, twin.path)))
+            aside.append(pair.path)
+        owners.add(pair.there.uid)
+        if pair.there.shape is Shape.FILE and pair.there.mode & _RIGHTS:
+            rights.append(absolute(piece, pair.path))
+        if pair.there.shape is not Shape.FOLDER:
+            newest.append((pair.there.mtime_ns / 1e9, absolute(piece, pair.path)))
             newest = sorted(newest, reverse=True)[:NEWEST]
     return Comparison(
         users=tuple(tallies[user].told(piece.tree, user) for user in sorted(tallies)),
@@ -133,10 +133,10 @@ _RIGHTS = stat.S_ISUID | stat.S_ISGID
 _COMES = frozenset({Decision.NEW, Decision.UPDATE, Decision.DOUBTFUL})
 
 
-def _count(tally: _Tally, twin: NamePair, path: str, decision: Decision) -> None:
-    tally.owners_differ += decision is Decision.SAME and not same_owner(twin)
-    there = twin.there
-    seen = there or twin.here
+def _count(tally: _Tally, pair: NamePair, path: str, decision: Decision) -> None:
+    tally.owners_differ += decision is Decision.SAME and not same_owner(pair)
+    there = pair.there
+    seen = there or pair.here
     if seen is not None and seen.shape is Shape.FOLDER and decision not in _TOLD_OF_FOLDERS:
         tally.new_folders += decision is Decision.NEW
         return

@@ -85,7 +85,7 @@ def is_future(fact: Fact | None, *, now_ns: int) -> bool:
     )
 
 
-def decide(twin: NamePair, *, since_ns: int, now_ns: int) -> Decision:
+def decide(pair: NamePair, *, since_ns: int, now_ns: int) -> Decision:
     """Given a name on both sides, return what a restore does with it.
 
     `since_ns` is when the mirror was last written by a run: a file here whose inode changed later
@@ -93,9 +93,9 @@ def decide(twin: NamePair, *, since_ns: int, now_ns: int) -> Decision:
     looks at regular files alone, and would replace a newer link or kind. Of two files with one time
     the dead disk's is the newer one where it was rewritten after the last run began.
     """
-    there, here = twin.there, twin.here
+    there, here = pair.there, pair.here
     # What lies beyond a border of the dead disk was not read: an empty folder would look whole.
-    if twin.unreadable or (there is not None and there.is_border):
+    if pair.unreadable or (there is not None and there.is_border):
         return Decision.UNREADABLE
     if there is None:
         return Decision.ONLY_HERE
@@ -103,7 +103,7 @@ def decide(twin: NamePair, *, since_ns: int, now_ns: int) -> Decision:
         return Decision.NEW
     if there.shape is not here.shape or here.is_border:
         return Decision.OTHER_KIND
-    same = same_at_a_glance(there, here) and not twin.rewritten
+    same = same_at_a_glance(there, here) and not pair.rewritten
     if there.shape in (Shape.FOLDER, Shape.SPECIAL) or same:
         return Decision.SAME
     if here.mtime_ns > there.mtime_ns:
@@ -113,21 +113,21 @@ def decide(twin: NamePair, *, since_ns: int, now_ns: int) -> Decision:
     return Decision.UPDATE
 
 
-def owned(twins: Iterable[NamePair], owners: Owners) -> Iterator[NamePair]:
+def owned(pairs: Iterable[NamePair], owners: Owners) -> Iterator[NamePair]:
     """Yield the names with the owners that those of the dead disk would have here."""
     users, groups = dict(owners.users.given), dict(owners.groups.given)
-    for twin in twins:
-        there = twin.there
+    for pair in pairs:
+        there = pair.there
         if there is not None:
             uid, gid = users.get(there.uid, there.uid), groups.get(there.gid, there.gid)
             if (uid, gid) != (there.uid, there.gid):
                 there = replace(there, uid=uid, gid=gid)
-        yield twin if there is twin.there else replace(twin, there=there)
+        yield pair if there is pair.there else replace(pair, there=there)
 
 
-def same_owner(twin: NamePair) -> bool:
+def same_owner(pair: NamePair) -> bool:
     """Whether owner, group and mode agree, where both sides have the name."""
-    one, two = twin.there, twin.here
+    one, two = pair.there, pair.here
     if one is None or two is None or one.shape is Shape.LINK:
         return True
     return (one.mode, one.uid, one.gid) == (two.mode, two.uid, two.gid)

@@ -64,7 +64,7 @@ class Piece:
     """The part of one tree that lies on one file system.
 
     `inside` is the path within the file system ('' for all of it); `mount_point` is where the
-    running system has its twin. `nested` are paths within it where other pieces begin;
+    running system has its counterpart. `nested` are paths within it where other pieces begin;
     `covered` are those over which the running system has something else mounted: they are
     skipped with everything below them. `user` is whose home the tree is, where it is one
     outside of /home.

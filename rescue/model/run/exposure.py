@@ -24,7 +24,7 @@ class Proven:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stake:
+class Exposure:
     """What the death of the first disk would cost now, in seconds.
 
     `mirror` is the one that the machine would continue with, '' where there is none. `lost` is

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 from rescue.model.mirror.record import FreeSpace, MirrorState
 from rescue.model.mirror.role import Role
-from rescue.model.run.exposure import Proven, Stake
+from rescue.model.run.exposure import Exposure, Proven
 from rescue.model.run.history import RunEntry, RunFigures
 from rescue.model.run.next_step import NextStep
 from rescue.model.run.rot import Suspect
@@ -103,7 +103,7 @@ class Status:
     `handed_over_to` is the disk that took over in this session. `next_steps` are what to do,
     with the names of this machine filled in. `turn` is the mirror whose day it is, where the
     mirrors alternate. `at` is when this was true, in seconds since the epoch (UTC);
-    `disk_health` is of the running disk; `stake` is what a death of the first disk would cost
+    `disk_health` is of the running disk; `exposure` is what a death of the first disk would cost
     now. `overdue_after` and `critical_after` are the ages of the youngest complete state, in
     seconds, at which the status becomes a warning and critical; 0 where there is no such limit.
     `damage` are sentences on state files that cannot be read.
@@ -125,6 +125,6 @@ class Status:
     overdue_after: float = 0.0
     critical_after: float = 0.0
     disk_health: DiskHealth | None = None
-    stake: Stake | None = None
+    exposure: Exposure | None = None
     next_steps: tuple[NextStep, ...] = ()
     damage: tuple[str, ...] = ()

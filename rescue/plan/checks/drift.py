@@ -30,10 +30,10 @@ def drift_refusals(
     """Compare the surveyed source with the record.
 
     Every recorded file system must be mounted where it was, on the partition where it was, with
-    the recorded UUID, and fit onto its twin; no other file system or swap area may have joined the
-    system. What the survey calls unsupported has joined since the mirror was prepared, and is
-    drift here. `mirror` is the mirror's disk, None where it is not attached; `esp` is the recorded
-    mount point of the EFI system partition, or ''.
+    the recorded UUID, and fit onto its counterpart; no other file system or swap area may have
+    joined the system. What the survey calls unsupported has joined since the mirror was prepared,
+    and is drift here. `mirror` is the mirror's disk, None where it is not attached; `esp` is the
+    recorded mount point of the EFI system partition, or ''.
     """
     refusals = [_joined(refusal) for refusal in found.refusals]
     refusals += _firmware_refusals(machine, record, esp=esp)
@@ -128,14 +128,19 @@ def _size_refusals(
 ) -> list[Refusal]:
     """Refuse where the files need more than the mirror's whole partition."""
     mount = machine.mount_at(pair.mount_point)
-    twin = node_of(pair.place, mirror) if mirror is not None else None
-    if mount is None or mirror is None or twin is None or mount.used <= size_of(mirror, twin):
+    counterpart = node_of(pair.place, mirror) if mirror is not None else None
+    if (
+        mount is None
+        or mirror is None
+        or counterpart is None
+        or mount.used <= size_of(mirror, counterpart)
+    ):
         return []
     return [
         _drifted(
             record,
             f"the files of {pair.mount_point} take {human_bytes(mount.used)}, and its partition on "
-            f"mirror '{record.name}' has {human_bytes(size_of(mirror, twin))}",
+            f"mirror '{record.name}' has {human_bytes(size_of(mirror, counterpart))}",
         )
     ]
 
@@ -151,13 +156,13 @@ def left_out(machine: Machine, record: MirrorRecord, *, esp: str) -> frozenset[s
         for entry in machine.fstab
         if "noauto" in entry.options and machine.mount_at(entry.target) is None
     }
-    keep = made_on_the_mirror(esp, record.platforms, "") + whole_tree_patterns(esp)
+    protect = made_on_the_mirror(esp, record.platforms, "") + whole_tree_patterns(esp)
     linked = tuple(each.path for each in machine.linked_files)
-    every = excluded(record.filesystems, keep=keep, files=linked, esp=esp)
+    every = excluded(record.filesystems, protect=protect, files=linked, esp=esp)
     return frozenset(
         each.mount_point
         for each in every
-        if each.mount_point in on_demand and not each.keep and not each.late
+        if each.mount_point in on_demand and not each.protect and not each.prune_last
     )
 
 

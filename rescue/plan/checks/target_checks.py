@@ -202,14 +202,14 @@ def _identity_refusals(machine: Machine, target: Disk) -> list[Refusal]:
         ]
     if names_of(machine, target):
         return []
-    twins = [d.path for d in machine.disks if d.path != target.path and d.id.same_disk(target.id)]
+    doubles = [d.path for d in machine.disks if d.path != target.path and d.id.same_disk(target.id)]
     return [
         _guard(
             f"{target.path} shows the same identity '{target.id.name}' as {path}, and nothing else "
             "that tells them apart",
             "attach it alone, or in another way: this adapter gives every disk one serial",
         )
-        for path in twins
+        for path in doubles
     ]
 
 

@@ -11,7 +11,7 @@ _DERIVED = tuple(f"/dev/disk/by-{family}/" for family in ("uuid", "label", "part
 
 
 def identifier_map(
-    source: Disk, target: Disk, table: PartitionTable, all_twins: tuple[PartitionPair, ...]
+    source: Disk, target: Disk, table: PartitionTable, partitions: tuple[PartitionPair, ...]
 ) -> IdentifierMap:
     """Given both disks, the mirror's table and what is made on it, return the map.
 
@@ -22,8 +22,8 @@ def identifier_map(
         new=DeviceNames(table_uuid=table.uuid, paths=_stable_paths(target)),
     )
     pairs = (
-        DevicePair(old=partition_names(source, twin.part), new=_new(target, part, twin))
-        for part, twin in zip(table.partitions, all_twins, strict=True)
+        DevicePair(old=partition_names(source, partition.part), new=_new(target, part, partition))
+        for part, partition in zip(table.partitions, partitions, strict=True)
     )
     return IdentifierMap(pairs=(disk, *pairs))
 
@@ -45,10 +45,10 @@ def partition_names(source: Disk, part: Partition) -> DeviceNames:
     return DeviceNames(uuid=uuid, label=label, partuuid=part.uuid, partlabel=part.name, paths=paths)
 
 
-def _new(target: Disk, part: Partition, twin: PartitionPair) -> DeviceNames:
+def _new(target: Disk, part: Partition, partition: PartitionPair) -> DeviceNames:
     return DeviceNames(
-        uuid=twin.made.uuid if twin.made else "",
-        label=twin.made.label if twin.made else "",
+        uuid=partition.made.uuid if partition.made else "",
+        label=partition.made.label if partition.made else "",
         partuuid=part.uuid,
         partlabel=part.name,
         paths=tuple(f"{_BY_ID}{name}-part{part.number}" for name in target.id.by_id),

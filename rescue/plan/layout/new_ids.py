@@ -8,7 +8,7 @@ from rescue.plan.layout.contents import contents_of, names
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fresh:
+class NewIds:
     """The random UUIDs, and the ids in use on any attached disk (all in lower case).
 
     The same drawing gives the same identifiers: each has its own place in the deal.
@@ -42,7 +42,7 @@ class Fresh:
 
     def _at(self, place: int) -> str:
         if place >= len(self.drawn):
-            raise ValueError(f"{len(self.drawn)} fresh UUIDs are too few for this disk")
+            raise ValueError(f"{len(self.drawn)} new UUIDs are too few for this disk")
         return self.drawn[place].lower()
 
     def _eight_digits(self, drawn: str) -> str:

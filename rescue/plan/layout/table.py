@@ -4,21 +4,21 @@ from dataclasses import replace
 
 from rescue.model.storage.disk import Disk, PartitionTable, TableKind
 from rescue.model.storage.layer import Nothing
-from rescue.plan.layout.new_ids import Fresh
+from rescue.plan.layout.new_ids import NewIds
 from rescue.units import Sectors
 
 
-def mirror_table(source: PartitionTable, fresh: Fresh) -> PartitionTable:
+def mirror_table(source: PartitionTable, new_ids: NewIds) -> PartitionTable:
     """Given the source's table, return the mirror's.
 
     Number, start, length, type, name, attributes and flags are the same, and the room for entries;
-    GUIDs (GPT) or the disk signature, and with it each PARTUUID (MBR), are fresh.
+    GUIDs (GPT) or the disk signature, and with it each PARTUUID (MBR), are new.
     """
-    table_uuid = fresh.table_uuid(source.kind)
+    table_uuid = new_ids.table_uuid(source.kind)
     partitions = tuple(
         replace(
             part,
-            uuid=_partuuid(source.kind, table_uuid, part.number, fresh.partuuid(index)),
+            uuid=_partuuid(source.kind, table_uuid, part.number, new_ids.partuuid(index)),
             content=Nothing(),
             path="",
             links=(),
@@ -41,6 +41,6 @@ def sectors_needed(disk: Disk) -> Sectors:
     return Sectors(end + 1 + disk.table.entry_sectors(logical_sector=disk.logical_sector))
 
 
-def _partuuid(kind: TableKind, table_uuid: str, number: int, fresh: str) -> str:
+def _partuuid(kind: TableKind, table_uuid: str, number: int, new_ids: str) -> str:
     """Return a PARTUUID as udev spells it (man 5 fstab: PARTUUID of an MBR is 'signature-NN')."""
-    return fresh if kind is TableKind.GPT else f"{table_uuid}-{number:02x}"
+    return new_ids if kind is TableKind.GPT else f"{table_uuid}-{number:02x}"

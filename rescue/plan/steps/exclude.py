@@ -8,16 +8,16 @@ from rescue.model.storage.machine import Machine
 from rescue.model.storage.mount import holder_of, is_within
 
 # Debian has /lib as a link to /usr/lib since bookworm.
-_LATE = ("/boot", "/usr/lib/modules")
+_PRUNED_LAST = ("/boot", "/usr/lib/modules")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Excluded:
-    """Per mount point: `keep` are the mirror's own paths, `late` those pruned at the end."""
+    """Per mount point: the mirror's own paths, and those that are pruned at the end."""
 
     mount_point: str
-    keep: tuple[str, ...]
-    late: tuple[str, ...]
+    protect: tuple[str, ...]
+    prune_last: tuple[str, ...]
 
 
 def relative(path: str, mount_point: str) -> str:
@@ -28,25 +28,27 @@ def relative(path: str, mount_point: str) -> str:
 def excluded(
     filesystems: tuple[FilesystemPair, ...],
     *,
-    keep: tuple[str, ...],
+    protect: tuple[str, ...],
     files: tuple[str, ...],
     esp: str,
 ) -> tuple[Excluded, ...]:
     """Deal paths of the whole tree out to the file systems on which they lie, in their order.
 
-    `keep` are globs; `files` are plain paths, in which glob characters are escaped. A file
-    system that is mounted below a late path is late as a whole.
+    `protect` are globs; `files` are plain paths, in which glob characters are escaped. A file
+    system that is mounted below such a path is pruned last as a whole.
     """
     points = tuple(pair.mount_point for pair in filesystems)
-    late = _LATE + ((esp,) if esp else ())
+    prune_last = _PRUNED_LAST + ((esp,) if esp else ())
     literal = tuple(_escaped(path) for path in files)
     return tuple(
         Excluded(
             mount_point=point,
-            keep=tuple(
-                relative(path, point) for path in keep + literal if holder_of(path, points) == point
+            protect=tuple(
+                relative(path, point)
+                for path in protect + literal
+                if holder_of(path, points) == point
             ),
-            late=_late_on(point, points, late),
+            prune_last=_pruned_last_on(point, points, prune_last),
         )
         for point in points
     )
@@ -69,10 +71,12 @@ def swap_files(
     return tuple(made), tuple(notes)
 
 
-def _late_on(point: str, points: tuple[str, ...], late: tuple[str, ...]) -> tuple[str, ...]:
-    if any(is_within(point, path) for path in late):
+def _pruned_last_on(
+    point: str, points: tuple[str, ...], prune_last: tuple[str, ...]
+) -> tuple[str, ...]:
+    if any(is_within(point, path) for path in prune_last):
         return ("/",)
-    return tuple(relative(path, point) for path in late if holder_of(path, points) == point)
+    return tuple(relative(path, point) for path in prune_last if holder_of(path, points) == point)
 
 
 def _escaped(path: str) -> str:

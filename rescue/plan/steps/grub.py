@@ -75,8 +75,8 @@ def esp_mount_point(found: Survey) -> str:
 def resume_uuid(machine: Machine, disk: Disk, swaps: tuple[SwapPair, ...]) -> str:
     """Return the UUID of the mirror's swap area that it resumes from, or '' for none.
 
-    It is the twin of the one that the kernel's command line names, otherwise of the largest, as
-    initramfs-tools chooses (man 7 initramfs-tools, resume).
+    It is the counterpart of the one that the kernel's command line names, otherwise of the largest,
+    as initramfs-tools chooses (man 7 initramfs-tools, resume).
     """
     words = machine.boot.command_line.split()
     asked = [word.removeprefix("resume=") for word in words if word.startswith("resume=")]

@@ -65,7 +65,7 @@ def run_steps(
     files, notes = swap_files(machine, record.filesystems)
     every = excluded(
         record.filesystems,
-        keep=made_on_the_mirror(esp, record.platforms, distributor) + whole_tree_patterns(esp),
+        protect=made_on_the_mirror(esp, record.platforms, distributor) + whole_tree_patterns(esp),
         files=(
             *(step.path for step in files),
             *(linked.path for linked in machine.linked_files),
@@ -81,8 +81,8 @@ def run_steps(
     steps: list[Step] = [
         SyncTree(
             mount_point=each.mount_point,
-            keep=each.keep,
-            late=() if first else each.late,
+            protect=each.protect,
+            prune_last=() if first else each.prune_last,
             paths=_paths_on(each.mount_point, points, paths),
             checksum=checksum,
             first=first,
@@ -115,9 +115,11 @@ def _last_steps(
         []
         if first
         else [
-            PruneTree(mount_point=each.mount_point, late=each.late, keep=each.keep)
+            PruneTree(
+                mount_point=each.mount_point, prune_last=each.prune_last, protect=each.protect
+            )
             for each in looked_at
-            if each.late
+            if each.prune_last
         ]
     )
     kinds = {pair.mount_point: pair.kind for pair in record.filesystems}

@@ -54,14 +54,14 @@ def size_notes(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[str, .
     notes = []
     for part in source.partitions:
         place = place_of(part)
-        twin = node_of(place, mirror)
-        if twin is None and place not in points:
+        counterpart = node_of(place, mirror)
+        if counterpart is None and place not in points:
             notes.append(
                 f"partition {part.number} ({describe(part.content)}) is new and not part of the "
                 f"running system: mirror '{record.name}' does not have it"
             )
-        elif twin is not None and place in points:
-            here, there = size_of(source, part), size_of(mirror, twin)
+        elif counterpart is not None and place in points:
+            here, there = size_of(source, part), size_of(mirror, counterpart)
             if here > there:
                 notes.append(
                     f"{points[place]} has {human_bytes(here)}, and {human_bytes(there)} on "

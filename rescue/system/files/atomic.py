@@ -148,9 +148,9 @@ def same_metadata(source: Path, target: Path, *, owners: bool) -> bool:
 
 
 def keep_times(source: Path, mirror: Path) -> None:
-    """Give a folder of the mirror the times of its twin after something in it was replaced.
+    """Give a folder of the mirror the times of its counterpart after something in it was replaced.
 
-    Nothing is done where either is no folder: what has no twin has no times to keep.
+    Nothing is done where either is no folder: what has no counterpart has no times to keep.
     """
     if not source.is_dir() or not mirror.is_dir():
         return

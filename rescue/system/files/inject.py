@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rescue import paths
 from rescue.errors import RescueError
-from rescue.system.files.twin_trees import link_on_the_way
+from rescue.system.files.paired_trees import link_on_the_way
 
 _GETTY = "etc/systemd/system/serial-getty@ttyS1.service"
 _PATIENCE_TEXT = """[Manager]

@@ -21,11 +21,11 @@ OUT = "%i|%l|%n"
 
 @dataclass(frozen=True, kw_only=True)
 class SyncJob:
-    """One file system onto its twin, both mounted without submounts.
+    """One file system onto its counterpart, both mounted without submounts.
 
-    `keep` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted;
+    `protect` are rsync patterns, anchored with '/': the mirror's own, neither sent nor deleted;
     for '/folder/**' these are the files below. `unread` is what cannot be seen of the source:
-    neither sent nor deleted, either. `late` and `encrypted` are literal paths below which
+    neither sent nor deleted, either. `prune_last` and `encrypted` are literal paths below which
     nothing is deleted: the former have a step of their own, and in the latter the names may not
     be the real ones. `paths` are literal too, None for everything. `bandwidth_kib` is KiB a
     second, 0: no limit. Without `deletions` the target keeps what the source does not have. A
@@ -38,9 +38,9 @@ class SyncJob:
     source: Path
     target: Path
     kind: FsKind
-    keep: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
-    late: tuple[str, ...] = ()
+    prune_last: tuple[str, ...] = ()
     encrypted: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
     checksum: bool = False
@@ -145,12 +145,12 @@ def how(job: SyncJob, *, out: str = OUT) -> list[str]:
 
 
 def what(job: SyncJob) -> list[str]:
-    """Return filters and operands. The first rule that matches counts: keep before late."""
+    """Return filters and operands. The first rule that matches counts, so `protect` comes first."""
     # rsync's own rule for them is of folders alone: a link of that name would be sent.
     rules = [f"-p {job.partial}"] if job.partial else []
     rules += [f"- {_hidden(each)}" for each in job.unread]
-    rules += [rule for pattern in job.keep for rule in _kept(pattern)]
-    for path in (*job.late, *job.encrypted):
+    rules += [rule for pattern in job.protect for rule in _kept(pattern)]
+    for path in (*job.prune_last, *job.encrypted):
         rules += [f"P {_literal(path)}"] if path != "/" else []
         rules += [f"P {escape(path.rstrip('/'))}/**"]
     filters = [f"--filter={rule}" for rule in rules]

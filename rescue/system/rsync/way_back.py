@@ -9,7 +9,7 @@ from rescue.system.rsync.rsync import ALL_OF_IT, OUT
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnJob:
-    """Named files from a dead disk's file system onto its twin that is in use.
+    """Named files from a dead disk's file system onto its counterpart that is in use.
 
     `names` is a file of paths relative to both roots, each ended by a zero byte; `fresh` is the
     folder in which new content grows before it is renamed, and `aside` the one for what is

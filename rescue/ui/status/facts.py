@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rescue.model.boot.firmware import BootTimes
 from rescue.model.mirror.record import FreeSpace, MirrorState
-from rescue.model.run.exposure import Stake
+from rescue.model.run.exposure import Exposure
 from rescue.model.run.history import RunEntry
 from rescue.model.run.status import Health, MirrorStatus, Status
 from rescue.model.storage.disk_health import DiskHealth, SmartState
@@ -53,16 +53,20 @@ def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
-def stake_sentence(stake: Stake, *, disk: str) -> str:
+def exposure_sentence(exposure: Exposure, *, disk: str) -> str:
     """Return what the first disk's death would cost now, 'unknown' where not measured."""
     dies = f"if {disk or 'the disk'} dies now"
-    if stake.lost is None:
+    if exposure.lost is None:
         return f"{dies}: everything is lost, there is no complete mirror"
-    boots = f"proven to boot in {duration_words(stake.boots)}" if stake.boots else BOOT_UNKNOWN
-    back = f"failback about {duration_words(stake.failback)}" if stake.failback else BACK_UNKNOWN
-    if stake.failback_from:
-        back += f" (by {stake.failback_from})"
-    return f"{dies}: {duration_words(stake.lost)} of changes are lost, {boots}, {back}"
+    boots = (
+        f"proven to boot in {duration_words(exposure.boots)}" if exposure.boots else BOOT_UNKNOWN
+    )
+    back = (
+        f"failback about {duration_words(exposure.failback)}" if exposure.failback else BACK_UNKNOWN
+    )
+    if exposure.failback_from:
+        back += f" (by {exposure.failback_from})"
+    return f"{dies}: {duration_words(exposure.lost)} of changes are lost, {boots}, {back}"
 
 
 BOOT_UNKNOWN = "time to boot unknown (not proven)"

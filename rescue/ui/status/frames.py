@@ -8,7 +8,7 @@ from rich.text import Text
 from rescue.model.run.status import Health, MirrorStatus, Status
 from rescue.ui.next_steps import step_words
 from rescue.ui.rot import trouble_lines
-from rescue.ui.status.facts import Fact, disk_fact, duration_words, mirror_facts, stake_sentence
+from rescue.ui.status.facts import Fact, disk_fact, duration_words, exposure_sentence, mirror_facts
 from rescue.ui.status.lines import headline
 from rescue.ui.terminal import one_line
 
@@ -26,8 +26,8 @@ def status_view(status: Status) -> tuple[RenderableType, ...]:
         Text(f"{status.health.name}: {headline(status)}", style=STYLE[status.health])
     ]
     parts += [Text(said, style="bold yellow") for said in status.damage]
-    if status.stake is not None and status.mirrors:
-        parts.append(Text(stake_sentence(status.stake, disk=status.disk), style="bold"))
+    if status.exposure is not None and status.mirrors:
+        parts.append(Text(exposure_sentence(status.exposure, disk=status.disk), style="bold"))
     parts += [_frame(each, now=status.at) for each in status.mirrors]
     if status.disk_health is not None:
         first = _columns((disk_fact(status.disk_health),))

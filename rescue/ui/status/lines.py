@@ -6,7 +6,7 @@ from rescue.model.mirror.role import Role
 from rescue.model.run.status import Health, MirrorStatus, Status
 from rescue.ui.next_steps import step_words
 from rescue.ui.rot import trouble_lines
-from rescue.ui.status.facts import Fact, disk_fact, mirror_facts, moment, stake_sentence
+from rescue.ui.status.facts import Fact, disk_fact, exposure_sentence, mirror_facts, moment
 
 _STYLE = {Health.GOOD: "green", Health.WARNING: "yellow", Health.CRITICAL: "bold red"}
 _HOUR = 3600.0
@@ -18,8 +18,8 @@ def status_lines(status: Status) -> tuple[Text, ...]:
     lines += [Text(f"  {said}", style="yellow") for said in status.damage]
     if status.own is not None:
         lines += [Text(f"  {line}") for line in _own(status, status.own)]
-    if status.stake is not None and status.mirrors:
-        lines.append(Text(f"  {stake_sentence(status.stake, disk=status.disk)}"))
+    if status.exposure is not None and status.mirrors:
+        lines.append(Text(f"  {exposure_sentence(status.exposure, disk=status.disk)}"))
     if status.disk_health is not None:
         lines.append(_fact(disk_fact(status.disk_health), indent=2))
     for each in status.mirrors:

@@ -2,7 +2,7 @@
 
 from string import Template
 
-from rescue.model.run.exposure import Stake
+from rescue.model.run.exposure import Exposure
 from rescue.model.run.history import RunEnd, RunEntry
 from rescue.model.run.status import Health, MirrorStatus, Status
 from rescue.printable import as_html
@@ -29,7 +29,7 @@ def report(status: Status) -> str:
     mirrors = (*((status.own,) if status.own else ()), *status.mirrors)
     page = {
         "reasons": _list("ul", reasons(status)),
-        "figures": _figures(status, status.stake) if status.stake else "",
+        "figures": _figures(status, status.exposure) if status.exposure else "",
         "steps": _steps(tuple(map(step_words, status.next_steps))),
         "mirrors": "\n".join(_mirror(each, now=status.at) for each in mirrors),
         "first_disk": _first_disk(status) if status.disk_health else "",
@@ -61,15 +61,15 @@ def _duration(seconds: float | None) -> str:
     return UNKNOWN if seconds is None else duration_words(seconds)
 
 
-def _figures(status: Status, stake: Stake) -> str:
+def _figures(status: Status, exposure: Exposure) -> str:
     return _filled(
         "status-figures.html",
         {},
         disk=_disk(status),
-        lost=_duration(stake.lost),
-        boots=_duration(stake.boots),
-        failback=_duration(stake.failback),
-        failback_from=f"by {stake.failback_from}" if stake.failback_from else "",
+        lost=_duration(exposure.lost),
+        boots=_duration(exposure.boots),
+        failback=_duration(exposure.failback),
+        failback_from=f"by {exposure.failback_from}" if exposure.failback_from else "",
     )
 
 

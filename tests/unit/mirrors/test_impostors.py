@@ -74,7 +74,7 @@ def test_the_mirror_gets_its_run_beside_a_forged_one(
     machine = bench(TRUE, forged)
     disk = attached_mirror(machine, RECORD)
     assert disk is not None
-    plan = plan_mirror(machine, RECORD, RECORD, MirrorRequest(plugged=True))
+    plan = plan_mirror(machine, RECORD, RECORD, MirrorRequest(hotplug=True))
     assert isinstance(plan, Plan)
     assert plan.target_path == "/dev/sdb"
     assert machine.impostors == (forged[0],)

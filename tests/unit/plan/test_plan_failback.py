@@ -28,7 +28,7 @@ from rescue.plan.failback import plan_failback
 from rescue.plan.mirror import plan_mirror
 from rescue.units import Bytes
 from tests.builders import (
-    FRESH,
+    NEW_IDS,
     SIZE,
     Enrolled,
     bare_disk,
@@ -44,14 +44,14 @@ from tests.builders import (
 )
 
 # Other ones than prepare was given: no identifier may be met twice.
-DRAWN = tuple(f"{each[:4]}beef{each[8:]}" for each in FRESH)
+DRAWN = tuple(f"{each[:4]}beef{each[8:]}" for each in NEW_IDS)
 
 
 def asked(
     target: str = "NEW0001", *, give_up: str = "", others: tuple[str, ...] = ()
 ) -> FailbackRequest:
     return FailbackRequest(
-        target=target, fresh=DRAWN, give_up_content_of=give_up, enrolled=("MIR0001", *others)
+        target=target, new_ids=DRAWN, give_up_content_of=give_up, enrolled=("MIR0001", *others)
     )
 
 
@@ -267,7 +267,7 @@ def test_the_mirror_may_show_another_serial_in_another_adapter() -> None:
 
 def test_in_the_same_session_the_new_disk_is_brought_up_to_date() -> None:
     plan = planned(handed_over(on_mirror()))
-    assert plan.record.partial == f".rescue~{asked().fresh[0]}"
+    assert plan.record.partial == f".rescue~{asked().new_ids[0]}"
     assert plan.kind is PlanKind.FAILBACK
     assert plan.loses == ()
     assert not [

@@ -92,8 +92,14 @@ def test_nothing_is_pruned_before_the_boot_files_are_written() -> None:
 
 def test_what_is_pruned_at_the_end_is_not_deleted_by_the_sync() -> None:
     steps = planned(enrolled()).steps
-    late = {s.mount_point: (s.late, s.keep) for s in steps if isinstance(s, SyncTree) and s.late}
-    assert late == {s.mount_point: (s.late, s.keep) for s in steps if isinstance(s, PruneTree)}
+    prune_last = {
+        s.mount_point: (s.prune_last, s.protect)
+        for s in steps
+        if isinstance(s, SyncTree) and s.prune_last
+    }
+    assert prune_last == {
+        s.mount_point: (s.prune_last, s.protect) for s in steps if isinstance(s, PruneTree)
+    }
 
 
 def test_checksum_and_paths_reach_every_sync_that_they_concern() -> None:
@@ -492,7 +498,7 @@ def test_swap_files_are_made_again_and_not_copied() -> None:
         changed(there, replace(there.machine, swaps=(*there.machine.swaps, swap)))
     ).steps
     home = next(s for s in steps if isinstance(s, SyncTree) and s.mount_point == "/home")
-    assert home.keep == ("/swap.img",)
+    assert home.protect == ("/swap.img",)
 
 
 def test_grub_goes_to_the_recorded_platforms_only() -> None:

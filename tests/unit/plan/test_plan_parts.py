@@ -80,7 +80,7 @@ def test_a_path_lies_on_the_deepest_mount(path: str, at: str, inside: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("points", "esp", "late"),
+    ("points", "esp", "prune_last"),
     [
         (("/",), "", {"/": ("/boot", "/usr/lib/modules")}),
         (("/", "/boot"), "", {"/": ("/usr/lib/modules",), "/boot": ("/",)}),
@@ -94,15 +94,15 @@ def test_a_path_lies_on_the_deepest_mount(path: str, at: str, inside: str) -> No
     ],
 )
 def test_kernels_and_modules_are_pruned_late(
-    points: tuple[str, ...], esp: str, late: dict[str, tuple[str, ...]]
+    points: tuple[str, ...], esp: str, prune_last: dict[str, tuple[str, ...]]
 ) -> None:
-    found = excluded(pairs(*points), keep=(), files=(), esp=esp)
-    assert {each.mount_point: each.late for each in found} == late
+    found = excluded(pairs(*points), protect=(), files=(), esp=esp)
+    assert {each.mount_point: each.prune_last for each in found} == prune_last
 
 
 def test_a_swap_file_with_wildcards_in_its_name_keeps_only_itself() -> None:
-    found = excluded(pairs("/"), keep=(), files=("/swap[1]*", "/swapfile"), esp="")
-    assert found[0].keep == (r"/swap\[1]\*", "/swapfile")
+    found = excluded(pairs("/"), protect=(), files=("/swap[1]*", "/swapfile"), esp="")
+    assert found[0].protect == (r"/swap\[1]\*", "/swapfile")
 
 
 def test_the_esp_s_patterns_follow_its_mount_point() -> None:

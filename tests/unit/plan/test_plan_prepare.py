@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rescue.commands.prepare import fresh_identifiers
+from rescue.commands.prepare import draw_new_ids
 from rescue.errors import ExitCode
 from rescue.model.boot.firmware import BootState, Firmware, GrubPlatform
 from rescue.model.finding import Refusal
@@ -120,8 +120,8 @@ def test_an_mbr_s_partuuids_follow_from_its_signature() -> None:
 def test_a_signature_is_never_zero_nor_one_that_is_attached() -> None:
     taken = bare_disk("/dev/vdc", "OTHER")
     taken = replace(taken, table=PartitionTable(kind=TableKind.MBR, uuid="00000001", partitions=()))
-    fresh = ("00000000-0000-0000-1234-000000000000", *request().fresh[1:])
-    plan = prepared(server(TableKind.MBR, bare_disk(), taken), replace(request(), fresh=fresh))
+    new_ids = ("00000000-0000-0000-1234-000000000000", *request().new_ids[1:])
+    plan = prepared(server(TableKind.MBR, bare_disk(), taken), replace(request(), new_ids=new_ids))
     assert table_of(plan).uuid == "00000012"
 
 
@@ -245,11 +245,13 @@ def test_the_steps_come_in_the_order_that_a_power_cut_forgives() -> None:
 
 
 def test_the_mirror_s_own_files_are_kept_where_they_lie() -> None:
-    keep = {s.mount_point: s.keep for s in prepared(server()).steps if isinstance(s, SyncTree)}
-    assert {"/.rescue/", "/etc/fstab", "/etc/default/grub"} <= set(keep["/"])
-    assert {"/grub/grub.cfg", "/grub/i386-pc/", "/initrd.img-*"} <= set(keep["/boot"])
-    assert {"/EFI/debian/", "/EFI/BOOT/", "/EFI/*/grub.cfg"} <= set(keep["/boot/efi"])
-    assert keep["/home"] == ()
+    protect = {
+        s.mount_point: s.protect for s in prepared(server()).steps if isinstance(s, SyncTree)
+    }
+    assert {"/.rescue/", "/etc/fstab", "/etc/default/grub"} <= set(protect["/"])
+    assert {"/grub/grub.cfg", "/grub/i386-pc/", "/initrd.img-*"} <= set(protect["/boot"])
+    assert {"/EFI/debian/", "/EFI/BOOT/", "/EFI/*/grub.cfg"} <= set(protect["/boot/efi"])
+    assert protect["/home"] == ()
 
 
 @pytest.mark.parametrize("kind", list(TableKind))
@@ -489,8 +491,8 @@ def test_the_other_platform_is_a_note_where_it_is_not_installed() -> None:
     assert plan.record.platforms == (GrubPlatform.I386_PC,)
     assert any("grub-efi-amd64-bin" in note for note in plan.notes)
     esp = next(s for s in plan.steps if isinstance(s, SyncTree) and s.mount_point == "/boot/efi")
-    assert "/EFI/debian/" not in esp.keep
-    assert "/EFI/*/grub.cfg" in esp.keep
+    assert "/EFI/debian/" not in esp.protect
+    assert "/EFI/*/grub.cfg" in esp.protect
 
 
 def test_a_machine_started_by_uefi_needs_its_esp() -> None:
@@ -553,5 +555,5 @@ def test_a_table_of_many_partitions_finds_identifiers_for_all() -> None:
         machine = add_partition(machine, number, Foreign(kind="data"))
     big = replace(bare_disk(), size=Bytes(2 * SIZE))
     machine = with_disk(machine, big)
-    asked = replace(request(), fresh=fresh_identifiers(machine))
+    asked = replace(request(), new_ids=draw_new_ids(machine))
     assert len(table_of(prepared(machine, asked)).partitions) == 206

@@ -125,7 +125,7 @@ def plan() -> Plan:
     steps = (
         SyncTree(mount_point="/", checksum=True),
         SyncTree(mount_point="/home", checksum=True),
-        PruneTree(mount_point="/", late=("/boot",)),
+        PruneTree(mount_point="/", prune_last=("/boot",)),
     )
     return Plan(kind=PlanKind.MIRROR, target_path="/dev/vdb", record=record, steps=steps)
 
@@ -141,7 +141,7 @@ def test_after_a_comparison_contents_are_taken_by_name_alone() -> None:
         TakeContent(mount_point="/home", paths=("/ann/mail", "/bela/\udcff")),
         SyncTree(mount_point="/"),
         SyncTree(mount_point="/home"),
-        PruneTree(mount_point="/", late=("/boot",)),
+        PruneTree(mount_point="/", prune_last=("/boot",)),
     )
     assert after.compared
     assert after.suspects == suspects

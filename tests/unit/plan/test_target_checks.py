@@ -116,12 +116,12 @@ def test_a_disk_without_stable_identity_is_refused() -> None:
 
 
 def test_two_disks_with_one_serial_are_not_told_apart_by_it() -> None:
-    twins = server(TableKind.GPT, bare_disk(), bare_disk("/dev/vdc"))
-    by_serial = only(twins, "MIR0001")
+    alike = server(TableKind.GPT, bare_disk(), bare_disk("/dev/vdc"))
+    by_serial = only(alike, "MIR0001")
     assert by_serial.code is ExitCode.REFUSED
     assert "/dev/vdb" in by_serial.reason
     assert "/dev/vdc" in by_serial.reason
-    by_path = only(twins, "/dev/vdb")
+    by_path = only(alike, "/dev/vdb")
     assert (by_path.code, "/dev/vdc" in by_path.reason) == (ExitCode.REFUSED, True)
 
 

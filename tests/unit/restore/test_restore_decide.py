@@ -124,31 +124,31 @@ def test_what_people_changed_here_is_never_replaced_without_being_put_aside(
 
 @given(st.lists(st.tuples(st.none() | facts, st.none() | facts), max_size=20))
 def test_every_file_is_told_of_exactly_once(pairs: list[tuple[Fact | None, Fact | None]]) -> None:
-    twins = [
+    found = [
         NamePair(path=f"u{number % 3}/f{number}", there=there, here=here)
         for number, (there, here) in enumerate(pairs)
         if (there or here) and Shape.FOLDER not in {f.shape for f in (there, here) if f}
     ]
-    compared = compare(twins, HOMES, since_ns=SINCE, now_ns=NOW)
+    compared = compare(found, HOMES, since_ns=SINCE, now_ns=NOW)
     told = [
         path
         for each in compared.users
         for path in (*each.comes, *each.newer_here, *each.only_here, *each.other_kind)
     ]
     assert len(told) == len(set(told))
-    assert len(told) + sum(each.same for each in compared.users) == len(twins)
+    assert len(told) + sum(each.same for each in compared.users) == len(found)
     assert set(compared.send) == {path for each in compared.users for path in each.comes}
     assert set(compared.aside) <= set(compared.send)
 
 
 def test_room_is_counted_in_blocks_and_a_folder_takes_one() -> None:
-    twins = [
+    pairs = [
         NamePair(path="anna", there=FOLDER, here=None),
         NamePair(path="anna/a", there=replace(FILE, size=1), here=None),
         NamePair(path="anna/b", there=replace(FILE, size=4097), here=None),
         NamePair(path="anna/c", there=FILE, here=FILE),
     ]
-    compared = compare(twins, HOMES, since_ns=SINCE, now_ns=NOW)
+    compared = compare(pairs, HOMES, since_ns=SINCE, now_ns=NOW)
     assert (compared.needed, compared.inodes_needed) == (4096 + 4096 + 8192, 3)
     assert compared.users[0].bytes_back == 4098
     assert compared.users[0].new_folders == 1
@@ -184,8 +184,8 @@ def test_a_subvolume_of_the_dead_disk_is_listed_and_is_not_made_as_an_empty_fold
 
 
 def test_what_did_not_come_is_told_as_such() -> None:
-    twins = [NamePair(path=f"anna/{name}", there=FILE, here=None) for name in "abc"]
-    told = compare(twins, HOMES, since_ns=SINCE, now_ns=NOW).users[0]
+    pairs = [NamePair(path=f"anna/{name}", there=FILE, here=None) for name in "abc"]
+    told = compare(pairs, HOMES, since_ns=SINCE, now_ns=NOW).users[0]
     left = settled(told, failed={"anna/a": 5}, newer={"anna/b": 5})
     assert (left.new, left.unreadable, left.newer_here) == (("anna/c",), ("anna/a",), ("anna/b",))
     assert left.bytes_back == 5

@@ -248,9 +248,9 @@ FILE = Fact(
 
 
 def compared(start: Start) -> dict[Piece, Comparison]:
-    twins = [NamePair(path="anna/letter", there=FILE, here=None)]
+    pairs = [NamePair(path="anna/letter", there=FILE, here=None)]
     piece = start.pieces[0]
-    return {piece: compare(twins, piece, since_ns=0, now_ns=2 * 10**18)}
+    return {piece: compare(pairs, piece, since_ns=0, now_ns=2 * 10**18)}
 
 
 def planned(*, free: int = 10**9, inodes: int = -1, empty: bool = False) -> RestorePlan | Refused:

@@ -27,9 +27,9 @@ ABORT, WARN = OnFailure.ABORT, OnFailure.WARN
 class Night:
     """One night: what was run in which order, and what the source's record says."""
 
-    def __init__(self, folder: Path, outside: HostNamespace) -> None:
+    def __init__(self, folder: Path, host: HostNamespace) -> None:
         self.folder, self.order = folder, list[str]()
-        self._outside = outside
+        self._host = host
 
     def hook(self, when: str, script: str, on_failure: OnFailure = ABORT) -> Hook:
         return Hook(
@@ -40,13 +40,13 @@ class Night:
     def carry_out(
         self, *hooks: Hook, fails: bool = False, kind: PlanKind = PlanKind.MIRROR
     ) -> ExitCode:
-        attendant = HookRunner(
-            outside=self._outside, say=lambda _: None, log=lambda _, line: self.order.append(line)
+        hook_runner = HookRunner(
+            host=self._host, say=lambda _: None, log=lambda _, line: self.order.append(line)
         )
 
         plan = Plan(kind=kind, target_path="/dev/vdb", record=RECORD, steps=(), names=("this",))
         recorder = Recorder(grant_disk(plan, named="this"), store=Store(records=self.folder))
-        with HookedRun.around(hooks, recorder, attendant=attendant).carry_out() as between:
+        with HookedRun.around(hooks, recorder, hook_runner=hook_runner).carry_out() as between:
             self.order.append(f"run, {len(between.warned)} warned")
             if fails:
                 raise AuditError("the chain is broken")
@@ -61,8 +61,8 @@ class Night:
 def night_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     save_record(RECORD, tmp_path)
     monkeypatch.setattr(journal, "report_alarm", lambda said: None)
-    with HostNamespace() as outside:
-        yield Night(tmp_path, outside)
+    with HostNamespace() as host:
+        yield Night(tmp_path, host)
 
 
 def test_without_hooks_there_is_the_run(night: Night) -> None:

@@ -125,7 +125,7 @@ def test_a_source_that_cannot_note_it_leaves_a_mirror_that_is_whole(place: Place
     (place.top / "source").write_text("in the way")
     complete = replace(done(recorder), last_proof=proof)
     with pytest.raises(RescueError, match="the system cannot note it"):
-        recorder.complete(complete, papers={})
+        recorder.complete(complete, recovery_files={})
     assert (place.marker.state, place.marker.generation) == (MirrorState.COMPLETE, 3)
     assert (place.marker.last_complete, place.marker.proof) == (9.0, None)
 
@@ -135,7 +135,7 @@ def test_a_mirror_that_cannot_say_that_it_is_complete_is_not(place: Place) -> No
     recorder.begin()
     place.is_there = False
     with pytest.raises(RefusedError):
-        recorder.complete(done(recorder), papers={})
+        recorder.complete(done(recorder), recovery_files={})
     assert (place.source.state, place.source.generation) == (MirrorState.FAILED, 4)
     assert place.source.last_error == "marker not written"
     assert place.source.last_complete == BEFORE.last_complete, "nobody has that generation"

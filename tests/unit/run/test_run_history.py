@@ -19,7 +19,7 @@ from rescue.model.run.history import RunEnd, RunEntry, seen
 from rescue.model.storage.disk_health import DiskHealth, SmartState, SmartVerdict
 from rescue.model.storage.machine import Machine
 from rescue.paths import OWN_FOLDER
-from rescue.run.run_history import Logbook, note_proof, noted
+from rescue.run.run_history import OpenRun, note_proof, noted
 from rescue.store.history import (
     ON_MIRROR,
     known_runs,
@@ -28,7 +28,7 @@ from rescue.store.history import (
     load_runs,
     save_runs,
 )
-from rescue.store.records import save_papers
+from rescue.store.records import save_beside
 from rescue.system.process.lock import is_held
 from rescue.ui.screen import Screen
 from rescue.ui.status.facts import run_words
@@ -60,7 +60,7 @@ def screen() -> Screen:
     return Screen(console=Console(file=io.StringIO()), errors=Console(file=io.StringIO()))
 
 
-def book(folder: Path) -> AbstractContextManager[Logbook]:
+def book(folder: Path) -> AbstractContextManager[OpenRun]:
     return noted(
         of_health(THERE.machine, DiskHealth(smart=VERDICT)),
         THERE.record,
@@ -134,8 +134,8 @@ def test_the_history_on_the_mirror_holds_this_run_as_it_will_end(tmp_path: Path)
     run(tmp_path)
     with book(tmp_path) as notes:
         notes.outcome = Outcome(record=THERE.record, summary=replace(SUMMARY, unreadable=()))
-        papers = notes.papers(replace(THERE.record, generation=4))
-    (data,) = papers.values()
+        recovery_files = notes.recovery_files(replace(THERE.record, generation=4))
+    (data,) = recovery_files.values()
     lines = data.decode().splitlines()
     assert len(lines) == 2
     assert '"end": "complete"' in lines[1]
@@ -171,7 +171,7 @@ def test_a_damaged_line_of_the_history_is_put_aside_and_the_rest_goes_on(
     assert f"{NAME}.jsonl, line 2" in load_history(NAME, tmp_path).damage[0]
     assert known_runs(NAME, tmp_path) == (before,)
     with book(tmp_path) as notes:
-        assert len(notes.papers(THERE.record).popitem()[1].splitlines()) == 2
+        assert len(notes.recovery_files(THERE.record).popitem()[1].splitlines()) == 2
     assert file.with_name(f"{file.name}.damaged").read_bytes() == whole
     assert load_history(NAME, tmp_path).damage == ()
     assert len(load_runs(NAME, tmp_path)) == 2
@@ -217,7 +217,7 @@ def test_a_run_from_a_failing_source_is_degraded(tmp_path: Path) -> None:
 def test_the_running_mirror_knows_its_last_runs(tmp_path: Path) -> None:
     with book(tmp_path) as notes:
         notes.outcome = Outcome(record=THERE.record, summary=SUMMARY)
-        save_papers(tmp_path, notes.papers(THERE.record))
+        save_beside(tmp_path, notes.recovery_files(THERE.record))
     (run_,) = known_runs_on_mirror(tmp_path)
     assert run_.end is RunEnd.DEGRADED
     assert known_runs_on_mirror(tmp_path / "nowhere") == ()

@@ -40,7 +40,7 @@ from rescue.schedule.plan import (
     plan_removal,
     plan_schedule,
 )
-from rescue.status.alarm import alarm_mail, is_due, plugged_mail, plugged_news, told_with
+from rescue.status.alarm import alarm_mail, hotplug_mail, hotplug_news, is_due, told_with
 from rescue.store.codec import from_json, to_json
 from rescue.system.boot import systemd
 from rescue.system.notify.journal import last_lines_argv
@@ -317,17 +317,17 @@ def test_a_record_that_is_damaged_writes_no_rule_of_udev(partuuid: str) -> None:
 
 
 def test_that_a_disk_can_be_pulled_is_said_after_a_good_run() -> None:
-    news = plugged_news("attic", ExitCode.DONE)
+    news = hotplug_news("attic", ExitCode.DONE)
     assert news.text == "rescue: mirror 'attic' is complete, and its disk can be pulled"
-    mail = message_from_string(plugged_mail("server", news, to="root"), policy=default)
+    mail = message_from_string(hotplug_mail("server", news, to="root"), policy=default)
     assert mail["Subject"] == "rescue on server: the disk can be pulled"
     assert "'attic' is complete" in mail.get_content()
 
 
 @pytest.mark.parametrize("code", [c for c in ExitCode if c not in (0, 14)])
 def test_a_run_that_failed_never_says_that_all_is_well(code: ExitCode) -> None:
-    news = plugged_news("attic", code, said="no \x1b[31m more")
-    mail = message_from_string(plugged_mail("server", news, to="root"), policy=default)
+    news = hotplug_news("attic", code, said="no \x1b[31m more")
+    mail = message_from_string(hotplug_mail("server", news, to="root"), policy=default)
     for text in (news.text, mail["Subject"]):
         assert "can be pulled" not in text
         assert "complete" not in text
@@ -337,7 +337,7 @@ def test_a_run_that_failed_never_says_that_all_is_well(code: ExitCode) -> None:
 
 
 def test_a_degraded_run_is_said_to_be_one() -> None:
-    news = plugged_news("attic", ExitCode.DEGRADED)
+    news = hotplug_news("attic", ExitCode.DEGRADED)
     assert "DEGRADED" in news.subject
     assert "DEGRADED" in news.text
     assert "can be pulled" in news.text

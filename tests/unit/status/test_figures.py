@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from rescue.model.boot.firmware import BootTimes
 from rescue.model.mirror.plan import PlanKind
 from rescue.model.mirror.record import FreeSpace, MirrorRecord, MirrorState, RunSummary
-from rescue.model.run.exposure import Proven, Stake
+from rescue.model.run.exposure import Exposure, Proven
 from rescue.model.run.history import RunEnd, RunEntry
 from rescue.model.run.status import STATUS_VERSION, Health, Status
 from rescue.model.storage.disk_health import DiskHealth, SmartState, SmartVerdict
 from rescue.status.assess import on_source
-from rescue.status.exposure import Known, at_stake
+from rescue.status.exposure import Known, exposure_of
 from rescue.store.codec import from_json, to_json
 from rescue.ui.next_steps import step_words
-from rescue.ui.status.facts import duration_words, reasons, stake_sentence
+from rescue.ui.status.facts import duration_words, exposure_sentence, reasons
 from rescue.ui.status.lines import status_lines
 from tests.builders import enrolled
 
@@ -86,15 +86,15 @@ def text(status: Status) -> str:
 
 
 def test_everything_was_measured() -> None:
-    stake = at_stake((record(),), {NAME: Known(runs=(PREPARED,), proof=PROVEN)}, now=NOW)
-    assert stake_sentence(stake, disk="SRC0001") == (
+    exposure = exposure_of((record(),), {NAME: Known(runs=(PREPARED,), proof=PROVEN)}, now=NOW)
+    assert exposure_sentence(exposure, disk="SRC0001") == (
         "if SRC0001 dies now: 7 h 12 min of changes are lost, proven to boot in 41 s, "
         "failback about 52 min (by the preparing)"
     )
 
 
 def test_nothing_was_measured() -> None:
-    said = stake_sentence(at_stake((record(),), {}, now=NOW), disk="SRC0001")
+    said = exposure_sentence(exposure_of((record(),), {}, now=NOW), disk="SRC0001")
     assert said == (
         "if SRC0001 dies now: 7 h 12 min of changes are lost, time to boot unknown (not proven), "
         "failback unknown (never measured)"
@@ -106,21 +106,21 @@ def test_without_a_complete_mirror_everything_is_lost() -> None:
         replace(record(), last_complete=0.0),
         replace(record(), state=MirrorState.FAILED),
     ):
-        assert at_stake((bad,), {}, now=NOW) == Stake()
+        assert exposure_of((bad,), {}, now=NOW) == Exposure()
         assert "everything is lost" in text(stand(Known(), given=bad))
 
 
 def test_a_rehearsal_counts_more_than_the_preparing() -> None:
     known = {NAME: Known(runs=(PREPARED,), rehearsed=1800)}
-    stake = at_stake((record(),), known, now=NOW)
-    assert (stake.failback, stake.failback_from) == (1800, "a rehearsal")
+    exposure = exposure_of((record(),), known, now=NOW)
+    assert (exposure.failback, exposure.failback_from) == (1800, "a rehearsal")
 
 
 def test_a_proof_that_failed_proves_no_time_and_is_critical() -> None:
     failed = replace(PROVEN, cause="kernel: it panicked")
     status = stand(Known(proof=failed))
-    assert status.stake is not None
-    assert status.stake.boots is None
+    assert status.exposure is not None
+    assert status.exposure.boots is None
     assert status.health is Health.CRITICAL
     assert "proof: FAILED 60 min ago, generation 3: kernel: it panicked" in text(status)
     assert any(
@@ -145,9 +145,9 @@ def test_a_failed_proof_is_over_with_the_next_complete_run_or_proof() -> None:
 
 def test_a_proof_of_an_older_state_proves_nothing_of_this_one() -> None:
     newer = replace(record(), generation=4)
-    stake = at_stake((newer,), {NAME: Known(proof=PROVEN)}, now=NOW)
-    assert stake.boots is None
-    assert "time to boot unknown (not proven)" in stake_sentence(stake, disk="SRC0001")
+    exposure = exposure_of((newer,), {NAME: Known(proof=PROVEN)}, now=NOW)
+    assert exposure.boots is None
+    assert "time to boot unknown (not proven)" in exposure_sentence(exposure, disk="SRC0001")
 
 
 @given(
@@ -161,12 +161,12 @@ def test_the_figures_are_of_the_newest_whole_mirror(
         replace(record(hours=age), name=str(index), state=states[index])
         for index, age in enumerate(ages)
     ]
-    stake = at_stake(records, {}, now=NOW)
+    exposure = exposure_of(records, {}, now=NOW)
     whole = [age for age, state in zip(ages, states, strict=False) if state is MirrorState.COMPLETE]
     if not whole:
-        assert stake.lost is None
+        assert exposure.lost is None
     else:
-        assert stake.lost == pytest.approx(min(whole) * HOUR + 720)
+        assert exposure.lost == pytest.approx(min(whole) * HOUR + 720)
 
 
 def test_what_is_known_of_a_mirror_is_said() -> None:

@@ -13,7 +13,7 @@ from rescue.model.mirror.record import Handover, MirrorRecord, MirrorState, RunS
 from rescue.model.mirror.role import Role
 from rescue.model.run.status import STATUS_VERSION, Health, Status
 from rescue.model.storage.disk import TableKind
-from rescue.status import standing
+from rescue.status import current
 from rescue.status.assess import on_mirror as status_on_mirror
 from rescue.status.assess import on_source, with_damage
 from rescue.status.exposure import Known
@@ -292,8 +292,8 @@ def test_a_machine_that_cannot_tell_its_mirror_has_a_status_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(paths, "CONFIG", tmp_path / "none")
-    monkeypatch.setattr(standing, "with_health", lambda machine, *_: machine)
-    status = standing.standing(replace(on_mirror(), running_mirror=None, damage=(DAMAGE,)))
+    monkeypatch.setattr(current, "with_health", lambda machine, *_: machine)
+    status = current.current_status(replace(on_mirror(), running_mirror=None, damage=(DAMAGE,)))
     assert (status.health, status.runs_from) == (Health.CRITICAL, Role.MIRROR)
     assert DAMAGE in text(status)
 

@@ -48,7 +48,7 @@ def a_plan() -> Plan:
         steps=(
             WipeSignatures(),
             WriteTable(table=table),
-            SyncTree(mount_point="/", keep=("/.rescue",), paths=("/etc",)),
+            SyncTree(mount_point="/", protect=("/.rescue",), paths=("/etc",)),
             MakeSwapFile(path="/swapfile", size=4096),
         ),
     )

@@ -26,8 +26,8 @@ from rescue.store.records import (
     load_marker,
     load_paper,
     load_record,
+    save_beside,
     save_marker,
-    save_papers,
 )
 from rescue.system.files import foreign
 from tests.builders import enrolled
@@ -191,7 +191,7 @@ def test_a_link_in_the_place_of_our_folder_leads_nowhere(tmp_path: Path) -> None
     with pytest.raises(RefusedError, match="is a link, or no folder"):
         save_marker(root, RECORD)
     with pytest.raises(RefusedError, match="is a link, or no folder"):
-        save_papers(root, {"motd": b"ours"})
+        save_beside(root, {"motd": b"ours"})
     forget_boots(root)
     forget_past(root)
     forget_marker(root)
@@ -207,7 +207,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_and_not_written_through(tmp_p
         (root / OWN_FOLDER / name).symlink_to(there / name)
     before = seen(there)
     save_marker(root, RECORD)
-    save_papers(root, {"motd": b"ours"})
+    save_beside(root, {"motd": b"ours"})
     assert seen(there) == before
     assert load_marker(root) == RECORD
     assert not any(path.is_symlink() for path in (root / OWN_FOLDER).iterdir())

@@ -39,27 +39,27 @@ BEFORE = enrolled()
 THERE = replace(BEFORE, record=replace(BEFORE.record, secret=TOLD))
 
 
-def answer(there: Enrolled, marker: MirrorRecord, *, plugged: bool = False) -> Plan | Refused:
-    return plan_mirror(there.machine, there.record, marker, MirrorRequest(plugged=plugged))
+def answer(there: Enrolled, marker: MirrorRecord, *, hotplug: bool = False) -> Plan | Refused:
+    return plan_mirror(there.machine, there.record, marker, MirrorRequest(hotplug=hotplug))
 
 
 @pytest.mark.parametrize("marker", [Secret(), OTHER])
-@pytest.mark.parametrize("plugged", [True, False])
+@pytest.mark.parametrize("hotplug", [True, False])
 def test_a_disk_that_looks_like_the_mirror_and_does_not_know_the_secret_gets_nothing(
-    marker: Secret, *, plugged: bool
+    marker: Secret, *, hotplug: bool
 ) -> None:
     """Serial, table, UUIDs, host and machine-id can be read by every user, and are copied here."""
     forged = replace(THERE.record, secret=marker)
-    found = answer(THERE, forged, plugged=plugged)
+    found = answer(THERE, forged, hotplug=hotplug)
     assert isinstance(found, Refused)
     assert found.findings[0].code is ExitCode.REFUSED
     assert "does not know the secret" in found.findings[0].reason
     assert found.findings[0].hint
 
 
-@pytest.mark.parametrize("plugged", [True, False])
-def test_the_mirror_is_believed(*, plugged: bool) -> None:
-    plan = answer(THERE, THERE.record, plugged=plugged)
+@pytest.mark.parametrize("hotplug", [True, False])
+def test_the_mirror_is_believed(*, hotplug: bool) -> None:
+    plan = answer(THERE, THERE.record, hotplug=hotplug)
     assert isinstance(plan, Plan)
     assert plan.record.secret == TOLD
 
@@ -75,7 +75,7 @@ def test_nor_is_it_booted_in_a_proof() -> None:
 def test_a_mirror_of_an_older_rescue_is_known_as_before_but_not_when_it_is_plugged_in() -> None:
     plan = answer(BEFORE, BEFORE.record)
     assert isinstance(plan, Plan)
-    found = answer(BEFORE, BEFORE.record, plugged=True)
+    found = answer(BEFORE, BEFORE.record, hotplug=True)
     assert isinstance(found, Refused)
     assert "has no secret to be known by" in found.findings[0].reason
     assert "'rescue mirror MIR0001' once" in found.findings[0].hint
@@ -110,7 +110,7 @@ def test_the_mirror_learns_a_new_secret_before_the_source_does(known: Secret) ->
     recorder = Recorder(grant_disk(plan, named=plan.names[0]), store=store)
     recorder.begin()
     complete = execute.with_secret(recorder.record, Screen(console=Console(file=said)))
-    recorder.complete(replace(complete, state=MirrorState.COMPLETE), papers={})
+    recorder.complete(replace(complete, state=MirrorState.COMPLETE), recovery_files={})
     (_, *written) = store.told
     assert written == [("source", known), ("mirror", complete.secret), ("source", complete.secret)]
     assert complete.secret.is_drawn
@@ -145,7 +145,7 @@ def shown_plan() -> str:
 def shown_page() -> str:
     done = replace(THERE.record, state=MirrorState.COMPLETE, last_complete=1e9)
     page = recovery_page(THERE.machine, done, others=(done,))
-    return "".join(each.decode() for each in page.papers().values())
+    return "".join(each.decode() for each in page.recovery_files().values())
 
 
 SHOWN: dict[str, Callable[[], str]] = {

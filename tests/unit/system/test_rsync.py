@@ -23,7 +23,7 @@ OUTPUT += ["--out-format=%i|%l|%n"]
 
 
 def test_nightly_command_renames_and_deletes_at_the_end() -> None:
-    job = replace(JOB, keep=("/.rescue/", "/boot/initrd.img-*"), late=("/boot",))
+    job = replace(JOB, protect=("/.rescue/", "/boot/initrd.img-*"), prune_last=("/boot",))
     job = replace(job, partial=".rescue~drawn")
     assert sync_argv(job) == [
         *POLITE,
@@ -86,7 +86,7 @@ def test_vfat_is_asked_for_nothing_it_cannot_keep() -> None:
 
 
 def test_estimate_cannot_write() -> None:
-    argv = estimate_argv(replace(JOB, late=("/boot",)))
+    argv = estimate_argv(replace(JOB, prune_last=("/boot",)))
     assert "--dry-run" in argv
     assert "--delete-delay" in argv
     assert "--filter=P /boot/**" in argv
@@ -105,7 +105,7 @@ def test_checksum_and_paths() -> None:
 
 
 def test_late_root_protects_everything_and_literals_are_escaped() -> None:
-    assert [w for w in sync_argv(replace(JOB, late=("/",))) if w.startswith("--filter")] == [
+    assert [w for w in sync_argv(replace(JOB, prune_last=("/",))) if w.startswith("--filter")] == [
         "--filter=P /**"
     ]
     assert escape("/a[b]*?\\") == "/a\\[b]\\*\\?\\\\"
@@ -192,7 +192,7 @@ def test_a_limit_on_bandwidth_is_given_only_where_there_is_one() -> None:
 
 
 def test_a_source_that_is_not_trusted_deletes_nothing() -> None:
-    job = replace(JOB, deletions=False, late=("/boot",), paths=("/etc/x",), partial="p")
+    job = replace(JOB, deletions=False, prune_last=("/boot",), paths=("/etc/x",), partial="p")
     for argv in (sync_argv(job), estimate_argv(job)):
         assert not [word for word in argv if word.startswith("--delete") or word == "--force"]
         assert "--ignore-missing-args" in argv

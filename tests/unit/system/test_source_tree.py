@@ -104,7 +104,7 @@ def test_what_is_unread_is_neither_sent_nor_deleted() -> None:
         source=Path("/s"),
         target=Path("/t"),
         kind=FsKind.EXT4,
-        keep=("/.rescue/",),
+        protect=("/.rescue/",),
         unread=(
             Unread(path="/home/a*b\\", why="w"),
             Unread(path="/x\\y", why="w", is_folder=False),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rescue.apply.copy_progress import Whole, standing, whole_of
+from rescue.apply.copy_progress import Whole, progress_of, whole_of
 from rescue.model.event import Progress, StepDone, StepStarted
 from rescue.model.storage.filesystem import FsKind
 from rescue.system.rsync.progress import Advance
@@ -23,25 +23,25 @@ WHOLE = Whole(size=1000, files=120)
 
 
 def test_a_first_copy_is_as_far_as_its_bytes_and_a_later_one_as_far_as_its_files() -> None:
-    first = standing(SEEN, WHOLE, first=True, seconds=10)
+    first = progress_of(SEEN, WHOLE, first=True, seconds=10)
     assert (first.share, first.seconds_left) == (0.25, 30)
-    later = standing(SEEN, WHOLE, first=False, seconds=10)
+    later = progress_of(SEEN, WHOLE, first=False, seconds=10)
     assert (later.share, later.files_done, later.files_total) == (0.25, 30, 120)
 
 
 def test_nothing_is_done_before_its_end_and_no_time_is_guessed() -> None:
     grown = replace(SEEN, bytes_done=5000, files_seen=500, files_listed=600)
-    assert standing(grown, WHOLE, first=True, seconds=10).share == 0.99
+    assert progress_of(grown, WHOLE, first=True, seconds=10).share == 0.99
     listed = replace(grown, files_seen=600)
-    assert standing(listed, WHOLE, first=False, seconds=10).share == 0.99
-    assert standing(grown, WHOLE, first=False, seconds=10).files_total == 600
-    begun = standing(replace(SEEN, bytes_done=1, files_seen=0), WHOLE, first=True, seconds=10)
+    assert progress_of(listed, WHOLE, first=False, seconds=10).share == 0.99
+    assert progress_of(grown, WHOLE, first=False, seconds=10).files_total == 600
+    begun = progress_of(replace(SEEN, bytes_done=1, files_seen=0), WHOLE, first=True, seconds=10)
     assert begun.seconds_left is None
-    assert standing(SEEN, WHOLE, first=True, seconds=1).seconds_left is None
+    assert progress_of(SEEN, WHOLE, first=True, seconds=1).seconds_left is None
 
 
 def test_where_the_source_does_not_count_rsync_is_believed() -> None:
-    told = standing(SEEN, Whole(), first=False, seconds=10)
+    told = progress_of(SEEN, Whole(), first=False, seconds=10)
     assert (told.share, told.files_done, told.files_total) == (0.9, 30, 0)
 
 

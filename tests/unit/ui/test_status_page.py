@@ -86,7 +86,7 @@ def test_it_needs_nothing_from_elsewhere_and_is_for_phones() -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (replace(GIVEN, mirrors=(), stake=None, health=Health.CRITICAL), "no complete mirror"),
+        (replace(GIVEN, mirrors=(), exposure=None, health=Health.CRITICAL), "no complete mirror"),
         (
             replace(GIVEN, next_steps=(NextStep(what=Next.MIRROR_ANY, hours=36),)),
             "What to do next rescue mirror # no mirror is younger",

@@ -17,7 +17,7 @@ from rescue.plan.prepare import could_do_without, plan_prepare
 from rescue.units import Bytes
 from rescue.wizard.candidates import command_for, first_disk_choice, mirror_choice, stick_choice
 from tests.builders import (
-    FRESH,
+    NEW_IDS,
     bare_disk,
     enrolled,
     ext4,
@@ -40,7 +40,7 @@ def stick(path: str = "/dev/sdz", serial: str = "STICK01") -> Disk:
 
 
 def mirrors(machine: Machine) -> Choice:
-    return mirror_choice(machine, (), fresh=FRESH)
+    return mirror_choice(machine, (), new_ids=NEW_IDS)
 
 
 def of(choice: Choice, path: str) -> Candidate:
@@ -65,7 +65,7 @@ def test_what_speaks_against_a_disk_is_what_prepare_refuses() -> None:
     assert choice.against == ()
     for each in choice.candidates:
         give_up = each.disk.id.name
-        request = PrepareRequest(target=each.disk.path, fresh=FRESH, give_up_content_of=give_up)
+        request = PrepareRequest(target=each.disk.path, new_ids=NEW_IDS, give_up_content_of=give_up)
         answer = plan_prepare(machine, request)
         assert each.choosable is isinstance(answer, Plan)
         assert each.against == (() if isinstance(answer, Plan) else answer.findings)
@@ -106,7 +106,7 @@ def test_two_disks_of_one_serial_cannot_be_told_apart() -> None:
 
 def test_the_mirror_that_is_there_is_known() -> None:
     there = enrolled()
-    choice = mirror_choice(there.machine, (there.record,), fresh=FRESH)
+    choice = mirror_choice(there.machine, (there.record,), new_ids=NEW_IDS)
     candidate = of(choice, "/dev/vdb")
     assert candidate.choosable
     assert candidate.notes == ("it is the mirror 'MIR0001' already: it would be made anew",)
@@ -133,7 +133,7 @@ def smart(state: SmartState, *said: str, errors: tuple[str, ...] = ()) -> DiskHe
     ],
 )
 def test_a_dying_disk_is_pointed_out(health: DiskHealth, note: str) -> None:
-    candidate = of(mirror_choice(asked({"/dev/vdb": health}), (), fresh=FRESH), "/dev/vdb")
+    candidate = of(mirror_choice(asked({"/dev/vdb": health}), (), new_ids=NEW_IDS), "/dev/vdb")
     assert candidate.notes == (note,)
     assert "SMART passed" not in candidate.speaks_for
 
@@ -142,7 +142,7 @@ def test_a_good_verdict_speaks_for_a_disk_and_none_says_nothing() -> None:
     said = []
     for state in (SmartState.PASSED, SmartState.NO_TOOL, SmartState.UNSUPPORTED):
         health = {"/dev/vdb": smart(state, "why there is none")}
-        candidate = of(mirror_choice(asked(health), (), fresh=FRESH), "/dev/vdb")
+        candidate = of(mirror_choice(asked(health), (), new_ids=NEW_IDS), "/dev/vdb")
         assert candidate.notes == ()
         said.append("SMART passed" in candidate.speaks_for)
     assert said == [True, False, False]
@@ -151,7 +151,7 @@ def test_a_good_verdict_speaks_for_a_disk_and_none_says_nothing() -> None:
 def test_that_no_disk_could_be_asked_is_said_once() -> None:
     missing = smart(SmartState.NO_TOOL, "smartctl is not installed")
     health = {"/dev/vda": missing, "/dev/vdb": missing}
-    choice = mirror_choice(asked(health), (), fresh=FRESH)
+    choice = mirror_choice(asked(health), (), new_ids=NEW_IDS)
     assert choice.unknown == ("no disk was asked how it is: smartctl is not installed",)
     assert mirrors(server()).unknown == ()
 
@@ -168,7 +168,7 @@ def test_a_stick_is_removable_and_no_mirror() -> None:
 
 def test_the_new_first_disk_is_chosen_on_the_mirror() -> None:
     machine = on_mirror()
-    choice = first_disk_choice(machine, ("MIR0001",), fresh=FRESH)
+    choice = first_disk_choice(machine, ("MIR0001",), new_ids=NEW_IDS)
     assert [each.disk.path for each in choice.choosable] == ["/dev/vdb"]
     assert not of(choice, "/dev/vda").choosable
 
@@ -176,8 +176,8 @@ def test_the_new_first_disk_is_chosen_on_the_mirror() -> None:
 def test_the_dead_disk_says_what_it_may_hold() -> None:
     dead = unplugged(server().disks[0], "/dev/vdb")
     machine = on_mirror(TableKind.GPT, dead)
-    candidate = of(first_disk_choice(machine, (), fresh=FRESH), "/dev/vdb")
-    asked = FailbackRequest(target="/dev/vdb", fresh=FRESH, give_up_content_of=dead.id.name)
+    candidate = of(first_disk_choice(machine, (), new_ids=NEW_IDS), "/dev/vdb")
+    asked = FailbackRequest(target="/dev/vdb", new_ids=NEW_IDS, give_up_content_of=dead.id.name)
     plan = plan_failback(machine, asked)
     assert candidate.choosable is isinstance(plan, Plan)
     assert isinstance(plan, Plan)

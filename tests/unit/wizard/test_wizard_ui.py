@@ -20,7 +20,16 @@ from rescue.ui.wizard import (
 )
 from rescue.units import Bytes
 from rescue.wizard.candidates import mirror_choice
-from tests.builders import FRESH, bare_disk, layered, prepared, server, unplugged, volume, with_disk
+from tests.builders import (
+    NEW_IDS,
+    bare_disk,
+    layered,
+    prepared,
+    server,
+    unplugged,
+    volume,
+    with_disk,
+)
 
 
 def shown(what: RenderableType, *, width: int = 80, letters: bool = False) -> list[str]:
@@ -39,7 +48,7 @@ def crowded() -> Machine:
 
 
 def choice() -> Choice:
-    return mirror_choice(crowded(), (), fresh=FRESH)
+    return mirror_choice(crowded(), (), new_ids=NEW_IDS)
 
 
 def test_every_disk_has_its_name_above_its_picture() -> None:
@@ -62,7 +71,7 @@ def test_what_speaks_for_and_against_is_said_in_words_and_marks() -> None:
 
 
 def test_a_disk_in_use_does_not_fill_the_screen_with_its_reasons() -> None:
-    only_one = mirror_choice(server(), (), fresh=FRESH)
+    only_one = mirror_choice(server(), (), new_ids=NEW_IDS)
     lines = shown(render_choice(only_one, crowded()))
     assert any("more reasons" in line for line in lines)
     # With its news, its question and two answers it is seen at once on 24 lines.
@@ -71,7 +80,7 @@ def test_a_disk_in_use_does_not_fill_the_screen_with_its_reasons() -> None:
 
 def test_what_stands_against_every_disk_comes_first_with_what_to_do() -> None:
     machine = replace(server(), missing_tools=(("rsync", "rsync"),))
-    lines = shown(render_choice(mirror_choice(machine, (), fresh=FRESH), machine))
+    lines = shown(render_choice(mirror_choice(machine, (), new_ids=NEW_IDS), machine))
     assert lines[1:3] == ["  - the program rsync is not installed", "    apt install rsync"]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rescue.commands import plugged as module
+from rescue.commands import hotplug as module
+from rescue.commands.hotplug import mirror_hotplugged
 from rescue.commands.mirror import MirrorOptions
-from rescue.commands.plugged import mirror_plugged
 from rescue.errors import AuditError, ExitCode, SkippedError
 from rescue.system.notify import journal, people
 from rescue.ui.screen import Screen
@@ -47,7 +47,7 @@ def test_a_run_that_failed_is_told_as_failed_everywhere(
 
     ends(monkeypatch, fails)
     with pytest.raises(AuditError):
-        mirror_plugged(MirrorOptions(name="attic", plugged=True), Screen())
+        mirror_hotplugged(MirrorOptions(name="attic", hotplug=True), Screen())
     assert heard.good == []
     for said in (*heard.alarms, *heard.walls):
         assert "did NOT end well (exit code 15)" in said
@@ -63,7 +63,7 @@ def test_a_run_that_came_to_its_end_lets_the_disk_go(
     heard: Heard, monkeypatch: pytest.MonkeyPatch, code: ExitCode
 ) -> None:
     ends(monkeypatch, lambda *_: code)
-    assert mirror_plugged(MirrorOptions(name="attic", plugged=True), Screen()) is code
+    assert mirror_hotplugged(MirrorOptions(name="attic", hotplug=True), Screen()) is code
     ((text, logged),) = heard.good
     assert logged is code
     assert "can be pulled" in text
@@ -77,5 +77,5 @@ def test_where_no_run_was_due_nobody_is_told(heard: Heard, monkeypatch: pytest.M
 
     ends(monkeypatch, skipped)
     with pytest.raises(SkippedError):
-        mirror_plugged(MirrorOptions(name="attic", plugged=True), Screen())
+        mirror_hotplugged(MirrorOptions(name="attic", hotplug=True), Screen())
     assert (heard.good, heard.alarms, heard.walls, heard.mails) == ([], [], [], [])

@@ -6,14 +6,14 @@ import os
 from rescue.commands.mirror import MirrorOptions, mirror
 from rescue.errors import ExitCode, RescueError, SkippedError, in_words
 from rescue.model.run.schedule import ScheduleSettings
-from rescue.status.alarm import plugged_mail, plugged_news
+from rescue.status.alarm import hotplug_mail, hotplug_news
 from rescue.store import config
 from rescue.system.notify import journal, people
 from rescue.system.process.run import CommandError
 from rescue.ui.screen import Screen
 
 
-def mirror_plugged(options: MirrorOptions, screen: Screen) -> ExitCode:
+def mirror_hotplugged(options: MirrorOptions, screen: Screen) -> ExitCode:
     """Do the run, and announce how it ended: only after success may the disk be unplugged.
 
     Afterwards raises what `mirror` raised: the unit's own alarm reports why it failed.
@@ -35,7 +35,7 @@ def _tell(name: str, code: ExitCode, screen: Screen, *, said: str = "") -> None:
 
     A channel that does not work is no failure of the run.
     """
-    news = plugged_news(name, code, said=said)
+    news = hotplug_news(name, code, said=said)
     screen.show(news.text)
     if code in (ExitCode.DONE, ExitCode.DEGRADED):
         journal.report_success(news.text, code=code, mirror=name)
@@ -45,7 +45,7 @@ def _tell(name: str, code: ExitCode, screen: Screen, *, said: str = "") -> None:
         people.wall(news.public)
     if people.can_mail():
         with contextlib.suppress(CommandError):
-            people.mail(plugged_mail(os.uname().nodename, news, to=_settings().notify))
+            people.mail(hotplug_mail(os.uname().nodename, news, to=_settings().notify))
 
 
 def _settings() -> ScheduleSettings:

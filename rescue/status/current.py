@@ -28,7 +28,7 @@ from rescue.system.process.lock import is_held
 _RECENT = 30
 
 
-def standing(machine: Machine) -> Status:
+def current_status(machine: Machine) -> Status:
     """Return the machine's current status, whichever disk it runs from.
 
     A damaged record becomes part of the status. Raises UsageError without root, and where

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rescue.model.restore.name_pair import NamePair, Shape
-from rescue.system.files.twin_trees import link_on_the_way, twin_at, twins
+from rescue.system.files.paired_trees import link_on_the_way, name_pair_at, name_pairs
 
 
 @pytest.fixture(name="sides")
@@ -18,13 +18,13 @@ def sides_(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def seen(sides: tuple[Path, Path], inside: str = "", skip: str = "") -> dict[str, NamePair]:
-    found = list(twins(*sides, inside=inside, skip=frozenset(filter(None, [skip]))))
-    paths = [twin.path for twin in found]
+    found = list(name_pairs(*sides, inside=inside, skip=frozenset(filter(None, [skip]))))
+    paths = [pair.path for pair in found]
     assert len(paths) == len(set(paths))
     parents = [path.rpartition("/")[0] for path in paths]
     for number, parent in enumerate(parents):
         assert parent not in paths[number:], "a folder comes before what is in it"
-    return {twin.path: twin for twin in found}
+    return {pair.path: pair for pair in found}
 
 
 def test_every_name_of_either_side_is_seen_once(sides: tuple[Path, Path]) -> None:
@@ -85,7 +85,7 @@ def test_folders_nested_deeper_than_a_path_can_say(sides: tuple[Path, Path]) -> 
 def test_names_of_any_bytes(sides: tuple[Path, Path]) -> None:
     name = os.fsdecode(b"a\xff\n")
     (sides[0] / name).write_text("x")
-    assert twin_at(*sides, name).there is not None
+    assert name_pair_at(*sides, name).there is not None
     assert name in seen(sides)
 
 

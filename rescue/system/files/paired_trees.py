@@ -21,7 +21,7 @@ is looked at (ELOOP: `mountns.SAFE`; EINVAL: man 2 readlink). Nothing returns th
 _SHAPES = {stat.S_IFREG: Shape.FILE, stat.S_IFDIR: Shape.FOLDER, stat.S_IFLNK: Shape.LINK}
 
 
-def twins(
+def name_pairs(
     there: Path,
     here: Path,
     *,
@@ -40,14 +40,14 @@ def twins(
     borders = (there.lstat().st_dev, here.lstat().st_dev)
     parts = [part for part in inside.split("/") if part]
     for depth in range(1, len(parts)):
-        twin = _look(there, here, "/".join(parts[:depth]), borders)
-        if twin.there is not None and twin.here is None:
-            yield twin
-    for twin in _walk(there, here, "/".join(parts), borders, skip):
-        yield _compared(there, here, twin, touched)
+        pair = _look(there, here, "/".join(parts[:depth]), borders)
+        if pair.there is not None and pair.here is None:
+            yield pair
+    for pair in _walk(there, here, "/".join(parts), borders, skip):
+        yield _compared(there, here, pair, touched)
 
 
-def twin_at(
+def name_pair_at(
     there: Path, here: Path, path: str, *, touched: Touched = lambda _path, _fact: False
 ) -> NamePair:
     """Return one name as it is on both sides now."""
@@ -72,48 +72,48 @@ def _walk(
     waiting = [start]
     while waiting:
         path = waiting.pop()
-        twin = _look(there, here, path, borders)
-        if twin.there is None and twin.here is None and not twin.unreadable:
+        pair = _look(there, here, path, borders)
+        if pair.there is None and pair.here is None and not pair.unreadable:
             continue
-        names, unread = _inside(there, here, twin)
+        names, unread = _inside(there, here, pair)
         if path or unread:
-            yield replace(twin, unreadable=unread)
+            yield replace(pair, unreadable=unread)
         below = (f"{path}/{name}" if path else name for name in sorted(names, reverse=True))
         waiting += [each for each in below if each not in skip]
 
 
-def _compared(there: Path, here: Path, twin: NamePair, touched: Touched) -> NamePair:
+def _compared(there: Path, here: Path, pair: NamePair, touched: Touched) -> NamePair:
     """Compare the contents of a touched file if size and time do not decide."""
-    old, new = twin.there, twin.here
+    old, new = pair.there, pair.here
     if old is None or new is None or not (old.shape is new.shape is Shape.FILE):
-        return twin
-    if not touched(twin.path, old) or not same_at_a_glance(old, new):
-        return twin
+        return pair
+    if not touched(pair.path, old) or not same_at_a_glance(old, new):
+        return pair
     try:
-        same = same_content(there / twin.path, here / twin.path)
+        same = same_content(there / pair.path, here / pair.path)
     except OSError:
-        return replace(twin, unreadable=True)
-    return replace(twin, rewritten=not same)
+        return replace(pair, unreadable=True)
+    return replace(pair, rewritten=not same)
 
 
-def _inside(there: Path, here: Path, twin: NamePair) -> tuple[set[str], bool]:
+def _inside(there: Path, here: Path, pair: NamePair) -> tuple[set[str], bool]:
     """Return the names inside a folder on both sides, and whether the first could not be read.
 
     A folder on one side is not examined if the other has something else in its place: what is
     below could only be brought through it.
     """
-    folders = [side for side in (twin.there, twin.here) if side is not None]
+    folders = [side for side in (pair.there, pair.here) if side is not None]
     if not all(side.shape is Shape.FOLDER and not side.is_border for side in folders):
-        return set(), twin.unreadable
+        return set(), pair.unreadable
     names: set[str] = set()
-    unread = twin.unreadable
-    if twin.there is not None:
+    unread = pair.unreadable
+    if pair.there is not None:
         try:
-            names |= _names_there(there / twin.path)
+            names |= _names_there(there / pair.path)
         except OSError:
             unread = True
-    if twin.here is not None:
-        names |= _names_here(here / twin.path)
+    if pair.here is not None:
+        names |= _names_here(here / pair.path)
     return names, unread
 
 
