@@ -24,7 +24,11 @@ from tests.lab.ssh import Result, Ssh
 BOOT_SECONDS = 900.0
 POWEROFF_SECONDS = 600.0
 COMMAND_SECONDS = 1800.0
+PASSPHRASE = "correct horse"
+"""What opens every encrypted disk of the lab."""
 _LOGIN = re.compile(r"^\S+ login: ", re.MULTILINE)
+# The initramfs of Debian asks so, and systemd for what is opened later.
+_LOCKED = re.compile(r"Please (?:unlock disk|enter passphrase for disk) ")
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s")
 
 
@@ -54,14 +58,21 @@ class Guest:
         key: Path,
         directory: Path,
         incoming: Incoming | None = None,
+        passphrase: str = PASSPHRASE,
     ) -> None:
-        """Take the disks as they are: the guest writes to them."""
+        """Take the disks as they are: the guest writes to them.
+
+        `passphrase` is typed whenever a boot that is waited for asks for one; nothing is if it is
+        empty.
+        """
         self.hardware = hardware
         self.plugged = list(plugged)
         self.key = key
         self.directory = directory
         self.accelerator: tuple[str, ...] = ()
         self._incoming = incoming
+        self._passphrase = passphrase
+        self._unlocked = 0
         self._spoke = False
         self._silence = Silence()
         self._process: subprocess.Popen[bytes] | None = None
@@ -135,7 +146,7 @@ class Guest:
         )
         if self._incoming:
             argv += ["-incoming", self._incoming.source]
-        self._console_start = 0
+        self._console_start = self._unlocked = 0
         self._started = time.monotonic()
         self._spoke, self._silence = False, Silence()
         with (self.directory / "qemu.log").open("wb") as log:
@@ -261,6 +272,14 @@ class Guest:
             raise GuestError(f"the guest is off\n{self._console_end()}")
         if time.monotonic() - self._started > timeout:
             raise GuestError(f"not there after {timeout} s\n{self._console_end()}")
+        self._unlock()
+
+    def _unlock(self) -> None:
+        """Answer the next question for a passphrase, if the console shows one."""
+        asked = len(_LOCKED.findall(self.console_text)) if self._passphrase else 0
+        if asked > self._unlocked:
+            self._unlocked += 1
+            self.type_on_console(f"{self._passphrase}\n")
 
     def _lost(self) -> str:
         """Return why a guest that has not spoken counts as lost by KVM, '' where it does not."""

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.lab import build
-from tests.lab.layout import Layout
+from tests.lab.layered.server import Layered, make_disk, script_hash
+from tests.lab.layout import GPT, Layout
 from tests.lab.variant import BOOKWORM, Variant
 
 _LOG = logging.getLogger(__name__)
@@ -21,7 +23,6 @@ _LOG = logging.getLogger(__name__)
 class Image:
     """A server's disk as installed, never written to again, and the key to log in as root."""
 
-    layout: Layout
     disk: Path
     key: Path
 
@@ -40,7 +41,7 @@ def server_image(
     """
     directory = cache() / _recipe_hash(variant, packages)
     directory.mkdir(parents=True, exist_ok=True)
-    image = Image(layout, directory / f"{layout.name}.qcow2", server_key())
+    image = Image(directory / f"{layout.name}.qcow2", server_key())
     with locked(directory):
         if not image.disk.exists():
             for unfinished in directory.glob("tmp*"):  # of a build that was killed
@@ -49,6 +50,23 @@ def server_image(
             build.make_tree(directory, variant, packages, key=image.key)
             _LOG.info("a disk is partitioned and filled, and started once to install GRUB")
             build.make_disk(directory, layout, variant.disk, key=image.key, target=image.disk)
+    return image
+
+
+def layered_image(
+    layered: Layered, variant: Variant = BOOKWORM, *, packages: tuple[str, ...] = ()
+) -> Image:
+    """Return the image of a server with layers; build it, and the plain one that it is made on."""
+    plain = server_image(GPT, variant, packages=(*layered.packages, *packages))
+    directory = plain.directory / f"{layered.name}-{script_hash()}"
+    directory.mkdir(exist_ok=True)
+    image = Image(directory / f"{layered.name}.qcow2", plain.key)
+    with locked(directory):
+        if not image.disk.exists():
+            _LOG.info("a server with the layout %s is installed on a second disk", layered.name)
+            with TemporaryDirectory(dir=directory) as work:
+                options = {"key": image.key, "work": Path(work), "target": image.disk}
+                make_disk(layered, plain.disk, variant.disk, **options)
     return image
 
 

@@ -16,7 +16,8 @@ from tests.lab.build import SERIAL
 from tests.lab.disk import Disk, DiskModel
 from tests.lab.guest import Guest
 from tests.lab.hardware import Firmware, Hardware, Plugged
-from tests.lab.image import Image, locked, server_image
+from tests.lab.image import Image, layered_image, locked, server_image
+from tests.lab.layered.server import LAYERED
 from tests.lab.layout import LAYOUTS
 from tests.lab.snapshot import Frozen, freeze
 from tests.lab.variant import BOOKWORM, Variant
@@ -63,7 +64,9 @@ class Stock:
         directory.mkdir(parents=True, exist_ok=True)
 
     def image(self, layout: str, variant: Variant = BOOKWORM) -> Image:
-        """Return the image with a layout: `gpt` or `mbr`."""
+        """Return the image with a layout: `gpt` or `mbr`, or one with layers."""
+        if layered := LAYERED.get(layout):
+            return layered_image(layered, variant, packages=self._packages)
         return server_image(LAYOUTS[layout], variant, packages=self._packages)
 
     def wheel(self) -> Path:
