@@ -178,7 +178,7 @@ def _is_full(error: OSError | CommandError) -> bool:
 
 def _drop_all(work: TreeWork, *, but: tuple[str, ...] = ()) -> None:
     """Remove the initramfs of old kernels, where the source is trusted to show all that it has."""
-    if not work.failing and not work.grant.plan.distrust:
+    if not work.failing and not work.grant.plan.failing_source:
         drop_old(work.workspace.pair_of("/boot")[0].mount_point, work, but=but)
 
 

@@ -27,7 +27,7 @@ def summary_of(plan: Plan, work: StepContext, started: float, seconds: float) ->
         vanished=len(work.vanished),
         unreadable=noted(unreadable),
         suspects=plan.suspects,
-        distrust=_distrust(plan, work),
+        failing_source=_failing_source(plan, work),
         kept=noted(work.kept),
         postponed=plan.rewritten.unfinished,
         notes=tuple(work.notes),
@@ -36,10 +36,10 @@ def summary_of(plan: Plan, work: StepContext, started: float, seconds: float) ->
     )
 
 
-def _distrust(plan: Plan, work: StepContext) -> tuple[str, ...]:
+def _failing_source(plan: Plan, work: StepContext) -> tuple[str, ...]:
     """Return why the source was not trusted: known before, or met while it was read."""
     met = "its disk could not be read everywhere in this run"
-    return (*plan.distrust, met) if work.failing else plan.distrust
+    return (*plan.failing_source, met) if work.failing else plan.failing_source
 
 
 def _unreadable(plan: Plan) -> tuple[str, ...]:

@@ -177,8 +177,8 @@ def run_troubles(record: MirrorRecord) -> RunTroubles:
         return RunTroubles(suspects=record.suspects)
     return RunTroubles(
         hooks_failed=run.hooks_failed,
-        distrust=run.distrust,
-        kept=run.kept if run.distrust else (),
+        failing_source=run.failing_source,
+        kept=run.kept if run.failing_source else (),
         unreadable=run.unreadable,
         suspects=record.suspects,
     )

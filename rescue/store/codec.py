@@ -11,7 +11,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from rescue.errors import DamagedError, UsageError
-from rescue.model.mirror.record import Handover, MirrorRecord
+from rescue.model.mirror.record import Handover, MirrorRecord, RunSummary
 from rescue.model.mirror.secret import Secret
 from rescue.model.mirror.step import Step
 from rescue.model.storage.layer import Container, Content
@@ -44,6 +44,7 @@ def _converter(*, with_secrets: bool = False) -> Converter:
     _upgrade(converter, Machine, migrate.machine)
     _upgrade(converter, MirrorRecord, migrate.record)
     _upgrade(converter, Handover, migrate.handover)
+    _upgrade(converter, RunSummary, migrate.summary)
     # Places lie in places: while the union's own hooks are made, its members' hooks ask for them;
     # these two answer later, when they are there.
     converter.register_unstructure_hook(Place, lambda v: converter.unstructure(v, Place))

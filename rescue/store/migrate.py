@@ -32,6 +32,14 @@ def handover(data: Json) -> Json:
     return {**data, "version": 2} if _is_version(data, 1) else data
 
 
+def summary(data: Json) -> Json:
+    """Return a run's summary with the key `failing_source`, which version 1 called `distrust`."""
+    if "distrust" not in data:
+        return data
+    rest = {key: value for key, value in data.items() if key != "distrust"}
+    return {"failing_source": data["distrust"], **rest}
+
+
 def container(data: Json) -> Json:
     """Return a container without its contents, which since version 2 are devices of their own."""
     return {key: value for key, value in data.items() if key != "holds"}

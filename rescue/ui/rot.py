@@ -63,20 +63,21 @@ def suspect_hints(suspects: Sequence[Suspect]) -> list[str]:
 
 def trouble_lines(troubles: RunTroubles) -> list[str]:
     """Return what was not as it should be in a run that came to its end."""
-    lines = [*troubles.hooks_failed, *distrust_lines(troubles)]
+    lines = [*troubles.hooks_failed, *failing_source_lines(troubles)]
     if troubles.unreadable:
         first, more = troubles.unreadable[0], len(troubles.unreadable) - 1
         lines.append(f"the last run could not read {first}" + (f" and {more} more" if more else ""))
     return [*lines, *suspect_counts(troubles.suspects)]
 
 
-def distrust_lines(run: RunSummary | RunTroubles) -> list[str]:
+def failing_source_lines(run: RunSummary | RunTroubles) -> list[str]:
     """Return lines saying that a failing source disk degraded the run, and why."""
-    if not run.distrust:
+    if not run.failing_source:
         return []
+    why = "; ".join(run.failing_source)
     kept = [f"{path} stays as it was on the mirror" for path in run.kept]
     return [
-        f"DEGRADED: the source's disk is failing ({'; '.join(run.distrust)}): nothing was deleted "
+        f"DEGRADED: the source's disk is failing ({why}): nothing was deleted "
         "on the mirror, and what cannot be read stays as it was. Replace that disk",
         *kept,
     ]

@@ -15,7 +15,7 @@ from rescue.model.finding import Refusal
 from rescue.model.mirror.record import RunSummary
 from rescue.ui import terminal
 from rescue.ui.progress import StepProgress
-from rescue.ui.rot import distrust_lines, suspect_hints, suspect_line
+from rescue.ui.rot import failing_source_lines, suspect_hints, suspect_line
 from rescue.units import human_bytes
 
 MOST_PATHS = 20
@@ -135,7 +135,7 @@ def summary_lines(summary: RunSummary, *, noted: Set[str] = frozenset()) -> list
         lines.append(f"note: {summary.vanished} files vanished while they were copied")
     lines += [f"note: {said}" for said in summary.notes if said not in noted]
     lines += [f"failed: {said}" for said in summary.hooks_failed]
-    lines += distrust_lines(summary)
+    lines += failing_source_lines(summary)
     lines += [
         f"DEGRADED: more files of {point} were rewritten under their old size and time than are "
         "carried at once: the others come with the next run"

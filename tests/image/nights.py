@@ -16,7 +16,7 @@ class Told:
     """What the summary of a run names, and what was noted meanwhile."""
 
     unreadable: list[str]
-    distrust: list[str]
+    failing_source: list[str]
     kept: list[str]
     notes: list[str]
     deletions: int
@@ -46,10 +46,10 @@ def night(pair: DiskPair, plan: Plan, *, emit: Callable[[Event], None] = lambda 
 
         outcome = carried_out(pair, plan, emit=heard)
         said = outcome.summary
-        assert said.is_degraded == bool(said.unreadable or said.distrust or said.kept)
+        assert said.is_degraded == bool(said.unreadable or said.failing_source or said.kept)
         return {
             "unreadable": list(said.unreadable),
-            "distrust": list(said.distrust),
+            "failing_source": list(said.failing_source),
             "kept": list(said.kept),
             "notes": notes,
             "deletions": said.deletions,

@@ -67,14 +67,14 @@ def test_from_a_good_source_deletions_are_carried(pair: DiskPair) -> None:
     lose_files(pair)
     said = night(pair, pair.plan())
     assert kept(pair) == [False, False, False]
-    assert said.distrust == []
+    assert said.failing_source == []
 
 
 def test_from_a_failing_source_nothing_is_deleted_and_changes_are_carried(pair: DiskPair) -> None:
     lose_files(pair)
     said = night(pair, without_deletions(pair.plan(), SAID))
     assert kept(pair) == [True, True, True]
-    assert (said.distrust, said.deletions) == (list(SAID), 0)
+    assert (said.failing_source, said.deletions) == (list(SAID), 0)
     assert (said.unreadable, said.kept) == ([], [])
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_read_keeps_its_old_copy_and_ends_the_deletions(
     with pair.mirror_seen() as mirror:
         assert (mirror / SCATTERED).read_bytes() == good
     assert f"/{SCATTERED}" in said.unreadable
-    assert re.search("could not be read", said.distrust[0])
+    assert re.search("could not be read", said.failing_source[0])
     # What came after the error: another file system, boot files, old kernels.
     assert kept(pair)[1:] == [True, True]
 

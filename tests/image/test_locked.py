@@ -161,7 +161,7 @@ def test_a_folder_that_the_disk_does_not_show_any_more_stays(pair: DiskPair) -> 
     said = run(pair, pair.plan())
     assert on_mirror(pair, "home/ann/folder") == ["letter"]
     assert "/home/ann/folder" in said.unreadable
-    assert said.distrust
+    assert said.failing_source
     with pair.mirror_seen() as mirror:
         assert (mirror / "home/ann/mail-again").exists()
 

@@ -78,7 +78,7 @@ def weekly(pair: DiskPair, record: MirrorRecord, *, first: bool = False) -> dict
         return {
             "record": to_json(complete),
             "alarms": alarms,
-            "distrust": list(plan.distrust),
+            "failing_source": list(plan.failing_source),
             "degraded": outcome.summary.is_degraded,
         }
 
@@ -97,7 +97,7 @@ def test_what_a_user_set_back_is_a_change_and_no_failing_disk(pair: DiskPair) ->
     record = record_of(weekly(pair, pair.record, first=True))
     as_user(pair.root / EVE, set_back)
     told = weekly(pair, record)
-    assert (told["alarms"], told["distrust"], told["degraded"]) == ([], [], False)
+    assert (told["alarms"], told["failing_source"], told["degraded"]) == ([], [], False)
     with pair.mirror_seen() as mirror:
         for name in (NAMES[0], NAMES[-1]):
             assert (mirror / EVE / name).read_bytes() == (pair.root / EVE / name).read_bytes()

@@ -239,7 +239,9 @@ def name_in_menu(pair: DiskPair, *versions: str) -> None:
     (pair.root / "boot/grub/grub.cfg").write_text(menu)
 
 
-def night(pair: DiskPair, *, first: bool = False, distrust: tuple[str, ...] = ()) -> list[str]:
+def night(
+    pair: DiskPair, *, first: bool = False, failing_source: tuple[str, ...] = ()
+) -> list[str]:
     """Run with the order of a real one: kernels, initramfs, the menu, only then the old ones go."""
     plan, known = pair.plan(first=first), pair.folder / "digests"
     digests = json.loads(known.read_text()) if known.exists() else []
@@ -247,7 +249,7 @@ def night(pair: DiskPair, *, first: bool = False, distrust: tuple[str, ...] = ()
     menu = next(at for at, each in enumerate(plan.steps) if isinstance(each, WriteBootFiles))
     steps = (*plan.steps[:menu], BuildInitramfs(), *plan.steps[menu:])
     plan = replace(plan, record=record, steps=steps)
-    return run(pair, without_deletions(plan, distrust))
+    return run(pair, without_deletions(plan, failing_source))
 
 
 @pytest.fixture(name="small_boot")
@@ -306,7 +308,7 @@ def test_no_kernel_gives_way_for_a_source_that_is_failing(small_boot: DiskPair) 
     remove_kernel(small_boot, "6.1.0-10")
     make_kernel(small_boot, "6.1.0-12", size=20)
     with pytest.raises(ChildError) as caught:
-        night(small_boot, distrust=("SMART says so",))
+        night(small_boot, failing_source=("SMART says so",))
     assert "no room for the initramfs" in caught.value.message
     assert before.items() <= boot_of(small_boot).items()
     with small_boot.mirror_seen() as mirror:

@@ -32,7 +32,7 @@ class Plan:
     attached ones, best first. `loses` are sentences on what is on the disk now and will be
     gone; `notes` are sentences worth reading before confirming. `compared` is true where every
     content was compared before; `suspects` are the files that differ in content alone.
-    `distrust` is why the source's disk is not trusted to show all that it holds: nothing is
+    `failing_source` is why the source's disk is not trusted to show all that it holds: nothing is
     deleted then. `rewritten` are the files found with changed content but unchanged size and
     time.
     """
@@ -52,7 +52,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     compared: bool = False
     suspects: tuple[Suspect, ...] = ()
-    distrust: tuple[str, ...] = ()
+    failing_source: tuple[str, ...] = ()
     rewritten: Rewritten = field(default_factory=Rewritten)
 
     @property

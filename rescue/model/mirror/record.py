@@ -87,13 +87,12 @@ class RunSummary:
     `started` is when it first read the source: what was touched later may be missing.
 
     `live` are the file systems that were copied as they were, in use and without a snapshot;
-    `hooks_failed` are sentences on hooks before the run that failed without ending it;
-    `suspects` are the files that differed in content alone, where every content was compared.
-    `distrust` is why the source's disk was not trusted, so that nothing was deleted; `kept` are
-    paths that stayed though something else is in their place on the source. `postponed` are
-    mount points where so much was rewritten without a change of size or time that the rest
-    comes with the next run. `notes` are sentences on unusual events that cost the mirror
-    nothing.
+    `hooks_failed` are sentences on hooks before the run that failed without ending it; `suspects`
+    are the files that differed in content alone, where every content was compared. `failing_source`
+    is why the source's disk was not trusted, so that nothing was deleted; `kept` are paths that
+    stayed though something else is in their place on the source. `postponed` are mount points where
+    so much was rewritten without a change of size or time that the rest comes with the next run.
+    `notes` are sentences on unusual events that cost the mirror nothing.
     """
 
     started: float
@@ -109,7 +108,7 @@ class RunSummary:
     hooks_failed: tuple[str, ...] = ()
     free: tuple[FreeSpace, ...] = ()
     suspects: tuple[Suspect, ...] = ()
-    distrust: tuple[str, ...] = ()
+    failing_source: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     postponed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -122,7 +121,7 @@ class RunSummary:
     @property
     def is_degraded(self) -> bool:
         """Whether the mirror is whole, and yet not all of it is what it should be."""
-        lacks = self.unreadable or self.distrust or self.kept or self.postponed
+        lacks = self.unreadable or self.failing_source or self.kept or self.postponed
         return bool(lacks or self.unaccepted)
 
 

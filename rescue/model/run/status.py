@@ -30,13 +30,14 @@ class Health(IntEnum):
 class RunTroubles:
     """What was not as it should be in the last run, though it came to its end.
 
-    `hooks_failed` say which hooks failed and how, `distrust` why the source's disk is failing, and
-    then `kept` are paths that stay as they were on the mirror. `unreadable` are files of the source
-    that could not be read. `suspects` are what the last comparison of every content found.
+    `hooks_failed` say which hooks failed and how, `failing_source` why the source's disk is
+    failing, and then `kept` are paths that stay as they were on the mirror. `unreadable` are files
+    of the source that could not be read. `suspects` are what the last comparison of every content
+    found.
     """
 
     hooks_failed: tuple[str, ...] = ()
-    distrust: tuple[str, ...] = ()
+    failing_source: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     suspects: tuple[Suspect, ...] = ()
@@ -44,7 +45,7 @@ class RunTroubles:
     @property
     def are_there(self) -> bool:
         """Whether there is anything that a person has to look at."""
-        return bool(self.hooks_failed or self.distrust or self.unreadable or self.suspects)
+        return bool(self.hooks_failed or self.failing_source or self.unreadable or self.suspects)
 
 
 @dataclass(frozen=True, kw_only=True)

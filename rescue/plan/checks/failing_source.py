@@ -25,8 +25,11 @@ def without_deletions(plan: Plan, reasons: tuple[str, ...]) -> Plan:
     if not reasons:
         return plan
     steps = tuple(_adding(step) for step in plan.steps if not isinstance(step, PruneTree))
-    known = (*plan.distrust, *(reason for reason in reasons if reason not in plan.distrust))
-    return replace(plan, steps=steps, distrust=known)
+    known = (
+        *plan.failing_source,
+        *(reason for reason in reasons if reason not in plan.failing_source),
+    )
+    return replace(plan, steps=steps, failing_source=known)
 
 
 def _adding(step: Step) -> Step:

@@ -134,14 +134,14 @@ DYING = SmartVerdict(state=SmartState.FAILING, said=("it fails",))
     ],
 )
 def test_only_a_failing_source_is_not_trusted(disk: str, health: DiskHealth, failing: bool) -> None:
-    assert bool(planned(of_health(enrolled(), disk, health)).distrust) is failing
+    assert bool(planned(of_health(enrolled(), disk, health)).failing_source) is failing
 
 
 def test_from_a_failing_source_a_run_only_adds() -> None:
     there, good = enrolled(), planned(enrolled())
     says = SmartVerdict(state=SmartState.FAILING, said=("SMART says so",))
     plan = planned(of_health(there, "/dev/vda", DiskHealth(smart=says)))
-    assert plan.distrust == ("SMART says so",)
+    assert plan.failing_source == ("SMART says so",)
     assert not [step for step in plan.steps if isinstance(step, PruneTree)]
     assert not [s for s in plan.steps if isinstance(s, SyncTree | WriteBootFiles) and s.deletions]
     assert len(plan.steps) == len([s for s in good.steps if not isinstance(s, PruneTree)])

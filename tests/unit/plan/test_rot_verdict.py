@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_read_ends_the_deletions_of_the_whole_run() -> Non
         SyncTree(mount_point="/", deletions=False),
         SyncTree(mount_point="/home", deletions=False),
     )
-    assert after.distrust == ("2 of its files cannot be read to their end",)
+    assert after.failing_source == ("2 of its files cannot be read to their end",)
 
 
 def test_too_many_are_a_failing_disk_unless_a_person_says_so() -> None:
@@ -180,7 +180,7 @@ def test_a_comparison_that_is_not_believed_is_followed_by_a_run_that_only_adds()
         SyncTree(mount_point="/", deletions=False),
         SyncTree(mount_point="/home", deletions=False),
     )
-    assert after.distrust == ("too many",)
+    assert after.failing_source == ("too many",)
     # Nothing of it was taken, and a week goes by until the next one.
     assert after.compared
     assert len(after.suspects) == 1000

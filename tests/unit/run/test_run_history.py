@@ -207,7 +207,7 @@ def test_a_run_from_a_failing_source_is_degraded(tmp_path: Path) -> None:
     with book(tmp_path) as notes:
         for summary, code in (
             (good, ExitCode.DONE),
-            (replace(good, distrust=("it fails",)), ExitCode.DEGRADED),
+            (replace(good, failing_source=("it fails",)), ExitCode.DEGRADED),
             (replace(good, kept=("/a",)), ExitCode.DEGRADED),
         ):
             notes.outcome = Outcome(record=THERE.record, summary=summary)

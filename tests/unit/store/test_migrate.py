@@ -25,6 +25,10 @@ from rescue.store.records import find_marker, load_record
 from rescue.ui.disks import disk_rows
 from tests.builders import bare_disk, enrolled, layered, server, volume, with_disk
 
+OLD = Path(__file__).parents[2] / "data/0.1.0"
+"""What rescue 0.1.0 wrote in guests: a server's record of its mirror, that mirror's own files, and
+machines saved by `rescue disks --json`."""
+
 
 def as_before_the_graph(machine: Machine) -> dict[str, Any]:
     """Return a machine's JSON as version 1 had it: layers without keys, containers with theirs."""
@@ -96,6 +100,20 @@ def test_a_record_within_something_else_is_migrated_too() -> None:
     assert read(running).running_mirror == RECORD
 
 
+def test_why_the_source_was_failing_had_another_key() -> None:
+    """0.1.0 wrote the key of the record below; the alarm that it raises must not be lost."""
+    data = json.loads((OLD / "mirrors/MIRROR01.json").read_text())
+    assert data["last_run"].pop("distrust") == []
+    data["last_run"]["distrust"] = ["SMART says so"]
+    again = from_json(json.dumps(data), MirrorRecord, known_version=RECORD_VERSION, where="a test")
+    assert again.last_run is not None
+    assert again.last_run.failing_source == ("SMART says so",)
+    assert again.last_run.is_degraded
+    written = json.loads(to_stored_json(again))["last_run"]
+    assert written["failing_source"] == ["SMART says so"]
+    assert "distrust" not in written
+
+
 @pytest.mark.parametrize("pair", [1, {}, {"partition": "4"}, {"partition": None}])
 def test_a_pair_that_was_none_then_is_none_now(pair: object) -> None:
     data = {**as_before_places(RECORD), "swaps": [pair]}
@@ -114,11 +132,6 @@ def test_a_record_that_an_older_rescue_left_on_both_disks_is_read(tmp_path: Path
     marker = find_marker(root)
     assert marker is not None
     assert marker.record == RECORD
-
-
-OLD = Path(__file__).parents[2] / "data/0.1.0"
-"""What rescue 0.1.0 wrote in guests: a server's record of its mirror, that mirror's own files, and
-machines saved by `rescue disks --json`."""
 
 
 @pytest.mark.parametrize("kind", sorted(path.stem for path in (OLD / "machines").glob("*.json")))
