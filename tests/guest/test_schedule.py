@@ -202,12 +202,21 @@ def a_disk_that_rots_is_named(server: Guest) -> None:
 
 
 def rot(path: str) -> str:
-    """Return the command that changes a file's first byte on the disk, below its file system."""
+    """Return the command that changes a file's first byte on the disk, below its file system.
+
+    Its first block alone is written, past every cache, and only the file's own pages are forgotten:
+    what the mounted file system keeps of itself (bitmaps, inodes) is neither written nor dropped.
+    """
     block = f"$(filefrag -v {path} | awk '$1 == \"0:\" {{print $4 + 0}}')"
-    place = f"bs=1 seek=$(({block} * $(stat -f -c %S {path})))"
     device = f"$(findmnt --noheadings --output SOURCE --target {path})"
-    change = f"printf '\\001' | dd of={device} {place} conv=notrunc,fsync status=none"
-    return f"sync && {change} && echo 3 > /proc/sys/vm/drop_caches"
+    read = "dd if=$device of=/run/block bs=$size skip=$block count=1 iflag=direct status=none"
+    change = "printf '\\001' | dd of=/run/block conv=notrunc status=none"
+    write = "dd if=/run/block of=$device bs=$size seek=$block oflag=direct conv=notrunc status=none"
+    return (
+        f"sync; size=$(stat -f -c %S {path}); block={block}; device={device}; "
+        f'[ "$block" -gt 0 ] && {read} && cmp --bytes=100 /run/block {path} && {change} && {write} '
+        f"&& dd if={path} iflag=nocache count=0 status=none"
+    )
 
 
 def spoil(path: str) -> str:
