@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from rescue.errors import RescueError
+from rescue.system.files import mount_namespace
+from rescue.system.process.run import run
 from tests.lab.accel import STOCK
 from tests.lab.image import locked
 
@@ -25,10 +29,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder of the session, which is gone when it ends: frozen servers are large."""
+    mount_apart()
     if not hasattr(config, "workerinput"):
         folder = tempfile.TemporaryDirectory(prefix="rescue-stock-")
         config.add_cleanup(folder.cleanup)
         os.environ[STOCK] = folder.name
+
+
+def mount_apart() -> None:
+    """Let no other process see what the tests of this one mount, nor these what others mount.
+
+    A process that enters a mount namespace takes a copy of all mounts along. As long as it lives,
+    each of those file systems is in use, and unmounted by nobody else.
+    """
+    with contextlib.suppress(RescueError):  # root alone mounts, and root not in every container
+        mount_namespace.enter_private()
+        run(["mount", "--make-rprivate", "/"])
 
 
 LONGEST = (
@@ -66,7 +82,7 @@ def _turn(item: pytest.Item) -> int:
 
 @pytest.fixture(autouse=True)
 def _alone_on_this_machine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let one worker at a time use the machine's own mounts and loop devices: they are counted."""
+    """Let one worker at a time use the machine's own loop devices: they are counted."""
     if not request.node.get_closest_marker("root"):
         yield
         return
