@@ -11,10 +11,11 @@ from time import time
 from rich.text import Text
 
 from rescue import paths
+from rescue.commands.media import contents_for
 from rescue.discover.machine import discover
 from rescue.errors import ExitCode, ProofError, UsageError
 from rescue.grants import GuardRefusedError, unless_refused
-from rescue.medium.build import Contents, build_image
+from rescue.medium.build import build_image
 from rescue.mirrors.impostors import tell_apart
 from rescue.mirrors.select import choose, known_records, marker_on
 from rescue.model.rehearsal import Boot, DrillPlan, DrillResult, Line, Part
@@ -185,10 +186,10 @@ def _emulation(accelerator: Accelerator) -> tuple[str, ...]:
 
 @contextmanager
 def _medium(machine: Machine) -> Iterator[Path]:
-    """Build the rescue medium as 'rescue media' does, in memory that is freed when we exit."""
+    """Build this machine's rescue medium, as 'rescue media' does, in memory that we free again."""
     with mount_namespace.vanishing_folder(paths.MEDIUM, size="128m") as folder:
         stick = folder / "stick.img"
-        build_image(stick, Contents(host=machine.host))
+        build_image(stick, contents_for(machine))
         yield stick
 
 

@@ -62,6 +62,15 @@ class WriteOptions:
     ask: bool = True
 
 
+def contents_for(machine: Machine) -> Contents:
+    """Return what a medium of this machine carries, whatever is asked for besides.
+
+    It knows the mirrors that are enrolled here, and has a recovery page for each.
+    """
+    records = known_records()
+    return Contents.of(machine, records, _recovery_files(machine, records))
+
+
 def image(target: Path, options: ImageOptions, screen: Screen) -> ExitCode:
     """Build a medium into a new file. Raises UsageError where something of that name is there."""
     if target.exists():
@@ -130,16 +139,10 @@ def _planned(options: WriteOptions, screen: Screen) -> Iterator[MediumPlan]:
 
 def _build(target: Path, options: ImageOptions, machine: Machine, screen: Screen) -> MediumImage:
     """Build the image, with the rescue system where it was asked for."""
-    records = known_records()
-    recovery_files = _recovery_files(machine, records)
+    contents = contents_for(machine)
     if options.ssh_key is not None:
-        recovery_files |= {f"{paths.ON_MEDIUM}/authorized_keys": _public_keys(options.ssh_key)}
-    contents = Contents(
-        host=machine.host,
-        machine=machine.machine_id,
-        tokens=tuple(each.secret.token for each in records if each.secret.is_drawn),
-        recovery_files=recovery_files,
-    )
+        keys = {f"{paths.ON_MEDIUM}/authorized_keys": _public_keys(options.ssh_key)}
+        contents = replace(contents, recovery_files={**contents.recovery_files, **keys})
     if not options.rescue_system:
         return build_image(target, contents)
     with tempfile.TemporaryDirectory(prefix=paths.LIVE_PREFIX, dir=target.parent) as folder:

@@ -11,7 +11,7 @@ from rescue.model.mirror.record import Handover, MirrorRecord
 from rescue.model.storage.disk import Disk, Partition
 from rescue.model.storage.filesystem import FileSystem, FsKind
 from rescue.store.records import find_marker, load_boots, load_handover
-from rescue.system.block.locked_loop import locked
+from rescue.system.block.loop import locked
 from rescue.system.files import mount_namespace
 from rescue.system.files.mount_namespace import Access
 from rescue.system.process.run import CommandError

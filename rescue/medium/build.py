@@ -3,9 +3,10 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 import rescue
 from rescue import paths
@@ -24,6 +25,8 @@ from rescue.model.medium import (
     medium_note,
     table_script,
 )
+from rescue.model.mirror.record import MirrorRecord
+from rescue.model.storage.machine import Machine
 from rescue.store.codec import to_json
 from rescue.system.boot import boot_image
 from rescue.system.process.run import run, which
@@ -55,6 +58,16 @@ class Contents:
     tokens: tuple[str, ...] = ()
     recovery_files: Mapping[str, bytes] = field(default_factory=dict)
     live: Path | None = None
+
+    @classmethod
+    def of(
+        cls, machine: Machine, records: Iterable[MirrorRecord], files: Mapping[str, bytes]
+    ) -> Self:
+        """Return what a medium of this machine carries that knows these mirrors."""
+        tokens = tuple(each.secret.token for each in records if each.secret.is_drawn)
+        return cls(
+            host=machine.host, machine=machine.machine_id, tokens=tokens, recovery_files=files
+        )
 
 
 def build_image(target: Path, contents: Contents) -> MediumImage:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rescue import paths
-from rescue.errors import RescueError
+from rescue.errors import RescueError, in_words
 from rescue.model.finding import Finding, Severity
 from rescue.model.mirror.record import FilesystemPair
 from rescue.model.restore.way_back import Origin, Reading
@@ -34,12 +34,16 @@ from rescue.restore.dead_table import (
     read_dead_table,
     same_as_recorded,
 )
-from rescue.system.block import loop, snapshot
+from rescue.system.block import snapshot
 from rescue.system.block.blockinfo import probe
+from rescue.system.block.loop import locked
 from rescue.system.block.superblock import Backup, find_backup, primary_uuid, repair
 from rescue.system.files import mount_namespace
 from rescue.system.files.mount_namespace import Access
 from rescue.system.process.run import CommandError
+
+_SMALLEST_SECTOR = 512
+"""Bytes: a file system that was made on such a disk is read behind an adapter that shows more."""
 
 
 @dataclass(kw_only=True)
@@ -123,15 +127,15 @@ def _open(
 ) -> None:
     place.mkdir()
     for candidate in candidates(origin, dead.table, layout, pair):
-        try:
-            device = loop.attach(origin.path, candidate.span)
-        except CommandError as error:
-            dead.findings.append(_problem(pair, f"{candidate.words}: {error.message}"))
-            continue
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                device = stack.enter_context(
+                    locked(origin.path, candidate.span, sector=_SMALLEST_SECTOR)
+                )
+            except (OSError, RescueError) as error:
+                dead.findings.append(_problem(pair, f"{candidate.words}: {in_words(error)}"))
+                continue
             reading = _read(dead, device, pair, candidate, place=place, scratch=scratch)
-        finally:
-            loop.detach(device)
         if reading is not None:
             dead.places[pair.mount_point], dead.readings[pair.mount_point] = place, reading
             return

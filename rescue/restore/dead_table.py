@@ -12,10 +12,10 @@ from rescue.model.restore.way_back import Origin, OriginKind, TableState
 from rescue.model.storage.disk import Partition, PartitionKind, PartitionTable, TableKind
 from rescue.model.storage.place import place_of
 from rescue.system.block.blockinfo import probe
-from rescue.system.block.loop import Span, attach, detach, sector_size
+from rescue.system.block.loop import Span, locked, sector_size
 from rescue.system.block.read_table import read_table
 from rescue.system.process.answer import rows_of, text_of, understood
-from rescue.system.process.run import CommandError, run
+from rescue.system.process.run import run
 
 LINK = "table"
 SECTORS = (512, 4096)
@@ -107,15 +107,10 @@ def _shown_sector(origin: Origin) -> int:
 def _read_with(path: str, sector: int) -> PartitionTable | None:
     """Read a GPT through a locked loop device that shows sectors of that size."""
     try:
-        device = attach(path, sector=sector)
-    except CommandError:
+        with locked(path, sector=sector) as device:
+            table = read_table(device)
+    except (OSError, RescueError):
         return None
-    try:
-        table = read_table(device)
-    except RescueError:
-        return None
-    finally:
-        detach(device)
     return table if table.kind is TableKind.GPT else None
 
 

@@ -38,9 +38,9 @@ pytestmark = [
 
 
 def test_the_night_is_rehearsed_and_the_mirror_is_what_it_was(lab: Lab, tmp_path: Path) -> None:
-    plan, mirror = a_mirror_of_last_night(lab, work=tmp_path / "work")
+    plan, mirror, contents = a_mirror_of_last_night(lab, work=tmp_path / "work")
     before = mirror.digest()
-    build_image(tmp_path / "stick.img", Contents())
+    build_image(tmp_path / "stick.img", contents)
     setup = Setup(
         stick=tmp_path / "stick.img",
         bus=DiskBus.VIRTIO,
@@ -66,8 +66,9 @@ def test_the_night_is_rehearsed_and_the_mirror_is_what_it_was(lab: Lab, tmp_path
     assert nothing_is_left(tmp_path / "work")
 
 
-def a_mirror_of_last_night(lab: Lab, *, work: Path) -> tuple[DrillPlan, Disk]:
-    """Return the plan as the server itself would make it, and its mirror, unplugged."""
+def a_mirror_of_last_night(lab: Lab, *, work: Path) -> tuple[DrillPlan, Disk, Contents]:
+    """Return the plan as the server itself would make it, its mirror, unplugged, and its medium's
+    contents."""
     work.mkdir()
     with lab.prepared_server(firmware=BIOS) as server:
         deliver(server, range(100))
@@ -96,7 +97,9 @@ def a_mirror_of_last_night(lab: Lab, *, work: Path) -> tuple[DrillPlan, Disk]:
         now=time.time(),
     )
     assert isinstance(plan, DrillPlan), plan
-    return replace(plan, mirror_path=str(mirror.path)), mirror
+    contents = Contents.of(machine, (record,), files={})
+    assert contents.tokens
+    return replace(plan, mirror_path=str(mirror.path)), mirror, contents
 
 
 def nothing_is_left(work: Path) -> bool:

@@ -27,16 +27,15 @@ def broken(tmp_path: Path) -> Iterator[Disk]:
     """A disk whose second half cannot be read: its file is shorter than the device."""
     image = tmp_path / "disk.img"
     image.write_bytes(bytes(SIZE))
-    device = loop.attach(str(image))
-    os.truncate(image, SIZE // 2)
-    yield Disk(
-        path=device,
-        id=DiskId(serial="BROKEN1"),
-        size=Bytes(SIZE),
-        logical_sector=512,
-        physical_sector=512,
-    )
-    loop.detach(device)
+    with loop.locked(str(image)) as device:
+        os.truncate(image, SIZE // 2)
+        yield Disk(
+            path=device,
+            id=DiskId(serial="BROKEN1"),
+            size=Bytes(SIZE),
+            logical_sector=512,
+            physical_sector=512,
+        )
 
 
 @pytest.mark.skipif(not shutil.which("smartctl"), reason="smartmontools is not installed")

@@ -17,7 +17,7 @@ from rescue.model.mirror.record import MirrorRecord
 from rescue.model.storage.disk import Disk
 from rescue.model.storage.filesystem import FsKind
 from rescue.store.records import save_marker
-from rescue.system.block.locked_loop import locked
+from rescue.system.block.loop import locked
 from rescue.system.files import mount_namespace
 from rescue.system.files.mount_namespace import Access
 from rescue.units import MIB

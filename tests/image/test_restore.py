@@ -1,5 +1,6 @@
 """Homes come back from a dead disk's image onto the file systems of a running mirror."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -489,7 +490,6 @@ def test_read_errors_are_counted_and_the_rest_comes_back(night: Night, post: Pos
             cut = start * MIB + (_first_block(alive / f"home/anna/film{last}") + 8192) * 1024
         assert cut < (start + size) * MIB
         os.truncate(night.image, cut)
-        sh("sysctl", "-q", "vm.drop_caches=3")
         night.origin = device
         report = night.restored()
     finally:
@@ -608,17 +608,41 @@ def test_a_wrong_file_system_in_the_place_of_home_is_refused(night: Night) -> No
     assert tree_of(night.running) == settled
 
 
-def test_nothing_stays_mounted_or_attached(night: Night) -> None:
-    def attached() -> list[str]:
-        listed = sh("losetup", "--list", "--noheadings").splitlines()
-        return [line for line in listed if str(night.folder) in line]
+def attached(night: Night) -> list[str]:
+    """Return the loop devices over files of this night."""
+    listed = sh("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE").splitlines()
+    return [line for line in listed if str(night.folder) in line]
 
-    before = attached()
-    night.restored()
+
+def expect_attached(night: Night, expected: list[str]) -> None:
+    """Wait until these alone are there: udev may still look at one that goes."""
     deadline = time.monotonic() + 10
-    while attached() != before and time.monotonic() < deadline:
+    while attached(night) != expected and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert attached() == before
+    assert attached(night) == expected
+
+
+def test_killed_at_any_moment_it_leaves_no_loop_device(night: Night) -> None:
+    before = attached(night)
+    for hundredths in range(0, 60, 4):
+        child = os.fork()
+        if child == 0:
+            os.setpgid(0, 0)
+            try:
+                night.planned()
+            finally:
+                os._exit(0)
+        time.sleep(hundredths / 100)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    expect_attached(night, before)
+
+
+def test_nothing_stays_mounted_or_attached(night: Night) -> None:
+    before = attached(night)
+    night.restored()
+    expect_attached(night, before)
     assert "/run/rescue/dead" not in Path("/proc/self/mountinfo").read_text()
 
 

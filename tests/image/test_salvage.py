@@ -33,12 +33,9 @@ def test_a_disk_is_imaged_and_homes_come_back_from_the_image(tmp_path: Path) -> 
     with night_of(tmp_path) as night:
         last_night(night, post)
         image = tmp_path / "salvaged.img"
-        device = loop.attach(str(night.image))
-        try:
-            shares: list[float] = []
+        shares: list[float] = []
+        with loop.locked(str(night.image)) as device:
             done = ddrescue.salvage(device, str(image), on_share=shares.append)
-        finally:
-            loop.detach(device)
         assert done.finished
         assert shares[-1] == 1.0
         night.image.unlink()
@@ -63,19 +60,18 @@ def test_the_image_is_root_s_alone_from_its_first_byte(tmp_path: Path) -> None:
     def told(_: float) -> None:
         seen.extend(modes(*shared.iterdir()))
 
-    device = loop.attach(str(disk))
     before = os.umask(0o022)
     try:
-        ddrescue.salvage(device, str(image), on_share=told)
-        assert modes(image, known) == {0o600}
-        assert set(seen) == {0o600}
-        for path in (image, known):
-            path.chmod(0o644)
-        ddrescue.salvage(device, str(image), on_share=told)
+        with loop.locked(str(disk)) as device:
+            ddrescue.salvage(device, str(image), on_share=told)
+            assert modes(image, known) == {0o600}
+            assert set(seen) == {0o600}
+            for path in (image, known):
+                path.chmod(0o644)
+            ddrescue.salvage(device, str(image), on_share=told)
         assert modes(image, known) == {0o600}, "one that an older rescue made"
     finally:
         os.umask(before)
-        loop.detach(device)
 
 
 @needs_ddrescue
@@ -106,8 +102,7 @@ def test_what_cannot_be_read_is_said_and_read_when_it_can(tmp_path: Path) -> Non
     disk, image = tmp_path / "disk", tmp_path / "image"
     content = os.urandom(4 * MIB)
     disk.write_bytes(content)
-    device = loop.attach(str(disk))
-    try:
+    with loop.locked(str(disk)) as device:
         os.truncate(disk, 3 * MIB)
         cut = ddrescue.salvage(device, str(image), on_share=lambda share: None)
         assert not cut.finished
@@ -115,8 +110,6 @@ def test_what_cannot_be_read_is_said_and_read_when_it_can(tmp_path: Path) -> Non
         assert image.read_bytes()[: 3 * MIB] == content[: 3 * MIB]
         disk.write_bytes(content)
         again = ddrescue.salvage(device, str(image), on_share=lambda share: None)
-    finally:
-        loop.detach(device)
     assert again.finished
     assert image.read_bytes() == content
 
@@ -139,8 +132,7 @@ def test_a_copy_without_its_superblock_is_repaired(tmp_path: Path, kind: FsKind)
         file.write(bytes(4096))
     assert primary_uuid(kind, str(image)) == ""
 
-    device = loop.attach(str(image), writable=True)
-    try:
+    with loop.writable(str(image)) as device:
         backup = find_backup(device, uuid=UUID) if kind.is_ext else None
         assert (backup is not None) == kind.is_ext
         repair(kind, device, backup)
@@ -150,8 +142,6 @@ def test_a_copy_without_its_superblock_is_repaired(tmp_path: Path, kind: FsKind)
             assert tree_of(place) == wanted
         finally:
             sh("umount", str(place))
-    finally:
-        loop.detach(device)
 
 
 def test_a_locked_loop_device_cannot_be_repaired(tmp_path: Path) -> None:
@@ -160,10 +150,6 @@ def test_a_locked_loop_device_cannot_be_repaired(tmp_path: Path) -> None:
         file.truncate(64 * MIB)
     sh(*mkfs_argv(FileSystem(kind=FsKind.EXT4, uuid=UUID), str(image)))
     before = image.read_bytes()
-    device = loop.attach(str(image))
-    try:
-        with pytest.raises(CommandError):
-            repair(FsKind.EXT4, device, None)
-    finally:
-        loop.detach(device)
+    with loop.locked(str(image)) as device, pytest.raises(CommandError):
+        repair(FsKind.EXT4, device, None)
     assert image.read_bytes() == before

@@ -50,14 +50,11 @@ def make(origin: str, *, scratch: Path) -> str:
     try:
         with file.open("wb") as stream:
             stream.truncate(size - size % 4096)
-        changes = loop.attach(str(file), writable=True)
+        # The snapshot holds the loop device from then on; without one it goes at once.
+        with loop.writable(str(file)) as changes:
+            run(create_argv(name, origin=origin, changes=changes, sectors=sectors))
     finally:
         file.unlink(missing_ok=True)
-    try:
-        run(create_argv(name, origin=origin, changes=changes, sectors=sectors))
-    finally:
-        # The snapshot holds it from now on; without one it goes at once.
-        loop.detach(changes)
     return f"/dev/mapper/{name}"
 
 

@@ -8,7 +8,6 @@ from rescue.model.restore.way_back import Reading
 from rescue.model.storage.filesystem import FsKind
 from rescue.restore.dead_disk import backup_argv, readings
 from rescue.system.block.ddrescue import ddrescue_argv, parse_share, parse_status
-from rescue.system.block.loop import Span, attach_argv
 from rescue.system.block.snapshot import create_argv
 from rescue.system.block.superblock import Backup, parse_positions, repair_argv
 from rescue.system.rsync.way_back import ReturnJob, return_argv
@@ -31,19 +30,6 @@ def test_replaced_files_go_to_a_folder_of_their_own() -> None:
         source=Path("/s"), target=Path("/t"), names=Path("/n"), fresh=Path("/f"), aside=Path("/a")
     )
     assert [w for w in return_argv(job) if "backup" in w] == ["--backup", "--backup-dir=/a"]
-
-
-def test_a_loop_device_is_locked_unless_it_is_ours() -> None:
-    assert attach_argv("/dev/vda", Span(start=4096, length=512)) == [
-        "losetup",
-        "--find",
-        "--show",
-        "--read-only",
-        "--offset=4096",
-        "--sizelimit=512",
-        "/dev/vda",
-    ]
-    assert "--read-only" not in attach_argv("/tmp/changes", Span(), writable=True)
 
 
 def test_a_snapshot_forgets_at_its_end() -> None:
