@@ -41,6 +41,12 @@ RUNTIME = Path("/run/rescue")
 LOCK = RUNTIME / "lock"
 """Held by the one run that may write to a mirror."""
 
+UNSAVED = RUNTIME / "mirrors"
+"""NAME.json for each mirror whose record could not be written to the source: full, or read-only."""
+
+ASKED = RUNTIME / "asked"
+"""NAME for each mirror that was asked, since this start, whether it is as complete as recorded."""
+
 TOLD = RUNTIME / "told"
 """A file for each unit, as old as the last message about it."""
 

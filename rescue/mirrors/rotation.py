@@ -4,7 +4,7 @@ The turn follows from the records alone, never from the parity of a date: a day 
 disk that was away or a run that failed shifts the days, and confuses nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -59,8 +59,10 @@ def next_turn(
     due = whose_day(records, now=now)
     if due.name in attached:
         return Turn(record=due)
-    if age(records, now=now) > overdue_hours * HOUR:
-        return Turn(record=longest, note=_instead(due, longest, "no mirror is young enough"))
+    if age(whole(records), now=now) > overdue_hours * HOUR:
+        is_complete = longest.state is MirrorState.COMPLETE
+        why = "no mirror is young enough" if is_complete else "it is not complete"
+        return Turn(record=longest, note=_instead(due, longest, why))
     for record in there:
         if record.state is not MirrorState.COMPLETE:
             return Turn(record=record, note=_instead(due, record, "it is not complete"))
@@ -89,8 +91,27 @@ def waited_since(record: MirrorRecord, *, now: float) -> float:
     return max(_believed(record.last_complete, now=now), _believed(record.last_tried, now=now))
 
 
+def whole(
+    records: Iterable[MirrorRecord], *, in_work: Collection[str] = ()
+) -> tuple[MirrorRecord, ...]:
+    """Return the records of complete mirrors, and of those (by name) that a run is writing now.
+
+    Every night a mirror is not complete for a while; one whose run failed or was cut is not until
+    the next one.
+    """
+    return tuple(
+        record
+        for record in records
+        if record.state is MirrorState.COMPLETE
+        or (record.state is MirrorState.RUNNING and record.name in in_work)
+    )
+
+
 def age(records: Sequence[MirrorRecord], *, now: float) -> float:
-    """Return the age of the newest complete state in seconds; infinite if there is none."""
+    """Return the time since the newest complete run in seconds; infinite if there was none.
+
+    What a mirror holds is that old only if it is `whole`.
+    """
     newest = max((_believed(record.last_complete, now=now) for record in records), default=0.0)
     return max(0.0, now - newest) if newest else float("inf")
 

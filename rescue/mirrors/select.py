@@ -9,7 +9,7 @@ from time import time
 from rescue import paths
 from rescue.discover.marker import Marker, read_marker
 from rescue.errors import DamagedError, RefusedError, RescueError, SkippedError, UsageError
-from rescue.mirrors.rotation import HOUR, Turn, Wait, age, next_turn, waited_since
+from rescue.mirrors.rotation import HOUR, Turn, Wait, age, next_turn, waited_since, whole
 from rescue.model.mirror.record import MirrorRecord
 from rescue.model.storage.disk import Disk
 from rescue.model.storage.machine import Machine
@@ -163,12 +163,16 @@ def _why_none(
             + "; ".join(strangers),
             hint="attach the enrolled disk, or enrol this one with 'rescue prepare'",
         )
-    hours = age(records, now=time()) / HOUR
+    hours = age(whole(records), now=time()) / HOUR
     if hours > overdue_hours:
-        old = f"{hours:.0f} h old" if isfinite(hours) else "not there yet"
+        why = "no mirror is attached, and none of them is complete"
+        if isfinite(hours):
+            why = (
+                f"no mirror is attached, and the last complete run is {hours:.0f} h old "
+                f"(overdue after {overdue_hours:.0f} h)"
+            )
         return RescueError(
-            f"no mirror is attached, and the last complete run is {old} "
-            f"(overdue after {overdue_hours:.0f} h): expected {wanted or 'none'}{besides}",
+            f"{why}: expected {wanted or 'none'}{besides}",
             hint="attach the mirror and run 'rescue mirror'",
         )
     return SkippedError(

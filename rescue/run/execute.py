@@ -1,12 +1,13 @@
 """The execution of a granted plan: applied, verified and recorded."""
 
+import contextlib
 from dataclasses import replace
 from time import time
 
 from rescue.apply.engine import Outcome, apply_plan
 from rescue.apply.workspace import Workspace
 from rescue.discover.machine import discover
-from rescue.errors import AuditError, ExitCode, RescueError, in_words
+from rescue.errors import AuditError, ExitCode, RescueError
 from rescue.grants import WriteGrant
 from rescue.mirrors.select import known_records
 from rescue.model.boot.firmware import Firmware
@@ -52,13 +53,8 @@ def perform(grant: WriteGrant, recorder: Recorder, screen: Screen) -> Outcome:
     nobody could write that any more. A mirror that was refused beforehand stays what it was,
     and so does its marker.
     """
-    try:
+    with contextlib.closing(screen), recorder.failed_by_errors():
         outcome = apply_plan(grant.plan, grant, emit=screen.emit, begin=recorder.begin)
-    except BaseException as error:
-        recorder.fail(in_words(error))
-        raise
-    finally:
-        screen.close()
     recorder.written(outcome.record)
     return outcome
 
@@ -92,14 +88,11 @@ def expect_to_boot(recorder: Recorder, screen: Screen) -> Machine:
 
     Raises AuditError that names the first broken link.
     """
-    try:
+    with recorder.failed_by_errors():
         machine = discover()
         # What was written is looked at, and no other disk that looks like it.
         findings = look(machine, recorder.record, machine.disk_at(recorder.plan.target_path))
-        broken = [finding for finding in findings if finding.severity is Severity.ERROR]
-    except BaseException as error:
-        recorder.fail(in_words(error))
-        raise
+    broken = [finding for finding in findings if finding.severity is Severity.ERROR]
     for line in finding_lines(findings, only_problems=True):
         screen.show(line)
     if broken:
@@ -125,15 +118,17 @@ def finish(
 
     Raises what `Recorder.complete` raises.
     """
-    done = completed(
-        with_secret(recorder.record, screen),
-        outcome.summary,
-        generation=recorder.plan.record.generation + 1,
-        unseen=_unseen(recorder.plan, outcome),
-        now=time(),
-    )
-    page = recovery_page(machine, done, others=known_records(settings))
-    recorder.complete(done, recovery_files=page.recovery_files() | book.recovery_files(done))
+    with recorder.failed_by_errors():
+        done = completed(
+            with_secret(recorder.record, screen),
+            outcome.summary,
+            generation=recorder.plan.record.generation + 1,
+            unseen=_unseen(recorder.plan, outcome),
+            now=time(),
+        )
+        page = recovery_page(machine, done, others=known_records(settings))
+        recovery_files = page.recovery_files() | book.recovery_files(done)
+    recorder.complete(done, recovery_files=recovery_files)
     return tell_end(
         outcome,
         f"mirror '{done.name}' is complete: generation {done.generation}, audit passed",

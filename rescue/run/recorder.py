@@ -18,15 +18,16 @@ and whoever is asked after a cut, nobody says complete of a mirror that is not. 
 the source knows first: a mirror that is ahead of its record would be refused from then on; one that
 is behind is not.
 
-A source that cannot be written keeps no run from being made, and goes on saying what it said. The
-mirror's own marker is right, and the next run makes the mirror equal whatever its record says.
+A source that cannot be written keeps no run from being made: its record is kept in memory, and
+counts until the next start. After that the mirror's own marker is right, which the next status asks
+(`mirrors.belief`), and the next run makes the mirror equal whatever its record says.
 """
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from rescue.errors import RescueError
+from rescue.errors import RescueError, in_words
 from rescue.grants import GuardRefusedError, WriteGrant
 from rescue.model.mirror.plan import Plan, PlanKind
 from rescue.model.mirror.record import MirrorRecord
@@ -89,6 +90,15 @@ class Recorder:
         elif self.kind is PlanKind.MIRROR:
             self.warn(why)
 
+    @contextlib.contextmanager
+    def failed_by_errors(self) -> Iterator[None]:
+        """Note an error of the block as what the run failed of, and pass it on."""
+        try:
+            yield
+        except BaseException as error:
+            self.fail(in_words(error))
+            raise
+
     def written(self, found: MirrorRecord) -> None:
         """Know what the steps `found`: the marker has it already, the source is told at the end."""
         self.record = written(self.record, found)
@@ -135,6 +145,7 @@ class Recorder:
             before = self.plan.record.generation
             known = replace(done, generation=before, last_proof=None)
             self._store.mark(known, self._grant, recovery_files=recovery_files)
+            self._store.note_in_memory(known)
             raise RescueError(
                 f"mirror '{done.name}' is complete and passed its audit, and the system cannot "
                 f"note it: {error}",

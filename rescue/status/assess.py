@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 
-from rescue.mirrors.rotation import HOUR, age
+from rescue.mirrors.rotation import HOUR, age, whole
 from rescue.model.mirror.record import MirrorRecord, MirrorState
 from rescue.model.mirror.role import Role
 from rescue.model.run.history import RunEntry, RunFigures, last_whole
@@ -56,7 +56,9 @@ def on_source(
     root = machine.root_disk
     own = [record for record in records if root is not None and is_disk(root, record.source)]
     strange = bool(records) and not own
-    old = age(records, now=now) > overdue_hours * HOUR
+    in_work = [name for name, known_of in about.items() if known_of.active]
+    youngest = age(whole(records, in_work=in_work), now=now)
+    old = youngest > overdue_hours * HOUR
     steps = source_steps(mirrors)
     if old and records and not steps:
         steps = (NextStep(what=Next.MIRROR_ANY, hours=overdue_hours),)
@@ -65,7 +67,7 @@ def on_source(
     bad = Health.CRITICAL if strange or not mirrors else Health.GOOD
     if old:
         bad = max(bad, Health.WARNING)
-    if age(records, now=now) > critical_hours * HOUR:
+    if youngest > critical_hours * HOUR:
         bad = Health.CRITICAL
     bad = max(bad, of_disk(machine.health_of(root)))
     return Status(
@@ -118,8 +120,8 @@ def _mirror(
     overdue = age([record], now=now) > overdue_hours * HOUR
     last, disk_health = record.last_run, machine.health_of(attached_mirror(machine, record))
     troubles = run_troubles(record)
-    whole = last_whole(known.runs)
-    same = whole is not None and whole.generation == record.generation
+    last_good = last_whole(known.runs)
+    same = last_good is not None and last_good.generation == record.generation
     # Every night it is not whole for a while: that is no alarm, and it keeps ageing.
     at_work = record.state is MirrorState.RUNNING and known.active
     if not record.last_complete or not (at_work or record.state is MirrorState.COMPLETE):
@@ -142,7 +144,7 @@ def _mirror(
         vanished=last.vanished if last else 0,
         troubles=troubles,
         notes=last.notes if last else (),
-        took=whole.seconds if whole and same else last.seconds if last else 0.0,
+        took=last_good.seconds if last_good and same else last.seconds if last else 0.0,
         figures=RunFigures.of(last) if last else None,
         free=last.free if last else (),
         last_checksum=record.last_checksum,

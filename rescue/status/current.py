@@ -7,6 +7,7 @@ from time import time
 from rescue import paths
 from rescue.discover.diskhealth import with_health
 from rescue.errors import UsageError
+from rescue.mirrors.belief import as_the_mirror_says
 from rescue.mirrors.rotation import whose_day
 from rescue.mirrors.select import readable
 from rescue.model.mirror.record import MirrorRecord
@@ -54,6 +55,8 @@ def _on_source_now(machine: Machine, settings: Config | None) -> Status:
     intervals = settings.intervals if settings else {}
     known_here, damage = readable(intervals)
     records = tuple(known_here)
+    if not is_held():
+        records = tuple(as_the_mirror_says(machine, record) for record in records)
     mirrors = (attached_mirror(machine, record) for record in records)
     machine = with_health(machine, machine.root_disk, *mirrors)
     found = on_source(

@@ -1,5 +1,6 @@
 """The records of mirrors: /var/lib/rescue/mirrors/ on the source, /.rescue/ on the mirror."""
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,35 +47,55 @@ def save_record(record: MirrorRecord, directory: Path = paths.RECORDS) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{record.name}.json"
     try:
-        load_record(record.name, directory)
+        _read_record(path)
     except DamagedError:
-        if path.exists():
-            path.replace(path.with_name(f"{path.name}.damaged"))
+        path.replace(path.with_name(f"{path.name}.damaged"))
     except (UsageError, OSError):
         pass  # it cannot be told what it is
     write_atomic(path, to_stored_json(record).encode(), mode=0o600)
 
 
-def load_record(name: str, directory: Path = paths.RECORDS) -> MirrorRecord:
-    """Return the record of the mirror of that name.
+def save_unsaved(record: MirrorRecord, directory: Path = paths.UNSAVED) -> None:
+    """Write a record that the source cannot take to where it counts until the next start.
+
+    Raises OSError.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomic(directory / f"{record.name}.json", to_stored_json(record).encode(), mode=0o600)
+
+
+def forget_unsaved(name: str, directory: Path = paths.UNSAVED) -> None:
+    """Remove such a record: the source has it now, or a newer one. Raises OSError."""
+    (directory / f"{name}.json").unlink(missing_ok=True)
+
+
+def load_record(
+    name: str, directory: Path = paths.RECORDS, unsaved: Path = paths.UNSAVED
+) -> MirrorRecord:
+    """Return the record of the mirror of that name, from `unsaved` where it lies there.
 
     Raises UsageError where it was written by a newer rescue, DamagedError where there is none or
     it is damaged, which is left where it is.
     """
+    with contextlib.suppress(UsageError, OSError):
+        return _read_record(unsaved / f"{name}.json")
     path = directory / f"{name}.json"
     mend = f"copy /{paths.MARKER} of the mirror to {path}, or prepare the mirror again"
     try:
-        data = path.read_bytes()
+        return _read_record(path)
     except FileNotFoundError as error:
         raise DamagedError(
             f"mirror '{name}' is in the configuration, and {path} does not exist", hint=mend
         ) from error
-    try:
-        read = from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
-        return _sound(read, str(path))
     except DamagedError as error:
         aside = f"it is left as it is; to mend it, put it aside as {path}.damaged, and {mend}"
         raise DamagedError(error.message, hint=aside) from error
+
+
+def _read_record(path: Path) -> MirrorRecord:
+    data = path.read_bytes()
+    read = from_json(data, MirrorRecord, known_version=RECORD_VERSION, where=str(path))
+    return _sound(read, str(path))
 
 
 def load_foreign_record(root: Path, inside: str) -> MirrorRecord | None:
@@ -91,6 +112,7 @@ def load_foreign_record(root: Path, inside: str) -> MirrorRecord | None:
 
 def forget_record(name: str, directory: Path = paths.RECORDS) -> None:
     """Remove the record of the mirror of that name, where there is one."""
+    forget_unsaved(name)
     (directory / f"{name}.json").unlink(missing_ok=True)
     if directory.is_dir():
         sync_directory(directory)

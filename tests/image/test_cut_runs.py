@@ -46,7 +46,9 @@ def run(pair: DiskPair, *, first: bool = False, ended_before: int | None = None)
         if ended_before is not None:
             end_before(ended_before)
         grant = pair.grant(plan)
-        recorder = Recorder(grant, store=Store(records=records(pair), site=pair.site))
+        recorder = Recorder(
+            grant, store=Store(records=records(pair), unsaved=pair.folder / "run", site=pair.site)
+        )
         outcome = apply_plan(
             plan, grant, emit=lambda event: None, begin=recorder.begin, site=pair.site
         )

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rescue.mirrors.rotation import HOUR, Turn, Wait, age, next_turn, whose_day
+from rescue.mirrors.rotation import HOUR, Turn, Wait, age, next_turn, whole, whose_day
 from rescue.model.mirror.record import MirrorRecord, MirrorState, RunSummary
 from rescue.model.mirror.rotation import Order, interval_hours
 from tests.builders import enrolled
@@ -127,6 +127,23 @@ def test_an_overdue_mirror_does_not_wait_though_the_other_is_young() -> None:
     assert name_of(found) == "a"
     assert isinstance(found, Turn)
     assert "overdue" in found.note
+
+
+def test_a_mirror_whose_run_failed_lets_no_other_wait_for_it() -> None:
+    """It is the turn of c; b is younger, and half-written."""
+    a, b, c = mirror("a", days=2), mirror("b", days=0.5), mirror("c", days=3)
+    assert isinstance(turn(a, b, c, attached="a"), Wait)
+    found = turn(a, replace(b, state=MirrorState.FAILED), c, attached="a")
+    assert name_of(found) == "a"
+    assert isinstance(found, Turn)
+    assert "no mirror is young enough" in found.note
+
+
+def test_only_a_run_that_is_active_keeps_a_half_written_mirror_among_the_whole_ones() -> None:
+    running = mirror("a", days=1, state=MirrorState.RUNNING)
+    failed, good = mirror("b", days=1, state=MirrorState.FAILED), mirror("c", days=2)
+    assert whole([running, failed, good]) == (good,)
+    assert whole([running, failed, good], in_work=["a", "b"]) == (running, good)
 
 
 def test_without_any_attached_there_is_no_turn() -> None:

@@ -67,6 +67,15 @@ def alone() -> Machine:
     return replace(THERE.machine, disks=THERE.machine.disks[:1])
 
 
+def test_a_mirror_that_is_away_and_failed_is_not_as_young_as_its_last_complete_run(
+    records: Path,
+) -> None:
+    failed = replace(record("attic", "AWAY01", hours=2), state=MirrorState.FAILED)
+    with pytest.raises(RescueError, match="none of them is complete") as caught:
+        choose_for_run(alone(), known(records, failed), name="")
+    assert caught.value.code is ExitCode.FAILED
+
+
 def test_on_the_day_of_the_one_that_is_away_the_run_is_skipped(records: Path) -> None:
     settings = known(
         records, record("attic", "MIR0001", hours=24), record("vault", "AWAY01", hours=48)

@@ -45,7 +45,10 @@ class Night:
         )
 
         plan = Plan(kind=kind, target_path="/dev/vdb", record=RECORD, steps=(), names=("this",))
-        recorder = Recorder(grant_disk(plan, named="this"), store=Store(records=self.folder))
+        recorder = Recorder(
+            grant_disk(plan, named="this"),
+            store=Store(records=self.folder, unsaved=self.folder / "run"),
+        )
         with HookedRun.around(hooks, recorder, hook_runner=hook_runner).carry_out() as between:
             self.order.append(f"run, {len(between.warned)} warned")
             if fails:

@@ -41,7 +41,7 @@ class Place:
                 raise RefusedError("it was pulled out")
             yield self.root
 
-        return Store(records=self.top / "source", mount=mount)
+        return Store(records=self.top / "source", unsaved=self.top / "run", mount=mount)
 
     @property
     def root(self) -> Path:
@@ -105,6 +105,17 @@ def test_a_disk_that_is_to_become_something_is_nothing_yet_when_it_is_refused(
     assert (place.source, place.marker) == (BEFORE, BEFORE)
 
 
+def test_an_error_before_the_mirror_is_complete_is_what_the_run_failed_of(place: Place) -> None:
+    """Between audit and completion, too: such a run was not cut, and its reason is told."""
+    recorder = place.recorder(PlanKind.MIRROR)
+    recorder.begin()
+    with pytest.raises(ZeroDivisionError), recorder.failed_by_errors():
+        raise ZeroDivisionError("the recovery page")
+    for record in (place.source, place.marker):
+        assert record.state is MirrorState.FAILED
+        assert "the recovery page" in record.last_error
+
+
 def test_a_failback_leaves_no_record_of_the_new_disk_on_the_old_one(place: Place) -> None:
     (place.top / "source" / f"{BEFORE.name}.json").unlink()
     recorder = place.recorder(PlanKind.FAILBACK)
@@ -128,6 +139,26 @@ def test_a_source_that_cannot_note_it_leaves_a_mirror_that_is_whole(place: Place
         recorder.complete(complete, recovery_files={})
     assert (place.marker.state, place.marker.generation) == (MirrorState.COMPLETE, 3)
     assert (place.marker.last_complete, place.marker.proof) == (9.0, None)
+    assert place.source == place.marker
+
+
+def test_a_source_that_cannot_be_written_from_the_beginning_believes_no_half_mirror(
+    place: Place,
+) -> None:
+    """It is mirrored all the same; until the next start its state is known beside the source."""
+    (place.top / "source").rename(place.top / "away")
+    (place.top / "source").write_text("read-only")
+    recorder = place.recorder(PlanKind.MIRROR)
+    recorder.begin()
+    assert str(place.source.state) == "running"
+    recorder.fail("no room")
+    assert (str(place.source.state), place.source.last_error) == ("failed", "no room")
+    (place.top / "source").unlink()
+    (place.top / "away").rename(place.top / "source")
+    assert str(place.source.state) == "failed"
+    place.store.save(replace(BEFORE, last_tried=7.0))
+    assert place.source == replace(BEFORE, last_tried=7.0)
+    assert not list((place.top / "run").iterdir())
 
 
 def test_a_mirror_that_cannot_say_that_it_is_complete_is_not(place: Place) -> None:

@@ -142,10 +142,10 @@ def test_a_torn_line_is_a_start_all_the_same(tmp_path: Path) -> None:
 
 
 def test_a_source_that_cannot_be_written_takes_no_errors_place(tmp_path: Path) -> None:
-    Store(records=tmp_path).note(RECORD)
+    Store(records=tmp_path, unsaved=tmp_path / "run").note(RECORD)
     assert load_record(RECORD.name, tmp_path) == RECORD
     in_the_way = tmp_path / f"{RECORD.name}.json"
-    Store(records=in_the_way).note(RECORD)
+    Store(records=in_the_way, unsaved=tmp_path / "run").note(RECORD)
     with pytest.raises(OSError, match="File exists"):
         save_record(RECORD, in_the_way)
 
