@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.lab import build
-from tests.lab.layered.server import Layered, make_disk, script_hash
+from tests.lab.build import SERIAL
+from tests.lab.layered.server import Layered, disks_of, make_disks
 from tests.lab.layout import GPT, Layout
 from tests.lab.variant import BOOKWORM, Variant
 
@@ -21,10 +22,19 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Image:
-    """A server's disk as installed, never written to again, and the key to log in as root."""
+    """A server's disk as installed, never written to again, and the key to log in as root.
+
+    `more` are the serial numbers and files of the other disks of a server on several.
+    """
 
     disk: Path
     key: Path
+    more: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def disks(self) -> tuple[tuple[str, Path], ...]:
+        """Serial number and file of each disk."""
+        return ((SERIAL, self.disk), *self.more)
 
     @property
     def directory(self) -> Path:
@@ -58,15 +68,17 @@ def layered_image(
 ) -> Image:
     """Return the image of a server with layers; build it, and the plain one that it is made on."""
     plain = server_image(GPT, variant, packages=(*layered.packages, *packages))
-    directory = plain.directory / f"{layered.name}-{script_hash()}"
+    directory = plain.directory / f"{layered.name}-{layered.script_hash}"
     directory.mkdir(exist_ok=True)
-    image = Image(directory / f"{layered.name}.qcow2", plain.key)
+    disk = directory / f"{layered.name}.qcow2"
+    more = zip(layered.serials[1:], disks_of(disk, layered)[1:], strict=True)
+    image = Image(disk, plain.key, tuple(more))
     with locked(directory):
         if not image.disk.exists():
-            _LOG.info("a server with the layout %s is installed on a second disk", layered.name)
+            _LOG.info("a server with the layout %s is installed on more disks", layered.name)
             with TemporaryDirectory(dir=directory) as work:
                 options = {"key": image.key, "work": Path(work), "target": image.disk}
-                make_disk(layered, plain.disk, variant.disk, **options)
+                make_disks(layered, plain.disk, variant.disk, **options)
     return image
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import manifest
-from tests.lab.build import SERIAL
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.hardware import BIOS, Firmware, Hardware, Plugged
@@ -57,10 +56,18 @@ class Lab:
 
     def server_disk(self, layout: str = "gpt", *, variant: Variant = BOOKWORM) -> Disk:
         """Return a copy of the server's disk as it was installed, for a machine to boot."""
-        path = self._next_directory() / "server.qcow2"
-        path.parent.mkdir(parents=True)
-        disk = Disk.overlay(self.stock.image(layout, variant).disk, path, serial=SERIAL)
-        return disk.attached_as(variant.disk)
+        return self.server_disks(layout, variant=variant)[0]
+
+    def server_disks(self, layout: str, *, variant: Variant = BOOKWORM) -> list[Disk]:
+        """Return copies of all disks of a server as it was installed."""
+        directory = self._next_directory()
+        directory.mkdir(parents=True)
+        return [
+            Disk.overlay(path, directory / f"{serial}.qcow2", serial=serial).attached_as(
+                variant.disk
+            )
+            for serial, path in self.stock.image(layout, variant).disks
+        ]
 
     def blank_disk(self, serial: str, *, size: int) -> Disk:
         """Return a disk of `size` bytes that was never written to."""

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.lab.accel import QEMU, accelerator
-from tests.lab.build import SERIAL
 from tests.lab.disk import Disk, DiskModel
 from tests.lab.guest import Guest
 from tests.lab.hardware import Firmware, Hardware, Plugged
@@ -93,7 +92,8 @@ class Stock:
                 directory = image.directory / _frozen_name(variant, layout, hardware, options)
                 shutil.rmtree(directory, ignore_errors=True)
                 unfinished.rename(directory)
-        return Frozen(hardware, _plugged(variant, directory), directory, image.key, options)
+        plugged = _plugged(image, variant, directory)
+        return Frozen(hardware, plugged, directory, image.key, options)
 
     def installed(self, layout: str, firmware: Firmware, variant: Variant = BOOKWORM) -> Frozen:
         """Return a booted server on which `rescue` is installed."""
@@ -164,10 +164,13 @@ def _make_first(
     """Make a server in a folder; return QEMU's options that it is frozen with, or none."""
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    plugged = _plugged(variant, unfinished)
-    source = Disk.overlay(image.disk, plugged[0].disk.path, serial=SERIAL)
-    for each in plugged[1:]:
-        Disk.blank(each.disk.path, size=source.size, serial=each.disk.serial)
+    plugged = _plugged(image, variant, unfinished)
+    installed = dict(image.disks)
+    for each in (plug.disk for plug in plugged):
+        if each.serial in installed:
+            Disk.overlay(installed[each.serial], each.path, serial=each.serial)
+        else:
+            Disk.blank(each.path, size=plugged[0].disk.size, serial=each.serial)
     if not variant.can_be_frozen:
         return ()
     return _boot_and_freeze(Guest(hardware, plugged, key=image.key, directory=unfinished))
@@ -183,13 +186,20 @@ def _boot_and_freeze(guest: Guest) -> tuple[str, ...]:
         return freeze(guest, guest.directory).accelerator
 
 
-def _plugged(variant: Variant, directory: Path) -> tuple[Plugged, ...]:
+def _plugged(image: Image, variant: Variant, directory: Path) -> tuple[Plugged, ...]:
     """Return the disks a server is switched on with: a mirror's only where it cannot come later."""
-    source = Disk(path=directory / "disk.qcow2", serial=SERIAL, model=variant.disk)
+    # The first one's name says nothing of its serial number: frozen servers are kept with it.
+    names = ("disk", *(f"disk-{serial}" for serial, _ in image.more))
+    sources = tuple(
+        Plugged(
+            Disk(path=directory / f"{name}.qcow2", serial=serial, model=variant.disk), port, port
+        )
+        for port, (name, (serial, _)) in enumerate(zip(names, image.disks, strict=True))
+    )
     if variant.mirror.comes_and_goes:
-        return (Plugged(source, 0, 0),)
+        return sources
     blank = Disk(path=directory / "blank.qcow2", serial=MIRROR, model=variant.mirror)
-    return Plugged(source, 0, 0), Plugged(blank, 1)
+    return (*sources, Plugged(blank, len(sources)))
 
 
 def _frozen_name(
