@@ -96,8 +96,9 @@ def _lines(graph: Graph, device: Device, *, depth: int) -> Iterator[str]:
 
 def _words(layer: Device) -> str:
     size = f"{human_bytes(layer.size)} " if layer.size else ""
-    detail = f" ({layer.detail})" if layer.detail else ""
-    kind = f"{layer.kind.value}{detail}"
+    trouble = layer.array.trouble if layer.array else ""
+    details = ", ".join(filter(None, (layer.detail, trouble)))
+    kind = f"{layer.kind.value} ({details})" if details else layer.kind.value
     if layer.kind is DeviceKind.LOOP and layer.name:
         kind += f" {layer.name}"
     held = describe(layer.content)

@@ -10,7 +10,7 @@ from tests.fuzz.damage import any_text, texts
 from tests.fuzz.declared import expect_declared
 from tests.fuzz.effort import TRIES
 
-DRIVERS = {8: "sd", 253: "device-mapper", 7: "loop", 11: "sr"}
+DRIVERS = {8: "sd", 9: "md", 253: "device-mapper", 7: "loop", 11: "sr"}
 PROPERTIES = {
     "ID_SERIAL": "WDC_WD40\\x20EFRX",
     "ID_SERIAL_SHORT": "WX12345",
@@ -30,6 +30,8 @@ PROPERTIES = {
     "ID_PART_ENTRY_TYPE": "0x83",
     "ID_PART_ENTRY_UUID": "deadbeef-01",
     "ID_PART_ENTRY_NAME": "EFI\\x20System",
+    "MD_UUID": "04a7da9c:75765c22:68d0be75:de20b03e",
+    "MD_DEVICES": "2",
 }
 ATTRIBUTES = {
     "size": "2097152",
@@ -44,6 +46,13 @@ ATTRIBUTES = {
     "queue/physical_block_size": "4096",
     "dm/name": "vg-root",
     "dm/uuid": "LVM-abc",
+    "md/level": "raid1",
+    "md/metadata_version": "1.2",
+    "md/raid_disks": "2",
+    "md/degraded": "1",
+    "md/sync_action": "recover",
+    "md/dev-sd1/offset": "2048",
+    "md/dev-sd1/state": "in_sync",
 }
 
 

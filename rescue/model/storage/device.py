@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from rescue.model.storage.array import Array
 from rescue.model.storage.disk import Use
 from rescue.model.storage.layer import Content, Nothing
 from rescue.units import Bytes
@@ -44,7 +45,8 @@ class Device:
 
     `name` is what people call it where that is not its path ('vg0/root', '@home', the file of a
     loop device), `detail` what its maker tells besides ('raid1'). `size` is 0 where it has none of
-    its own. `path` and `links` are valid only while the machine is running.
+    its own. `path` and `links` are valid only while the machine is running. `array` is there for a
+    RAID array of md alone.
     """
 
     key: str
@@ -57,6 +59,7 @@ class Device:
     content: Content = field(default_factory=Nothing)
     uses: tuple[Use, ...] = ()
     made_of: tuple[str, ...] = ()
+    array: Array | None = None
 
 
 def subvolume_key(device: str, path: str) -> str:

@@ -9,9 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rescue.model.storage.array import Array
 from rescue.model.storage.device import Device, DeviceKind
 from rescue.model.storage.identity import DiskId
 from rescue.system.block.blockinfo import Signature, decode, parse_signature
+from rescue.system.block.md import array_of
 from rescue.units import Bytes, Sectors, whole_number
 
 SYSFS_SECTOR = 512
@@ -181,6 +183,13 @@ def _other(device: RawDevice, raw: Sequence[RawDevice], drivers: Mapping[int, st
         size=Bytes(_number(device, "size") * SYSFS_SECTOR),
         links=device.links,
         made_of=_made_of(device, raw),
+        array=_array(device, raw) if kind is DeviceKind.ARRAY else None,
+    )
+
+
+def _array(device: RawDevice, raw: Sequence[RawDevice]) -> Array:
+    return array_of(
+        device.attributes, device.properties, {other.sys_name: _path(other) for other in raw}
     )
 
 

@@ -34,6 +34,10 @@ _ATTRIBUTES = (
     "dm/name",
     "dm/uuid",
     "md/level",
+    "md/degraded",
+    "md/metadata_version",
+    "md/raid_disks",
+    "md/sync_action",
     "loop/backing_file",
 )
 
@@ -135,6 +139,7 @@ def _raw(device: pyudev.Device) -> RawDevice:
     """Read everything we use of one device; what vanishes meanwhile reads as empty."""
     parent = device.find_parent("block")
     number = device.device_number
+    wanted = (*_ATTRIBUTES, *_of_members(device))
     return RawDevice(
         sys_path=device.sys_path,
         sys_name=device.sys_name,
@@ -148,8 +153,16 @@ def _raw(device: pyudev.Device) -> RawDevice:
         links=tuple(sorted(device.device_links)),
         known=device.is_initialized,
         properties=dict(device.properties),
-        attributes={name: _attribute(device, name) for name in _ATTRIBUTES},
+        attributes={name: _attribute(device, name) for name in wanted},
     )
+
+
+def _of_members(device: pyudev.Device) -> tuple[str, ...]:
+    """Return the attributes of an md array's members (md.rst of the kernel: md/dev-NAME)."""
+    with contextlib.suppress(OSError):
+        members = sorted((Path(device.sys_path) / "md").glob("dev-*"))
+        return tuple(f"md/{each.name}/{name}" for each in members for name in ("offset", "state"))
+    return ()
 
 
 def _holders(folder: Path) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from rescue.model.storage.array import Array, ArrayMember
 from rescue.model.storage.device import DeviceKind
 from rescue.system.block.block_tree import (
     RawDevice,
@@ -12,6 +13,7 @@ from rescue.system.block.block_tree import (
     parse_block_drivers,
     transport,
 )
+from rescue.units import Bytes
 
 DEVICES = """Character devices:
   1 mem
@@ -221,6 +223,38 @@ def test_layers_have_size_and_the_names_that_people_use() -> None:
     }
     assert found["/dev/mapper/srv--vg-data-real"].size == 1024 * 1024
     assert all(each.key == path for path, each in found.items())
+
+
+def test_an_array_tells_its_members_and_what_is_missing() -> None:
+    said = {"MD_UUID": "04a7da9c:75765c22:68d0be75:de20b03e", "MD_DEVICES": "2"}
+    seen = {
+        "md/level": "raid1",
+        "md/metadata_version": "1.2",
+        "md/raid_disks": "2",
+        "md/degraded": "1",
+        "md/sync_action": "recover",
+        "md/dev-sda1/offset": "2048",
+        "md/dev-sda1/state": "in_sync,write_mostly",
+        "md/dev-sdb1/offset": "4096",
+        "md/dev-sdb1/state": "spare",
+    }
+    sda, sdb = disk("sda", 8), disk("sdb", 8, minor=16)
+    raw = [sda, sdb, part(sda, "sda1", 1, holders=("md0",)), part(sdb, "sdb1", 1, holders=("md0",))]
+    (found,) = others_of([*raw, disk("md0", 9, properties=said, attributes=seen)], DRIVERS)
+    assert found.device.array == Array(
+        uuid="04a7da9c:75765c22:68d0be75:de20b03e",
+        level="raid1",
+        metadata="1.2",
+        wanted=2,
+        missing=1,
+        action="recover",
+        members=(
+            ArrayMember(key="/dev/sda1", offset=Bytes(1024**2), state="in_sync,write_mostly"),
+            ArrayMember(key="/dev/sdb1", offset=Bytes(2 * 1024**2), state="spare"),
+        ),
+    )
+    assert found.device.array.is_busy
+    assert [each.key for each in found.device.array.whole] == ["/dev/sda1"]
 
 
 def test_serial_and_wwn_as_lsblk_shows_them() -> None:

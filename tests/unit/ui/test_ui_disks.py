@@ -8,6 +8,7 @@ from rescue.model.boot.firmware import BootState, Firmware
 from rescue.model.medium import MEDIUM_TABLE
 from rescue.model.mirror.identifiers import IdentifierMap
 from rescue.model.mirror.record import DiskRef, MirrorRecord, MirrorState
+from rescue.model.storage.array import Array
 from rescue.model.storage.device import Device, DeviceKind
 from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind, Use, UseKind
 from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
@@ -160,6 +161,18 @@ def test_what_lies_on_several_disks_is_told_once_and_referred_to() -> None:
         "    top: 1.0 MiB encrypted device",
     )
     assert two.holds == ("linux_raid_member", "  md0: see /dev/sda1")
+
+
+def test_an_array_that_is_not_whole_says_so() -> None:
+    state = Array(uuid="u", level="raid1", wanted=2, missing=1, action="recover")
+    array = layer("/dev/md0", DeviceKind.ARRAY, "/dev/sda1")
+    member = Container(kind="linux_raid_member")
+    seen = layered(
+        machine(disk("/dev/sda", "A", part(1, member))),
+        replace(array, detail="raid1", array=state),
+    )
+    (line,) = disk_rows(seen)[0].holds[1:]
+    assert line == "  md0: 1.0 MiB RAID array (raid1, 1 of 2 members missing, recover)"
 
 
 def test_hundreds_of_snapshots_are_counted_and_those_in_use_are_named() -> None:
