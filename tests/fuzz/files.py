@@ -10,6 +10,7 @@ from rescue.system.files.rooted_tree import without_comments
 from rescue.text.fstab import crypttab_with_nofail, parse_fstab, with_nofail
 from rescue.text.grub_cfg import parse_menu
 from rescue.text.grub_env import parse_environment
+from rescue.text.mdadm_conf import named_arrays, without_arrays
 from rescue.verify.leftovers import grub_questions
 from tests.fuzz.target import Target, recorded
 from tests.unit.model.test_identifiers import IDS
@@ -27,6 +28,12 @@ STUB = """\
 search.fs_uuid c0c0c0c0-0000-4000-8000-000000000003 root hd0,gpt3
 set prefix=($root)'/grub'
 configfile $prefix/grub.cfg
+"""
+MDADM = """\
+HOMEHOST <system>
+AUTO +1.x -all
+ARRAY /dev/md/0 metadata=1.2 name=server:0
+   UUID=1f2e3d4c:5b6a7988:97a6b5c4:d3e2f101
 """
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nanna:x:1000:1000:Anna,,,:/home/anna:/bin/sh\n"
 GROUP = "root:x:0:\nanna:x:1000:\ndisk:x:6:anna,root\n"
@@ -71,6 +78,12 @@ TARGETS = (
         specimens=(FSTAB,),
     ),
     Target(name="crypttab", parse=crypttab_with_nofail, specimens=(CRYPTTAB,)),
+    Target(
+        name="mdadm.conf",
+        parse=lambda t: without_arrays(t, ("1f2e3d4c:5b6a7988:97a6b5c4:d3e2f101",)),
+        specimens=(MDADM,),
+    ),
+    Target(name="mdadm.conf: arrays", parse=named_arrays, specimens=(MDADM,)),
     Target(name="identifiers", parse=IDS.translate, specimens=(MENU, FSTAB)),
     Target(name="identifiers in fstab", parse=IDS.translate_fstab, specimens=(FSTAB,)),
     Target(
