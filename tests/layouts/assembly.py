@@ -267,7 +267,10 @@ class Assembly:
         spec: str = "",
     ) -> None:
         """Mount what lies on a device, by a line of fstab unless `spec` is empty."""
-        self._mounts.append(Mount(device=path, target=target, fstype=fstype, root=root))
+        inside = () if fstype == FsKind.BTRFS and root == "/" else None
+        self._mounts.append(
+            Mount(device=path, target=target, fstype=fstype, root=root, subvolumes=inside)
+        )
         if spec:
             line = FstabEntry(spec=spec, target=target, fstype=fstype, options=options, device=path)
             self._fstab.append(line)
@@ -291,6 +294,19 @@ class Assembly:
         """Swap to a file."""
         self._swaps.append(Swap(path=path, is_file=True, size=mib * MIB))
         self._fstab.append(FstabEntry(spec=path, target="none", fstype="swap", options=("sw",)))
+
+    @property
+    def count(self) -> int:
+        """How many identifiers were given out: a number that no other piece has had."""
+        return self._count
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """Return what fstab can call a device, whatever lies on it: path, links, PARTUUID."""
+        if path in self._devices:
+            return tuple(dict.fromkeys((path, *self._devices[path].links)))
+        parts = (part for disk in self._disks.values() for part in disk.partitions)
+        part = next(each for each in parts if each.path == path)
+        return path, *part.links, f"PARTUUID={part.uuid}"
 
     # --- the whole
 
@@ -368,4 +384,5 @@ class Assembly:
 
 
 def _as_line(entry: FstabEntry) -> str:
-    return f"{entry.spec} {entry.target} {entry.fstype} {','.join(entry.options)} 0 0\n"
+    target = entry.target.replace(" ", r"\040")
+    return f"{entry.spec} {target} {entry.fstype} {','.join(entry.options)} 0 0\n"
