@@ -24,6 +24,7 @@ from rescue.system.files.atomic import (
     write_atomic,
 )
 from rescue.text.fstab import crypttab_with_nofail, with_nofail
+from rescue.text.mdadm_conf import is_mdadm_conf, without_arrays
 
 _FSTAB = "/etc/fstab"
 _CRYPTTAB = "/etc/crypttab"
@@ -140,6 +141,8 @@ def translated(
         # No encrypted device is made on a mirror: what a line names is on another disk, or gone,
         # and whether it is open tonight says nothing about the night on which the mirror starts.
         fresh = identifiers.translate(crypttab_with_nofail(text))
+    elif identifiers.arrays and is_mdadm_conf(path):
+        fresh = identifiers.translate(without_arrays(text, identifiers.arrays))
     else:
         fresh = identifiers.translate(text)
     if path.endswith(f"/{_GRUBENV}") and len(data) == _GRUBENV_SIZE:

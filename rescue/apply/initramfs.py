@@ -183,10 +183,14 @@ def _drop_all(work: TreeWork, *, but: tuple[str, ...] = ()) -> None:
 
 
 def _translate(tree: Path, version: str, work: TreeWork, fresh: Path) -> bool:
-    """Make it from the source's by replacing identifiers; return whether that could be done."""
+    """Make it from the source's by replacing identifiers; return whether that could be done.
+
+    It cannot where the source's starts arrays: the mirror's must start none, whatever mdadm.conf
+    says there.
+    """
     source, identifiers = _source_images(work)[version], work.record.identifiers
     words = identifiers.same_length()
-    if _chosen_for_one_disk(tree):
+    if _chosen_for_one_disk(tree) or identifiers.arrays:
         return False
     try:
         for member in initramfs.members(source):

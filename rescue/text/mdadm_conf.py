@@ -32,6 +32,9 @@ _UUID = re.compile(r"uuid=[\"']?([0-9a-f:. -]+)[\"']?", re.IGNORECASE)
 FILES = ("/etc/mdadm/mdadm.conf", "/etc/mdadm.conf")
 """Where mdadm looks; the second one where there is no first. Debian's mkinitramfs does the same."""
 
+FOLDERS = tuple(f"{file}.d" for file in FILES)
+"""What lies there is read after the file, the names in order."""
+
 ALONE = """\
 # Written by rescue. This disk stands alone: no array is started here but those named above.
 # Debian's mkinitramfs would look for arrays if no line named one.
@@ -39,6 +42,11 @@ AUTO -all
 ARRAY <ignore> UUID=00000000:00000000:00000000:00000000
 """
 """What is written behind the other lines."""
+
+
+def is_mdadm_conf(path: str) -> bool:
+    """Whether mdadm reads that file of the whole tree."""
+    return path in FILES or path.rpartition("/")[0] in FOLDERS
 
 
 def without_arrays(text: str, arrays: Collection[str]) -> str:

@@ -9,6 +9,7 @@ from rescue.model.finding import Finding
 from rescue.model.mirror.record import MirrorRecord
 from rescue.model.storage.disk import Disk
 from rescue.system.files.rooted_tree import Tree
+from rescue.verify.arrays import check_arrays
 from rescue.verify.bios import check_bios
 from rescue.verify.chain import Link, Mirror, broken, ok
 from rescue.verify.essentials import check_essentials
@@ -51,6 +52,7 @@ def _looks(mirror: Mirror) -> Iterator[tuple[Link, Look]]:
         yield Link.UEFI, check_asked_for
     yield Link.GRUB_CFG, check_menu
     yield Link.FSTAB, check_fstab
+    yield Link.ARRAYS, check_arrays
     yield Link.IDENTIFIERS, check_leftovers
     yield Link.SYSTEM, check_essentials
 

@@ -27,6 +27,7 @@ class Link(StrEnum):
     ROOT = "root="
     RESUME = "resume="
     FSTAB = "fstab"
+    ARRAYS = "arrays"
     IDENTIFIERS = "identifiers"
     SYSTEM = "system"
 

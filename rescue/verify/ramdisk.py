@@ -9,6 +9,7 @@ from rescue.model.finding import Finding
 from rescue.model.storage.filesystem import SwapArea
 from rescue.system.boot.initramfs import Member, members
 from rescue.system.files.rooted_tree import without_comments
+from rescue.verify.arrays import FILES_INSIDE, PROGRAMS_INSIDE, array_problem
 from rescue.verify.chain import Link, Mirror, broken, note, ok
 
 _MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)/")
@@ -25,6 +26,8 @@ class _Seen:
     versions: set[str] = field(default_factory=set)
     leftovers: list[tuple[str, str]] = field(default_factory=list)
     resume: dict[str, str] = field(default_factory=dict)
+    has_mdadm: bool = False
+    mdadm_conf: str = ""
 
 
 def check_initramfs(mirror: Mirror, path: str, version: str) -> tuple[Finding, ...]:
@@ -41,7 +44,11 @@ def check_initramfs(mirror: Mirror, path: str, version: str) -> tuple[Finding, .
     except RescueError as error:
         message = f"the initramfs cannot be read to its end: {error.message}"
         return (broken(Link.INITRAMFS, message, file=path),)
-    found = (*_content(seen, path, version), *_resume(mirror, seen, path))
+    found = (
+        *_content(seen, path, version),
+        *_resume(mirror, seen, path),
+        *_arrays(mirror, seen, path),
+    )
     return found or (ok(Link.INITRAMFS, f"whole, {seen.files} files", file=path),)
 
 
@@ -51,11 +58,14 @@ def _note(mirror: Mirror, seen: _Seen, member: Member) -> None:
     made_for = _MODULES.match(f"{member.name}/")
     if made_for:
         seen.versions.add(made_for.group(1))
+    seen.has_mdadm = seen.has_mdadm or member.name in PROGRAMS_INSIDE
     found = set(mirror.leftovers_in(member.data))
     if member.is_text:
         text = without_comments(member.data.decode("utf-8", "surrogateescape"))
         # What occurs only in a comment is found by the search in the bytes, and is harmless.
         found = set(mirror.record.identifiers.find_old(text))
+        if member.name in FILES_INSIDE:
+            seen.mdadm_conf += text
         if _RESUME.match(member.name):
             for value in re.findall(r"^[ \t]*(?:export )?RESUME=(\S*)", text, re.MULTILINE):
                 seen.resume[member.name] = value.strip("\"'")
@@ -83,6 +93,15 @@ def _resume(mirror: Mirror, seen: _Seen, path: str) -> Iterator[Finding]:
     problem = resume_problem(mirror, value)
     if problem and not any(value.endswith(identifier) for _, identifier in seen.leftovers):
         yield broken(Link.RESUME, f"{problem} (in {name})", file=path)
+
+
+def _arrays(mirror: Mirror, seen: _Seen, path: str) -> Iterator[Finding]:
+    """Check that it starts no array of the system's that the mirror was made from."""
+    if not mirror.record.identifiers.arrays:
+        return
+    problem = array_problem(seen.mdadm_conf, mdadm=seen.has_mdadm)
+    if problem:
+        yield broken(Link.ARRAYS, f"{problem} (in {FILES_INSIDE[0]})", file=path)
 
 
 def resume_problem(mirror: Mirror, spec: str) -> str:

@@ -27,7 +27,9 @@ class DeviceNames:
 
     `paths` are whole paths: '/dev/vda1', '/dev/disk/by-id/virtio-SRC-part1'. Links below
     by-uuid, by-label, by-partuuid and by-partlabel are not listed: they follow from the others.
-    `table_uuid` is of a whole disk: the GPT's GUID, or the MBR's signature in 8 digits.
+    `table_uuid` is of a whole disk: the GPT's GUID, or the MBR's signature in 8 digits. `array` is
+    the UUID of an md array as mdadm spells it, in four words of eight digits; `grub` is GRUB's name
+    of the device: 'hd0,gpt4' (GRUB manual, 'Device syntax').
     """
 
     uuid: str = ""
@@ -36,6 +38,8 @@ class DeviceNames:
     partlabel: str = ""
     paths: tuple[str, ...] = ()
     table_uuid: str = ""
+    array: str = ""
+    grub: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +55,11 @@ class IdentifierMap:
     """All pairs of one mirror: the disk itself and each partition."""
 
     pairs: tuple[DevicePair, ...] = ()
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The UUIDs of the source's arrays that the mirror has not."""
+        return tuple(pair.old.array for pair in self.pairs if pair.old.array and not pair.new.array)
 
     def inverted(self) -> "IdentifierMap":
         """Return the map of the other direction: from the mirror's to the source's."""
@@ -142,6 +151,7 @@ def _scanner(identifiers: IdentifierMap) -> IdentifierScanner:
     replacements = Replacements()
     for pair in identifiers.pairs:
         _add_ids(replacements, pair.old, pair.new)
+        _add_array(replacements, pair.old, pair.new)
         _add_labels(replacements, pair.old, pair.new)
         _add_paths(replacements, pair.old, pair.new)
     return replacements.compiled()
@@ -165,6 +175,23 @@ def _add_ids(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> 
         )
     if old.table_uuid and old.table_uuid != new.table_uuid:
         replacements.ids.setdefault(old.table_uuid.lower(), new.table_uuid or old.table_uuid)
+
+
+def _add_array(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> None:
+    """Add an array's UUID, as mdadm and as GRUB spell it.
+
+    Where GRUB looked for the array it is told the partition; it is a hint, and `search` goes on
+    where that is not true. Where mdadm's spelling is left (rd.md.uuid=), it names nothing any more.
+    """
+    if old.array and not new.array:
+        device = new.grub or new.uuid or new.partuuid or old.array
+        replacements.ids.setdefault(f"mduuid/{_plain(old.array)}", device)
+        replacements.ids.setdefault(_plain(old.array), new.uuid or new.partuuid or old.array)
+        replacements.ids.setdefault(old.array.lower(), new.uuid or new.partuuid or old.array)
+
+
+def _plain(array: str) -> str:
+    return array.replace(":", "").lower()
 
 
 def _add_labels(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> None:

@@ -16,6 +16,7 @@ from rescue.model.storage.place import OnPartition
 from rescue.system.boot import grub
 from rescue.system.files import atomic
 from rescue.system.process.lock import only_one_run
+from rescue.text.mdadm_conf import ALONE
 
 OLD = "11111111-1111-4111-8111-111111111111"
 NEW = "22222222-2222-4222-8222-222222222222"
@@ -23,6 +24,11 @@ MAP = IdentifierMap(
     pairs=(
         DevicePair(old=DeviceNames(uuid=OLD, label="old"), new=DeviceNames(uuid=NEW, label="new1")),
     )
+)
+
+ARRAY = "1f2e3d4c:5b6a7988:97a6b5c4:d3e2f101"
+ON_RAID = IdentifierMap(
+    pairs=(DevicePair(old=DeviceNames(uuid=OLD, array=ARRAY), new=DeviceNames(uuid=NEW)),)
 )
 
 
@@ -190,3 +196,16 @@ def test_two_stars_are_every_file_below_and_follow_no_link(tmp_path: Path) -> No
         f"etc/conf.d/{name}" for name in ("a", "deep/b", "deep/er/c", "deep/way-out")
     ]
     assert list(matches(tmp_path / "root", "/etc/none.d/**")) == []
+
+
+def test_a_mirror_of_a_server_on_raid_starts_none_of_its_arrays() -> None:
+    text = f"HOMEHOST <system>\nARRAY /dev/md1 UUID={ARRAY}\n"
+    new = translated(text.encode(), ON_RAID, path="/etc/mdadm/mdadm.conf").decode()
+    assert new == f"HOMEHOST <system>\n{ALONE}"
+    more = translated(text.encode(), ON_RAID, path="/etc/mdadm/mdadm.conf.d/more.conf")
+    assert ARRAY not in more.decode()
+
+
+def test_a_mirror_of_another_server_keeps_its_arrays_of_data() -> None:
+    text = f"HOMEHOST <system>\nARRAY /dev/md1 UUID={ARRAY}\n".encode()
+    assert translated(text, IdentifierMap(), path="/etc/mdadm/mdadm.conf") == text

@@ -90,6 +90,61 @@ SPELLINGS = [
 ]
 
 
+ARRAY = "1F2E3D4C:5b6a7988:97a6b5c4:d3e2f101"
+ARRAY_OF_GRUB = ARRAY.replace(":", "").lower()
+MEMBER = IdentifierMap(
+    pairs=(
+        DevicePair(
+            old=DeviceNames(
+                uuid=ROOT,
+                array=ARRAY,
+                paths=(
+                    "/dev/md1",
+                    "/dev/md/root",
+                    "/dev/disk/by-id/md-name-server:root",
+                    f"/dev/disk/by-id/md-uuid-{ARRAY}",
+                ),
+            ),
+            new=DeviceNames(uuid=TWIN, partuuid="cafe0001-03", grub="hd0,gpt3"),
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("root=/dev/md1 ro", f"root=/dev/disk/by-uuid/{TWIN} ro"),
+        ("/dev/md/root", f"/dev/disk/by-uuid/{TWIN}"),
+        ("/dev/disk/by-id/md-name-server:root", f"/dev/disk/by-uuid/{TWIN}"),
+        (f"/dev/disk/by-id/md-uuid-{ARRAY}", f"/dev/disk/by-uuid/{TWIN}"),
+        ("ID=md-name-server:root", f"UUID={TWIN}"),
+        ("dev-md1.device", rf"dev-disk-by\x2duuid-{TWIN.replace('-', chr(92) + 'x2d')}.device"),
+        (f"set root='mduuid/{ARRAY_OF_GRUB}'", "set root='hd0,gpt3'"),
+        (
+            f"search --no-floppy --fs-uuid --set=root --hint='mduuid/{ARRAY_OF_GRUB}' {ROOT}",
+            f"search --no-floppy --fs-uuid --set=root --hint='hd0,gpt3' {TWIN}",
+        ),
+        (f"rd.md.uuid={ARRAY.lower()}", f"rd.md.uuid={TWIN}"),
+    ],
+)
+def test_an_array_becomes_the_mirror_s_partition(old: str, new: str) -> None:
+    assert MEMBER.translate(old) == new
+    assert MEMBER.find_old(old)
+    assert MEMBER.find_old(new) == ()
+
+
+def test_the_arrays_that_a_mirror_leaves_behind_are_known() -> None:
+    assert MEMBER.arrays == (ARRAY,)
+    assert MEMBER.inverted().arrays == ()
+    assert IDS.arrays == ()
+
+
+@pytest.mark.parametrize("text", ["/dev/md10", "/dev/md1p1", "/dev/md/root2", "insmod mdraid1x"])
+def test_other_arrays_are_left_alone(text: str) -> None:
+    assert MEMBER.translate(text) == text
+
+
 @pytest.mark.parametrize(("old", "new"), SPELLINGS)
 def test_each_spelling_becomes_the_mirror_s(old: str, new: str) -> None:
     assert IDS.translate(old) == new
