@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
+from rescue.apply.carry import judge
 from rescue.apply.copy_progress import pacer
 from rescue.apply.sparse_files import carry_hollow
 from rescue.apply.step_context import TreeWork
-from rescue.apply.sync import judge
 from rescue.errors import FullError
 from rescue.measure.jobs import job_of
 from rescue.model.mirror.step import SyncTree, TakeContent

@@ -4,26 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from rescue.apply.bootset import gone_from_source, kept_for_the_menu, no_kernel_fits, places_on
-from rescue.apply.copy_progress import pacer
+from rescue.apply.carry import carry_differences, carry_out, judge
 from rescue.apply.initramfs import drop_old
 from rescue.apply.partial_folders import remove_waiting
 from rescue.apply.room import follow_renames, make_way
-from rescue.apply.sparse_files import carry_hollow, full, hollow_of
+from rescue.apply.sparse_files import carry_hollow, hollow_of
 from rescue.apply.started_kernels import named_kernels
 from rescue.apply.step_context import TreeWork
-from rescue.errors import FullError, RescueError
+from rescue.errors import FullError
 from rescue.measure.jobs import NOT_LOOKED, job_of
 from rescue.model.event import Notice
 from rescue.model.mirror.step import PruneTree, SyncTree
 from rescue.model.mirror.unread import Seen, Unread
-from rescue.system.files.atomic import sync_filesystem
 from rescue.system.files.name_lists import listed
 from rescue.system.files.source_tree import LOCKED, is_open, look_over
-from rescue.system.process.run import Result
 from rescue.system.rsync import rsync, sums
-from rescue.system.rsync.complaints import parse_complaints
-from rescue.system.rsync.exit_codes import Ending, meaning
-from rescue.system.rsync.progress import Listener, Tally
+from rescue.system.rsync.progress import Tally
 from rescue.system.rsync.rsync import SyncJob
 from rescue.system.rsync.rule_files import in_parts
 from rescue.system.rsync.stand_ins import few, standing_for
@@ -34,7 +30,7 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     """Make one file system equal. Raises RescueError where the mirror could not be written."""
     if step.paths == ():
         return "nothing to look at"
-    seen = _look(step.mount_point, work)
+    seen = _look(step, work)
     careful = replace(step, deletions=step.deletions and not work.failing)
     job = job_of(careful, work.workspace, seen)
     first = careful.tight and careful.deletions
@@ -53,9 +49,10 @@ def sync(step: SyncTree, work: TreeWork) -> str:
     )
 
 
-def _look(mount_point: str, work: TreeWork) -> Seen:
-    """Look over the source's folders, and say what of them cannot be seen."""
-    seen = look_over(work.workspace.source(mount_point))
+def _look(step: SyncTree, work: TreeWork) -> Seen:
+    """Say what of the source's folders cannot be seen; look over them where nobody has yet."""
+    mount_point, ahead = step.mount_point, step.differences
+    seen = ahead.seen if ahead is not None else look_over(work.workspace.source(mount_point))
     work.seen[mount_point] = seen
     work.failing = work.failing or any(each.failing for each in seen.unread)
     for each in seen.unread:
@@ -84,7 +81,7 @@ def _delete_beside(unreadable: list[str], job: SyncJob, mount_point: str, work: 
         if name.startswith("/")
     ]
     again = replace(job, unread=(*job.unread, *few(beside)), checksum=False)
-    tally = _carry_out(again, mount_point, work)
+    tally = carry_out(again, mount_point, work)
     if tally.stopped:
         said = f"not all that is gone from {mount_point} was deleted: it could not be read in peace"
         work.emit(Notice(message=said))
@@ -113,7 +110,7 @@ def _delete_in_encrypted(step: SyncTree, seen: Seen, work: TreeWork) -> int:
         paths = None if "/" in few_of_them else few_of_them
         again = replace(step, paths=paths, checksum=False)
         job = job_of(again, work.workspace, replace(seen, encrypted=()))
-        deletions += _carry_out(job, step.mount_point, work).deletions
+        deletions += carry_out(job, step.mount_point, work).deletions
     work.done.deletions += deletions
     return deletions
 
@@ -146,7 +143,7 @@ def prune(step: PruneTree, work: TreeWork) -> str:
         mount_point=step.mount_point, protect=step.protect, prune_last=prune_last, paths=paths
     )
     seen = work.seen.get(step.mount_point, NOT_LOOKED)
-    tally = _carry_out(job_of(whole, work.workspace, seen), step.mount_point, work)
+    tally = carry_out(job_of(whole, work.workspace, seen), step.mount_point, work)
     work.done.deletions += tally.deletions + dropped
     return f"{tally.deletions + dropped} deleted"
 
@@ -170,7 +167,7 @@ def copy_again(paths: tuple[str, ...], work: TreeWork) -> None:
             deletions=False,
         )
         seen = work.seen.get(step.mount_point, NOT_LOOKED)
-        tally = _carry_out(job_of(again, work.workspace, seen), step.mount_point, work)
+        tally = carry_out(job_of(again, work.workspace, seen), step.mount_point, work)
         for name in ("created", "changed", "bytes_changed"):
             setattr(work.done, name, getattr(work.done, name) + getattr(tally, name))
 
@@ -178,7 +175,9 @@ def copy_again(paths: tuple[str, ...], work: TreeWork) -> None:
 def _roomily(job: SyncJob, step: SyncTree, work: TreeWork) -> Tally:
     """Copy with the deletions last, and where that does not fit, with the deletions first."""
     try:
-        return _carry_out(job, step.mount_point, work)
+        if step.differences is not None:
+            return carry_differences(step.differences, job, step.mount_point, work)
+        return carry_out(job, step.mount_point, work)
     except FullError:
         remove_waiting(job.target, job.partial)
         if step.first or not job.deletions or work.failing:
@@ -201,7 +200,7 @@ def _tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     tight = replace(job, tight=True, prune_last=places_on(mount_point, kept, work))
     _rename(tight, mount_point, work)
     try:
-        tally = _carry_out(tight, mount_point, work)
+        tally = carry_out(tight, mount_point, work)
     except FullError:
         if work.failing:
             raise
@@ -227,7 +226,7 @@ def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     """Remove old content before the new arrives, and the menu's kernel last of all."""
     make_way(job, mount_point, work)
     try:
-        return _carry_out(job, mount_point, work)
+        return carry_out(job, mount_point, work)
     except FullError:
         if not job.prune_last or work.failing:
             raise
@@ -237,52 +236,13 @@ def _most_tightly(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
     # What is encrypted is asked for its key at the last moment, here too.
     opened = all(is_open(job.source, path) for path in job.encrypted)
     last = replace(job, prune_last=(), encrypted=() if opened else job.encrypted)
-    return _carry_out(last, mount_point, work)
+    return carry_out(last, mount_point, work)
 
 
 def _is_hidden(path: str, work: TreeWork) -> bool:
     """Whether a path of the whole tree could not be seen on the source."""
     pair, inside = work.workspace.pair_of(path)
     return work.seen.get(pair.mount_point, NOT_LOOKED).hides(inside)
-
-
-def _carry_out(job: SyncJob, mount_point: str, work: TreeWork) -> Tally:
-    # Asked again right before writing: a disk that went away leaves an empty folder.
-    work.workspace.check_mounted(mount_point)
-    listener = Listener(pacer(job, emit=work.emit))
-    result = rsync.carry_out(rsync.sync_argv(job), on_line=listener.line)
-    judge(result, job, mount_point, work)
-    # What names a file by its content (a boot entry) is written only when that is on the disk.
-    sync_filesystem(job.target)
-    return replace(listener.tally)
-
-
-def judge(result: Result, job: SyncJob, mount_point: str, work: TreeWork) -> None:
-    """Judge rsync's exit: note vanished files, list unreadable ones, or raise RescueError."""
-    ending, words = meaning(result.returncode)
-    if ending is Ending.DONE:
-        return
-    said = parse_complaints(result.stderr, source=job.source, shown_as=mount_point)
-    if said.full:
-        raise full(mount_point)
-    work.vanished += said.vanished
-    if ending is Ending.VANISHED:
-        work.emit(Notice(message=f"{len(said.vanished)} files vanished from {mount_point}"))
-        return
-    work.failing = work.failing or said.failing
-    if ending is Ending.PARTIAL and (said.unreadable or said.kept) and not said.unwritable:
-        work.unreadable += said.unreadable
-        work.kept += said.kept
-        for paths, what in ((said.unreadable, "were unreadable"), (said.kept, "stay as they were")):
-            if paths:
-                work.emit(Notice(message=f"{len(paths)} paths of {mount_point} {what}"))
-        return
-    lines = [*said.unwritable, *result.stderr.strip().splitlines()]
-    raise RescueError(
-        f"rsync for {mount_point} failed (exit code {result.returncode}): {words}"
-        + (f": {lines[0]}" if lines else ""),
-        hint="see 'dmesg' for errors of either disk",
-    )
 
 
 def _is_plain(root: Path, path: str) -> bool:

@@ -35,13 +35,15 @@ class Touched:
 
     `rewritten` are the paths of files with another content than the mirror's, `unreadable` of those
     that could not be compared, relative to the file system's root. `unfinished` is true where there
-    were more than can be remembered.
+    were more than can be remembered. `links` are the paths ('/...') of each file with several
+    names, by its inode number, None where there are too many.
     """
 
     seen: Seen = field(default_factory=Seen)
     rewritten: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     unfinished: bool = False
+    links: dict[int, list[str]] | None = field(default_factory=dict)
 
 
 class Rewriting:
@@ -87,10 +89,13 @@ class _Looking:
         self._is_kept = matcher(job.protect)
         self._since, self._earliest = limits, limits.earliest_ns
         self._at = step.mount_point.rstrip("/")
-        self._links: dict[tuple[int, int], bool] = {}
+        self._same_links: dict[tuple[int, int], bool] = {}
+        self._links = 0
 
     def file(self, path: str, info: os.stat_result) -> None:
-        """Compare one file where it was touched."""
+        """Compare one file where it was touched, and remember its names where it has several."""
+        if info.st_nlink > 1:
+            self._remember(path, info)
         if info.st_ctime_ns < self._earliest or self._is_kept(path):
             return
         if info.st_ctime_ns < self._since.of(f"{self._at}{path}"):
@@ -113,16 +118,23 @@ class _Looking:
         else:
             self.found.unfinished = True
 
+    def _remember(self, path: str, info: os.stat_result) -> None:
+        self._links += 1
+        if self._links > _MOST_LINKS:
+            self.found.links = None
+        elif self.found.links is not None:
+            self.found.links.setdefault(info.st_ino, []).append(path)
+
     def _same(self, path: str, copy: Path, info: os.stat_result, there: os.stat_result) -> bool:
         """Compare two files; what has many names is read once."""
         key = (info.st_ino, there.st_ino)
-        if info.st_nlink > 1 and key in self._links:
-            return self._links[key]
+        if info.st_nlink > 1 and key in self._same_links:
+            return self._same_links[key]
         same = same_content(Path(f"{self._source}{path}"), copy)
         if info.st_nlink > 1:
-            if len(self._links) >= _MOST_LINKS:
-                self._links.clear()
-            self._links[key] = same
+            if len(self._same_links) >= _MOST_LINKS:
+                self._same_links.clear()
+            self._same_links[key] = same
         return same
 
 

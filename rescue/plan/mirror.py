@@ -1,10 +1,14 @@
 """The plan of a run onto an enrolled mirror, or every reason against it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rescue.model.finding import Refusal, Refused
+from rescue.model.mirror.differences import Differences
 from rescue.model.mirror.plan import MirrorRequest, Plan, PlanKind
 from rescue.model.mirror.record import MirrorRecord
+from rescue.model.mirror.step import Step, SyncTree, TakeContent
+from rescue.model.run.hook import Hook, HookWhen
 from rescue.model.storage.disk import Disk
 from rescue.model.storage.filesystem import FsKind
 from rescue.model.storage.machine import Machine
@@ -130,3 +134,25 @@ def _notes(machine: Machine, record: MirrorRecord, absent: frozenset[str]) -> tu
     if machine.host != record.host:
         notes.append(f"this machine was called '{record.host}' when the mirror was prepared")
     return tuple(notes)
+
+
+def with_differences(
+    plan: Plan, found: Iterable[tuple[str, Differences]], hooks: tuple[Hook, ...] = ()
+) -> Plan:
+    """Return the plan whose copies carry out what a look at both sides found, and look no more.
+
+    The other file systems are compared once more while they are copied; so are those where a step
+    before writes files, since that gives their folders the right times again, and all of them where
+    a hook runs before the copy: what it makes, a dump of a database, is there only after the look.
+    """
+    if any(hook.when is HookWhen.BEFORE for hook in hooks):
+        return plan
+    written = {step.mount_point for step in plan.steps if isinstance(step, TakeContent)}
+    known = {point: each for point, each in found if point not in written}
+    return replace(plan, steps=tuple(_by_name(step, known) for step in plan.steps))
+
+
+def _by_name(step: Step, known: Mapping[str, Differences]) -> Step:
+    if isinstance(step, SyncTree):
+        return replace(step, differences=known.get(step.mount_point))
+    return step

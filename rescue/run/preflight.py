@@ -11,6 +11,7 @@ from rescue.model.mirror.plan import Plan
 from rescue.model.run.rot import Suspect
 from rescue.plan.checks.brake import check_brake
 from rescue.plan.checks.room import check_room, with_room
+from rescue.plan.mirror import with_differences
 from rescue.plan.rot import (
     check_suspects,
     judge,
@@ -39,11 +40,11 @@ def preflight(plan: Plan, settings: Config, screen: Screen, overrides: Overrides
     Where every content is compared it is done here: each file is read once for both.
     """
     if overrides.checksum:
-        plan, estimated = _compared(plan, screen, overrides)
+        plan, estimated = _compared(plan, settings, screen, overrides)
     elif overrides.accept_changes:
         return carrying_rewritten(plan, screen)
     else:
-        plan, estimated = _estimated(plan, screen)
+        plan, estimated = _estimated(plan, settings, screen)
     if not overrides.accept_changes:
         _brake(estimated, settings)
     if refusal := check_room(estimated.lacking):
@@ -61,13 +62,16 @@ def carrying_rewritten(plan: Plan, screen: Screen) -> Plan:
     return with_rewritten(plan, found)
 
 
-def _estimated(plan: Plan, screen: Screen) -> tuple[Plan, Estimate]:
+def _estimated(plan: Plan, settings: Config, screen: Screen) -> tuple[Plan, Estimate]:
     with screen.busy("looking at what would change"), Workspace.comparing(plan) as sides:
         estimated = estimate(plan, sides)
-    return with_rewritten(plan, estimated.rewritten), estimated
+    carrying = with_rewritten(plan, estimated.rewritten)
+    return with_differences(carrying, estimated.differences, settings.hook), estimated
 
 
-def _compared(plan: Plan, screen: Screen, overrides: Overrides) -> tuple[Plan, Estimate]:
+def _compared(
+    plan: Plan, settings: Config, screen: Screen, overrides: Overrides
+) -> tuple[Plan, Estimate]:
     with opened() as digests:
         if digests.begun_anew:
             screen.show("note: the digests of last time were damaged, and are recorded anew")
@@ -75,18 +79,18 @@ def _compared(plan: Plan, screen: Screen, overrides: Overrides) -> tuple[Plan, E
             with Workspace.comparing(plan) as sides:
                 seen = compare(plan, sides, digests=digests, emit=screen.emit)
         except BrakeError as error:
-            return _not_believed(plan, (), error.message, screen)
+            return _not_believed(plan, (), error.message, settings, screen)
         finally:
             screen.close()
     suspects = judge(seen.doubts, accepted=overrides.accept_content)
     if refusal := check_suspects(suspects):
-        return _not_believed(plan, suspects, refusal.reason, screen)
+        return _not_believed(plan, suspects, refusal.reason, settings, screen)
     carried = with_rewritten(plan, seen.estimated.rewritten)
     return with_comparison(carried, suspects), seen.estimated
 
 
 def _not_believed(
-    plan: Plan, suspects: tuple[Suspect, ...], reason: str, screen: Screen
+    plan: Plan, suspects: tuple[Suspect, ...], reason: str, settings: Config, screen: Screen
 ) -> tuple[Plan, Estimate]:
     """Continue without the comparison, as on any other night, and raise the alarm.
 
@@ -94,7 +98,7 @@ def _not_believed(
     """
     screen.warn(reason)
     journal.report_alarm(reason, mirror=plan.record.name)
-    return _estimated(refused_comparison(plan, suspects, reason), screen)
+    return _estimated(refused_comparison(plan, suspects, reason), settings, screen)
 
 
 def _brake(estimated: Estimate, settings: Config) -> None:

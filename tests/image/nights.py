@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from rescue.apply.engine import Outcome, apply_plan
 from rescue.apply.marker import store_marker
 from rescue.model.event import Event, Notice
-from rescue.model.mirror.plan import Plan
+from rescue.model.mirror.plan import Plan, PlanKind
 from rescue.model.mirror.record import MirrorState
+from rescue.plan.mirror import with_differences
 from tests.image.loopdisks import DiskPair, in_child
+from tests.image.measured import estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,16 +26,33 @@ class Told:
 
 
 def carried_out(
-    pair: DiskPair, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None
+    pair: DiskPair,
+    plan: Plan,
+    *,
+    emit: Callable[[Event], None] = lambda _: None,
+    between: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Apply a plan and complete the mirror, in this process, as after a good audit."""
+    """Apply a plan and complete the mirror, in this process, as after a good audit.
+
+    A nightly one goes by what a look before it found, as `rescue mirror` does; `between` happens
+    after that look.
+    """
+    if plan.kind is PlanKind.MIRROR:
+        plan = with_differences(plan, estimate(plan, site=pair.site).differences)
+    between()
     outcome = apply_plan(plan, pair.grant(plan), emit=emit, site=pair.site)
     complete = replace(outcome.record, state=MirrorState.COMPLETE)
     store_marker(complete, pair.grant(plan), site=pair.site)
     return outcome
 
 
-def night(pair: DiskPair, plan: Plan, *, emit: Callable[[Event], None] = lambda _: None) -> Told:
+def night(
+    pair: DiskPair,
+    plan: Plan,
+    *,
+    emit: Callable[[Event], None] = lambda _: None,
+    between: Callable[[], None] = lambda: None,
+) -> Told:
     """Do the same in a child, which has mounts of its own."""
 
     def action() -> object:
@@ -44,7 +63,7 @@ def night(pair: DiskPair, plan: Plan, *, emit: Callable[[Event], None] = lambda 
             if isinstance(event, Notice):
                 notes.append(event.message)
 
-        outcome = carried_out(pair, plan, emit=heard)
+        outcome = carried_out(pair, plan, emit=heard, between=between)
         said = outcome.summary
         assert said.is_degraded == bool(said.unreadable or said.failing_source or said.kept)
         return {

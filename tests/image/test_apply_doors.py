@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rescue.apply.carry import judge
 from rescue.apply.step_context import TreeWork
-from rescue.apply.sync import judge
 from rescue.apply.workspace import Workspace
 from rescue.errors import RefusedError, RescueError
 from rescue.model.event import Event

@@ -100,6 +100,19 @@ def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: DiskPair, home
         assert not (mirror / "home/ann/mail-again").exists()
 
 
+def test_a_home_that_is_locked_after_the_look_loses_nothing(pair: DiskPair, home: Lock) -> None:
+    """What had changed there when it was looked at has no name any more when it is copied."""
+    (pair.root / ANNA / "letters/to bert").write_text("dear bert, once more")
+    (pair.root / ANNA / "letters/new").write_text("new")
+    (pair.root / ANNA / "thesis").unlink()
+    (pair.root / "home/ann/mail-again").unlink()
+    said = night(pair, pair.plan(), between=home.lock)
+    assert on_mirror(pair) == WHOLE
+    assert said.unreadable == ["/home/anna"]
+    with pair.mirror_seen() as mirror:
+        assert not (mirror / "home/ann/mail-again").exists()
+
+
 def test_a_home_that_is_open_again_is_mirrored_again(pair: DiskPair, home: Lock) -> None:
     home.lock()
     run(pair, pair.plan())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rescue.model.boot.files import LinkedFile
 from rescue.model.boot.firmware import GrubPlatform
+from rescue.model.mirror.differences import Differences
 from rescue.model.mirror.role import Role
 from rescue.model.storage.disk import PartitionTable
 from rescue.model.storage.filesystem import ExtSettings, FileSystem, SwapArea
@@ -63,7 +64,9 @@ class SyncTree:
     is deleted only by `PruneTree`, after the boot files name what is there now. `paths` is None
     for everything, or the only paths to look at. `bandwidth_kib` is KiB a second, 0: no limit.
     Without `deletions` the mirror keeps what the source does not have. A `tight` one has no
-    room for old and new at once: what is gone from the source is deleted first.
+    room for old and new at once: what is gone from the source is deleted first. `differences` are
+    what a look just before the run found: only these names are carried out (None: everything is
+    compared once more).
     """
 
     mount_point: str
@@ -75,6 +78,7 @@ class SyncTree:
     bandwidth_kib: int = 0
     deletions: bool = True
     tight: bool = False
+    differences: Differences | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

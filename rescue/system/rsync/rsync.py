@@ -91,8 +91,7 @@ def sync_argv(job: SyncJob) -> list[str]:
     On an existing mirror, new content is renamed into place and deletions are done at the very
     end, so that the mirror is half old and half new for seconds only.
     """
-    waiting = ["--delay-updates", f"--partial-dir={job.partial}"] if job.partial else []
-    late_moves = [] if job.first else [*deleting(job), *([] if job.tight else waiting)]
+    late_moves = [] if job.first else [*deleting(job), *([] if job.tight else waiting(job))]
     slowly = [f"--bwlimit={job.bandwidth_kib}"] if job.bandwidth_kib else []
     return [*POLITE, "rsync", *how(job), *late_moves, *slowly, "--info=progress2", *what(job)]
 
@@ -129,6 +128,11 @@ def deleting(job: SyncJob) -> list[str]:
     return ["--delete-before"] if job.tight else ["--delete-delay"]
 
 
+def waiting(job: SyncJob) -> list[str]:
+    """Return the options by which new content waits for the end before it takes its place."""
+    return ["--delay-updates", f"--partial-dir={job.partial}"] if job.partial else []
+
+
 def how(job: SyncJob, *, out: str = OUT) -> list[str]:
     """Return the options by which every command compares and copies; `out` is each file's line."""
     return [
@@ -144,22 +148,26 @@ def how(job: SyncJob, *, out: str = OUT) -> list[str]:
     ]
 
 
-def what(job: SyncJob) -> list[str]:
-    """Return filters and operands. The first rule that matches counts, so `protect` comes first."""
+def rules(job: SyncJob) -> list[str]:
+    """Return the filters. The first rule that matches counts: keep before late."""
     # rsync's own rule for them is of folders alone: a link of that name would be sent.
-    rules = [f"-p {job.partial}"] if job.partial else []
-    rules += [f"- {_hidden(each)}" for each in job.unread]
-    rules += [rule for pattern in job.protect for rule in _kept(pattern)]
+    found = [f"-p {job.partial}"] if job.partial else []
+    found += [f"- {_hidden(each)}" for each in job.unread]
+    found += [rule for pattern in job.protect for rule in _kept(pattern)]
     for path in (*job.prune_last, *job.encrypted):
-        rules += [f"P {_literal(path)}"] if path != "/" else []
-        rules += [f"P {escape(path.rstrip('/'))}/**"]
-    filters = [f"--filter={rule}" for rule in rules]
+        found += [f"P {_literal(path)}"] if path != "/" else []
+        found += [f"P {escape(path.rstrip('/'))}/**"]
+    return [f"--filter={rule}" for rule in found]
+
+
+def what(job: SyncJob) -> list[str]:
+    """Return filters and operands."""
     if job.paths is None:
-        return [*filters, f"{job.source}/", f"{job.target}/"]
+        return [*rules(job), f"{job.source}/", f"{job.target}/"]
     # '/./' is where the path on the receiving side begins.
     named = [f"{job.source}/./{path.strip('/')}" for path in job.paths]
     missing = ["--delete-missing-args"] if job.deletions else ["--ignore-missing-args"]
-    return [*filters, "--relative", *missing, *named, f"{job.target}/"]
+    return [*rules(job), "--relative", *missing, *named, f"{job.target}/"]
 
 
 def _kept(pattern: str) -> list[str]:
