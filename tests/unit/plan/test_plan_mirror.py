@@ -6,6 +6,7 @@ import pytest
 
 from rescue.errors import ExitCode
 from rescue.model.finding import Refusal, Refused
+from rescue.model.mirror.differences import Differences
 from rescue.model.mirror.plan import MirrorRequest, Plan
 from rescue.model.mirror.record import MirrorRecord, MirrorState
 from rescue.model.mirror.role import Role
@@ -15,9 +16,11 @@ from rescue.model.mirror.step import (
     MakeFilesystem,
     PruneTree,
     SyncTree,
+    TakeContent,
     WipeSignatures,
     WriteBootFiles,
 )
+from rescue.model.run.hook import Hook, HookKind, HookWhen
 from rescue.model.storage.disk import TableKind, Use, UseKind
 from rescue.model.storage.disk_health import DiskHealth, SmartState, SmartVerdict
 from rescue.model.storage.filesystem import FsKind
@@ -26,7 +29,7 @@ from rescue.model.storage.layer import Nothing
 from rescue.model.storage.machine import Machine
 from rescue.model.storage.mount import FstabEntry, Mount, Swap
 from rescue.model.storage.place import number_of
-from rescue.plan.mirror import plan_mirror
+from rescue.plan.mirror import plan_mirror, with_differences
 from tests.builders import (
     Enrolled,
     bare_disk,
@@ -112,6 +115,35 @@ def test_checksum_and_paths_reach_every_sync_that_they_concern() -> None:
 
 
 # --- the direction ---------------------------------------------------------------------------
+
+
+def by_name(plan: Plan, *hooks: Hook) -> list[str]:
+    """Where a plan copies by the names that a look found, once all were looked at."""
+    points = [step.mount_point for step in plan.steps if isinstance(step, SyncTree)]
+    looked = [(point, Differences(changed=("a",))) for point in points]
+    after = with_differences(plan, looked, hooks)
+    syncs = [step for step in after.steps if isinstance(step, SyncTree)]
+    return sorted(step.mount_point for step in syncs if step.differences is not None)
+
+
+def test_what_was_looked_at_is_not_looked_for_again() -> None:
+    plan = planned(enrolled())
+    assert by_name(plan) == sorted(plan.copied)
+
+
+def test_where_files_are_written_before_the_copy_it_looks_once_more() -> None:
+    plan = planned(enrolled())
+    taking = TakeContent(mount_point="/", paths=("/a",))
+    rest = sorted(plan.copied - {"/"})
+    assert by_name(replace(plan, steps=(taking, *plan.steps))) == rest
+
+
+def test_what_a_hook_makes_before_the_copy_is_looked_for() -> None:
+    before = Hook(when=HookWhen.BEFORE, kind=HookKind.POSTGRESQL, directory="/var/backups")
+    after = Hook(when=HookWhen.AFTER, command=("/bin/true",))
+    plan = planned(enrolled())
+    assert by_name(plan, before) == []
+    assert by_name(plan, after) == sorted(plan.copied)
 
 
 def of_health(there: Enrolled, disk: str, health: DiskHealth) -> Enrolled:
