@@ -1,13 +1,20 @@
 """Sticks that mean harm: one that passes for the mirror, and one whose every file is a trap."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from rescue.medium.build import Contents, build_image
+from rescue.model.mirror.record import RECORD_VERSION, MirrorRecord
+from rescue.model.storage.machine import MACHINE_VERSION, Machine
+from rescue.store.codec import from_json
 from tests.lab.disk import Disk
 from tests.lab.guest import Guest
 from tests.lab.lab import Lab
+from tests.lab.medium import Note, stick
 from tests.lab.stock import MIRROR
 
 PLUGGED = f"rescue-plugged@{MIRROR}.service"
@@ -140,3 +147,86 @@ def a_stick_of_traps_ends_nothing(server: Guest) -> None:
     assert server.run("cat /proc/sys/kernel/random/boot_id").stdout == booted
     server.detach("TRAPS001")
     assert stick.digest() == before, "a stranger's stick was written to"
+
+
+@pytest.mark.long
+def test_the_medium_starts_no_system_that_a_stick_brings(lab: Lab, tmp_path: Path) -> None:
+    """A kernel and an initramfs that run, behind all that a user can read of the mirror."""
+    with lab.prepared_server() as server:
+        known = a_medium_of(server, tmp_path)
+        mirror = server.detach(MIRROR)
+        forged = server.attach_blank_disk("FORGED01", size=512 << 20)
+        a_system_is_laid_there(server, record_of(server))
+        server.poweroff()
+    with lab.machine(copies((known, forged, mirror), tmp_path / "beside")) as machine:
+        machine.wait_for_login()
+        assert "NOT KNOWN here: mirror of server, complete" in machine.console_text
+        assert OWNED not in machine.console_text
+        assert "runs from its MIRROR 'MIRROR01'" in machine.console_text
+        machine.wait_for_ssh()
+        assert machine.run("findmnt --noheadings --output SOURCE /").stdout.startswith(
+            machine.device(MIRROR)
+        )
+    # It is no dummy: alone it is started, after a warning and time to see it.
+    with lab.machine(copies((known, forged), tmp_path / "alone")) as machine:
+        machine.wait_for_console(re.compile(OWNED))
+        assert "This stick knows NONE of these mirrors" in machine.console_text
+
+
+OWNED = "this machine is ours now"
+
+SYSTEM = rf"""
+set -e
+printf 'label: gpt\nsize=500M\n' | sfdisk --quiet /dev/vdb && udevadm settle
+mkfs.ext4 -q -F -U UUID /dev/vdb1 && mount /dev/vdb1 /mnt
+mkdir --mode 700 /mnt/.rescue && mkdir /mnt/grub && cp /run/note /mnt/.rescue/mirror.env
+cp /boot/vmlinuz-* /mnt/vmlinuz && cp /boot/initrd.img-* /mnt/initrd.img
+truncate --size=%512 /mnt/initrd.img
+mkdir /run/crafted && cd /run/crafted
+printf '#!/bin/sh\necho {OWNED}\nsleep 600\n' > init && chmod 755 init
+echo init | cpio --quiet --create --format=newc >> /mnt/initrd.img
+cat > /mnt/grub/grub.cfg << END
+search --no-floppy --fs-uuid --set=root UUID
+linux /vmlinuz console=ttyS0,115200
+initrd /initrd.img
+boot
+END
+cd / && umount /mnt && sync
+"""
+"""The initramfs is the server's own, and what lies behind it in the file counts."""
+
+
+def a_system_is_laid_there(server: Guest, record: MirrorRecord) -> None:
+    """With the UUID of the mirror's /boot: its menu is looked for by that."""
+    boot = next(pair for pair in record.filesystems if pair.mount_point == "/boot")
+    note = Note(
+        name=MIRROR,
+        boot_uuid=boot.mirror_uuid,
+        grub="/grub",
+        machine=server.run("cat /etc/machine-id").stdout.strip(),
+        complete=server.run("date --utc +%Y%m%dT235959Z").stdout.strip(),
+        token="0" * 32,
+    )
+    server.run("cat > /run/note", input_=note.block())
+    server.run(SYSTEM.replace("UUID", boot.mirror_uuid))
+    server.detach("FORGED01")
+
+
+def record_of(server: Guest) -> MirrorRecord:
+    text = server.run(f"cat {RECORD}").stdout
+    return from_json(text, MirrorRecord, known_version=RECORD_VERSION, where="the server")
+
+
+def a_medium_of(server: Guest, folder: Path) -> Disk:
+    """Return the stick that `rescue media` would make on this server, but for its pages."""
+    text = server.run("rescue disks --json").stdout
+    machine = from_json(text, Machine, known_version=MACHINE_VERSION, where="the server")
+    contents = Contents.of(machine, (record_of(server),), files={})
+    assert contents.tokens
+    build_image(folder / "known.img", contents)
+    return stick(folder / "known.img")
+
+
+def copies(disks: Iterable[Disk], folder: Path) -> list[Disk]:
+    folder.mkdir()
+    return [disk.copy(folder / f"{disk.serial}.qcow2") for disk in disks]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.guest import as_mirror, foe, postman
 from tests.guest.test_main_story import OWN
+from tests.image.rsyncs import RELEASED, folder_with
 from tests.lab.guest import Guest
 from tests.lab.lab import VOLATILE, Lab, tree
 from tests.lab.layout import GPT
@@ -20,9 +21,21 @@ OUR_STATE = ("var/lib/rescue*", "etc/.pwd.lock", "etc/fstab*", "etc/default/grub
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("variant", "nights"), [(BOOKWORM, 1), (BOOKWORM, 3), (TRIXIE_NVME, 1)])
-def test_a_user_who_means_harm_hurts_nobody_else(lab: Lab, variant: Variant, nights: int) -> None:
+@pytest.mark.parametrize(
+    ("variant", "nights", "rsync"),
+    [
+        (BOOKWORM, 1, "installed"),
+        (BOOKWORM, 3, "installed"),
+        (BOOKWORM, 1, RELEASED),
+        (TRIXIE_NVME, 1, "installed"),
+    ],
+)
+def test_a_user_who_means_harm_hurts_nobody_else(
+    lab: Lab, variant: Variant, nights: int, rsync: str
+) -> None:
     with lab.prepared_server(variant=variant) as server:
+        if rsync != "installed":
+            it_has_rsync(server, rsync)
         secret = the_foe_moves_in(server)
         before = tree(server, "/")
         for night in range(1, nights + 1):
@@ -35,6 +48,12 @@ def test_a_user_who_means_harm_hurts_nobody_else(lab: Lab, variant: Variant, nig
             nothing_of_root_is_bela_s(server, secret)
         assert differences(before, tree(server, "/"), ignore=(*VOLATILE, *OUR_STATE)) == []
         the_system_is_whole(server)
+
+
+def it_has_rsync(server: Guest, version: str) -> None:
+    server.put(folder_with(version) / "rsync", "/usr/bin/rsync")
+    said = server.run("chmod 755 /usr/bin/rsync && rsync --version").stdout
+    assert f"version {version.partition('-')[0]} " in said
 
 
 def the_foe_moves_in(server: Guest) -> str:
