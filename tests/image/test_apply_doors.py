@@ -1,7 +1,10 @@
 """Doors that need the real thing: rsync's endings, the hold on a disk, a mirror that goes away."""
 
 import os
+import signal
 import subprocess
+import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -197,3 +200,41 @@ def test_a_program_of_the_tree_sees_the_kernel_and_leaves_nothing(tmp_path: Path
         return [left, any((place / "proc").iterdir())]
 
     assert in_child(action) == [[], False]
+
+
+def test_all_that_a_program_of_the_tree_has_started_ends_when_we_are_killed(
+    tmp_path: Path,
+) -> None:
+    """A script in its turn starts what writes: `mkinitramfs` compresses so."""
+    place, beats = tmp_path / "tree", tmp_path / "beats"
+    place.mkdir()
+    beating = "until test -e /mnt/over; do echo x >> /mnt/beats; sleep 0.05; done"
+    child = os.fork()
+    if child == 0:
+        try:
+            mount_namespace.enter_private()
+            mount_namespace.mount(mount_namespace.bind_argv(Path("/"), place))
+            mount_namespace.mount(["mount", "--bind", str(tmp_path), str(place / "mnt")])
+            with kernel_view(place):
+                run_in(place, ["sh", "-c", f"({beating}) & wait"], timeout=300)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    while not beats.exists():
+        assert os.waitpid(child, os.WNOHANG) == (0, 0)
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    try:
+        deadline = time.monotonic() + 20
+        while grows(beats):
+            assert time.monotonic() < deadline
+    finally:
+        (tmp_path / "over").touch()
+
+
+def grows(path: Path) -> bool:
+    before = path.stat().st_size
+    time.sleep(1)
+    return path.stat().st_size > before

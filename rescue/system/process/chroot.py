@@ -7,12 +7,12 @@ from pathlib import Path
 from rescue.system.files import mount_namespace
 from rescue.system.process.run import Result, run
 
-_INSIDE = ("proc", "sys", "dev", "run", "tmp")
+_INSIDE = ("sys", "dev", "run", "tmp")
 
 
 @contextmanager
 def kernel_view(tree: Path) -> Iterator[None]:
-    """Mount /proc, /sys, /dev and empty /run and /tmp in a tree while the block runs.
+    """Mount /sys, /dev and empty /run and /tmp in a tree while the block runs.
 
     Only inside a private mount namespace: /dev is a bind of the machine's own. What is written
     to /run and /tmp goes with the block.
@@ -32,14 +32,17 @@ def kernel_view(tree: Path) -> Iterator[None]:
 
 
 def run_in(tree: Path, argv: list[str], *, timeout: float) -> Result:
-    """Run a program with the tree as its root. Raises CommandError."""
-    return run(["chroot", str(tree), *argv], timeout=timeout)
+    """Run a program with the tree as its root, and a /proc of its own. Raises CommandError.
+
+    It is the first process of a PID namespace (man 7 pid_namespaces): whatever it has started ends
+    with it, and it with us, by the kernel's hand.
+    """
+    apart = ["unshare", "--pid", "--fork", "--kill-child", f"--mount-proc={tree / 'proc'}", "--"]
+    return run([*apart, "chroot", str(tree), *argv], timeout=timeout)
 
 
 def _argv(name: str, place: Path) -> list[str]:
     match name:
-        case "proc":
-            return mount_namespace.special_argv("proc", place)
         case "sys":
             return mount_namespace.special_argv("sysfs", place)
         case "dev":
