@@ -254,6 +254,34 @@ def test_the_firmware_s_setup_is_offered_where_there_is_one(
         press(machine, ENTER, "Boot Maintenance Manager|Device Manager|Boot Manager")
 
 
+GRUB_2_12 = """
+if [ "$grub_platform" = "efi" ]; then
+        insmod bli
+fi
+if [ "$grub_platform" = "efi" ]; then
+        fwsetup --is-supported
+        if [ "$?" = 0 ]; then
+                menuentry 'UEFI Firmware Settings' $menuentry_id_option 'uefi-firmware' {
+                        fwsetup
+                }
+        fi
+fi
+"""
+"""What grub-mkconfig of Debian 13 writes (25_bli, 30_uefi-firmware)."""
+
+
+def test_a_mirror_of_a_later_grub_is_started(lab: Lab, medium: Disk, tmp_path: Path) -> None:
+    """GRUB 2.06 takes a question about the firmware's setup for the order to go there."""
+    later = small_mirror(tmp_path, note("later", 24), first=GRUB_2_12, last="fwsetup")
+    disks = [medium.copy(tmp_path / "stick.qcow2"), later]
+    with lab.machine(disks, hardware=Hardware(firmware=UEFI, memory=256)) as machine:
+        machine.wait_for_console(re.compile("STARTED later"), MENU_SECONDS)
+        # The order itself is obeyed, whoever gives it.
+        machine.wait_for_console(
+            re.compile("Boot Maintenance Manager|Device Manager|Boot Manager"), MENU_SECONDS
+        )
+
+
 def test_the_memory_is_tested(lab: Lab, medium: Disk, tmp_path: Path) -> None:
     with menu(lab, medium, [], tmp_path) as machine:
         entries(machine)

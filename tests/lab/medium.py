@@ -57,14 +57,19 @@ def as_stick(disk: Disk) -> Disk:
     return disk.attached_as(DiskModel.USB)
 
 
-def small_mirror(directory: Path, note: Note) -> Disk:
-    """Return a small disk that the menu takes for a mirror; started, it says 'STARTED name'."""
+def small_mirror(directory: Path, note: Note, *, first: str = "", last: str = "halt") -> Disk:
+    """Return a small disk that the menu takes for a mirror; started, it says 'STARTED name'.
+
+    `first` and `last` are what its own menu does before and after that.
+    """
     tree = directory / f"tree-{note.name}"
     grub = tree / note.grub.lstrip("/")
     grub.mkdir(parents=True)
     (tree / ".rescue").mkdir()
     (tree / ".rescue/mirror.env").write_bytes(note.block())
-    (grub / "grub.cfg").write_text(f'echo "STARTED {note.name} from $root"\nsleep 1\nhalt\n')
+    (grub / "grub.cfg").write_text(
+        f'{first}\necho "STARTED {note.name} from $root"\nsleep 1\n{last}\n'
+    )
     image = directory / f"{note.name}.img"
     with image.open("wb") as file:
         file.truncate(18 * MIB)
