@@ -12,6 +12,7 @@ from rescue.model.storage.disk import Disk, Use, UseKind
 from rescue.model.storage.filesystem import FileSystem, FsKind
 from rescue.model.storage.layer import Content, Nothing
 from rescue.model.storage.mount import Mount
+from rescue.model.storage.subvolume import BtrfsSubvolume
 from rescue.system.block import btrfs
 from rescue.system.block.block_tree import DiskNode, OtherNode
 
@@ -77,16 +78,18 @@ def subvolumes(mounts: Sequence[Mount], asked: Iterable[Mount]) -> tuple[Device,
     All of those of `asked` are there, where btrfs-progs lists them; of any other btrfs those that
     are mounted: its disk need not be woken up, and may not answer.
     """
-    found = {*_mounted(mounts), *_listed(asked)}
+    listed = dict(_listed(asked))
     return tuple(
         Device(
             key=subvolume_key(device, path),
             kind=DeviceKind.SUBVOLUME,
             name=path,
+            detail=subvolume.in_words if (subvolume := listed.get((device, path))) else "",
             uses=_uses(device, path, mounts),
             made_of=(device,),
+            subvolume=subvolume,
         )
-        for device, path in sorted(found)
+        for device, path in sorted({*_mounted(mounts), *listed})
     )
 
 
@@ -101,13 +104,13 @@ def _mounted(mounts: Sequence[Mount]) -> Iterator[tuple[str, str]]:
                 yield mount.device, path.strip("/")
 
 
-def _listed(mounts: Iterable[Mount]) -> Iterator[tuple[str, str]]:
-    """Yield device and path of every subvolume, asking once for each file system."""
+def _listed(mounts: Iterable[Mount]) -> Iterator[tuple[tuple[str, str], BtrfsSubvolume]]:
+    """Yield every subvolume by its device and path, asking once for each file system."""
     by_device = {mount.device: mount for mount in mounts if mount.fstype == FsKind.BTRFS}
     for device, mount in by_device.items():
         try:
-            for path in btrfs.subvolumes(mount.target):
-                yield device, path
+            for each in btrfs.subvolumes(mount.target):
+                yield (device, each.path), each
         except (RescueError, OSError):
             continue
 

@@ -82,7 +82,7 @@ def subvolumes_of(mount: Mount) -> tuple[str, ...] | None:
     if mount.fstype != FsKind.BTRFS or mount.root != "/":
         return None
     try:
-        found = btrfs.subvolumes(mount.target)
+        found = (each.path for each in btrfs.subvolumes(mount.target))
         return tuple(path for path in found if any(Path(mount.target, path).iterdir()))
     except (RescueError, OSError):
         return None

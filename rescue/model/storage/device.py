@@ -6,6 +6,7 @@ from enum import StrEnum
 from rescue.model.storage.array import Array
 from rescue.model.storage.disk import Use
 from rescue.model.storage.layer import Content, Nothing
+from rescue.model.storage.subvolume import BtrfsSubvolume
 from rescue.units import Bytes
 
 NO_SIZE = Bytes(0)
@@ -46,7 +47,7 @@ class Device:
     `name` is what people call it where that is not its path ('vg0/root', '@home', the file of a
     loop device), `detail` what its maker tells besides ('raid1'). `size` is 0 where it has none of
     its own. `path` and `links` are valid only while the machine is running. `array` is there for a
-    RAID array of md alone.
+    RAID array of md alone, `subvolume` for one of a btrfs that was asked for its subvolumes.
     """
 
     key: str
@@ -60,6 +61,7 @@ class Device:
     uses: tuple[Use, ...] = ()
     made_of: tuple[str, ...] = ()
     array: Array | None = None
+    subvolume: BtrfsSubvolume | None = None
 
 
 def subvolume_key(device: str, path: str) -> str:

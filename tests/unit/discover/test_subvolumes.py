@@ -9,23 +9,54 @@ from rescue.discover.machine import subvolumes_of
 from rescue.errors import RescueError
 from rescue.model.storage.machine import MACHINE_VERSION, Machine
 from rescue.model.storage.mount import Mount
+from rescue.model.storage.subvolume import TOP_LEVEL
 from rescue.plan.layout.contents import some_of
 from rescue.store.codec import from_json, to_json
-from rescue.system.block.btrfs import parse_subvolumes, subvolumes_argv
+from rescue.system.block.btrfs import from_the_top, list_argv, parse_subvolumes
 from tests.builders import server
 
 RECORDED = Path(__file__).parents[2] / "data" / "discover" / "btrfs-subvolumes.txt"
 
 
 def test_all_of_the_file_system_are_listed_those_inside_others_too() -> None:
-    assert subvolumes_argv("/home") == ["btrfs", "subvolume", "list", "/home"]
-    assert parse_subvolumes(RECORDED.read_text("utf-8")) == (
-        "anna",
-        "anna/deep",
-        "x/snap",
-        "two words",
-        "new\nline",
+    assert list_argv("/home") == ["btrfs", "subvolume", "list", "-puqR", "/home"]
+    assert list_argv("/home", read_only=True)[-2:] == ["-r", "/home"]
+    seen = from_the_top(parse_subvolumes(RECORDED.read_text("utf-8")), seen_from=256)
+    assert [(each.id, each.parent, each.path) for each in seen] == [
+        (256, 5, "@rootfs"),
+        (258, 5, "@home"),
+        (259, 256, "@rootfs/nested"),
+        (260, 256, "@rootfs/snap"),
+        (261, 5, "@home2"),
+        (262, 256, "@rootfs/dir/new\nline"),
+    ]
+
+
+def test_a_snapshot_tells_of_what_it_is_one() -> None:
+    by_path = {each.path: each for each in parse_subvolumes(RECORDED.read_text("utf-8"))}
+    assert by_path["snap"].snapshot_of == by_path["@rootfs"].uuid
+    assert (by_path["@home"].snapshot_of, by_path["@home"].received) == ("", "")
+    assert by_path["snap"].in_words == "snapshot"
+    assert replace(by_path["snap"], read_only=True).in_words == "read-only snapshot"
+    assert by_path["@home"].in_words == ""
+
+
+def test_paths_are_the_whole_ones_where_the_top_itself_was_asked() -> None:
+    listed = parse_subvolumes(RECORDED.read_text("utf-8"))
+    assert from_the_top(listed, seen_from=TOP_LEVEL) == listed
+
+
+def test_subvolumes_that_say_they_lie_in_one_another_end_the_search() -> None:
+    listed = parse_subvolumes(RECORDED.read_text("utf-8"))
+    one, other = (
+        replace(each, parent=id_) for each, id_ in zip(listed[:2], (258, 256), strict=True)
     )
+    lost = replace(listed[2], parent=999)
+    assert [each.path for each in from_the_top((one, other, lost), seen_from=262)] == [
+        "@rootfs",
+        "@home",
+        "nested",
+    ]
 
 
 def test_a_btrfs_without_subvolumes_has_an_empty_list() -> None:
