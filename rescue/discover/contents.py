@@ -1,9 +1,21 @@
 """The content of a block device: its signature as the model's layers."""
 
+from contextlib import suppress
+
 from rescue.discover.filesystems import read_options
+from rescue.errors import RescueError
 from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
-from rescue.model.storage.layer import CONTAINER_KINDS, Container, Content, Foreign, Nothing
+from rescue.model.storage.layer import (
+    CONTAINER_KINDS,
+    LUKS,
+    Container,
+    Content,
+    Foreign,
+    Nothing,
+)
+from rescue.model.storage.luks import LuksHeader
 from rescue.system.block.blockinfo import Signature, probe
+from rescue.system.block.luks import read_header
 
 PATH = "mpath_member"
 """Foreign.kind of a disk that is a path of a multipath device, by libblkid's word for it.
@@ -30,7 +42,7 @@ def read_content(path: str, *, told: Signature | None) -> Content:
     if seen is None:
         return Foreign(kind=UNREADABLE)
     if seen.type in CONTAINER_KINDS:
-        return Container(kind=seen.type, uuid=seen.uuid)
+        return Container(kind=seen.type, uuid=seen.uuid, luks=_header(path, seen.type))
     if seen.type in tuple(FsKind):
         return _filesystem(path, seen)
     return from_signature(seen)
@@ -47,6 +59,15 @@ def from_signature(seen: Signature) -> Content:
     if seen.table_kind:
         return Foreign(kind=f"partition table ({seen.table_kind})", uuid=seen.table_uuid)
     return Nothing()
+
+
+def _header(path: str, kind: str) -> LuksHeader | None:
+    """Return the header of a LUKS container, None where cryptsetup does not tell it."""
+    if kind != LUKS:
+        return None
+    with suppress(RescueError):
+        return read_header(path)
+    return None
 
 
 def _filesystem(path: str, seen: Signature) -> Content:

@@ -88,16 +88,18 @@ def _lines(graph: Graph, device: Device, *, depth: int) -> Iterator[str]:
             yield f"{_INDENT * depth}{_name(layer)}: see {first.key}"
             continue
         also = f", also on {', '.join(other.key for other in others)}" if others else ""
-        yield f"{_INDENT * depth}{_words(layer)}{also}"
+        yield f"{_INDENT * depth}{_words(layer, below=device.content)}{also}"
         yield from _lines(graph, layer, depth=depth + 1)
     if left_out > _MOST_SUBVOLUMES:
         yield f"{_INDENT * depth}and {left_out - _MOST_SUBVOLUMES} more subvolumes"
 
 
-def _words(layer: Device) -> str:
+def _words(layer: Device, *, below: Content | None = None) -> str:
+    """Describe a layer; what it is made of tells how it is encrypted."""
     size = f"{human_bytes(layer.size)} " if layer.size else ""
     trouble = layer.array.trouble if layer.array else ""
-    details = ", ".join(filter(None, (layer.detail, trouble)))
+    header = below.luks.words if isinstance(below, Container) and below.luks else ""
+    details = ", ".join(filter(None, (layer.detail, header, trouble)))
     kind = f"{layer.kind.value} ({details})" if details else layer.kind.value
     if layer.kind is DeviceKind.LOOP and layer.name:
         kind += f" {layer.name}"

@@ -6,7 +6,7 @@ from rescue.discover import filesystems
 from rescue.errors import RescueError
 from rescue.proof import signs
 from rescue.restore import dead_table
-from rescue.system.block import blockinfo, btrfs, ddrescue, kernel_log, read_table, smart
+from rescue.system.block import blockinfo, btrfs, ddrescue, kernel_log, luks, read_table, smart
 from rescue.system.block.block_tree import parse_block_drivers
 from rescue.system.block.superblock import parse_positions
 from rescue.system.boot import systemd
@@ -186,6 +186,19 @@ TARGETS = (
         name="btrfs: subvolumes",
         parse=btrfs.parse_subvolumes,
         specimens=(recorded("discover/btrfs-subvolumes.txt"),),
+        errors=(RescueError,),
+    ),
+    Target(
+        name="cryptsetup: LUKS 1",
+        parse=luks.parse_text,
+        specimens=(recorded("discover/luks1-dump.txt"),),
+        errors=(RescueError,),
+    ),
+    Target(
+        name="cryptsetup: LUKS 2",
+        parse=luks.parse_json,
+        specimens=(recorded("discover/luks2-dump.json"),),
+        kind=Kind.JSON,
         errors=(RescueError,),
     ),
     Target(

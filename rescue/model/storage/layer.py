@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from rescue.model.storage.filesystem import FileSystem, SwapArea
+from rescue.model.storage.luks import LuksHeader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +25,17 @@ class Container:
     """A layer that holds others: LUKS, an LVM physical volume or an md member.
 
     `kind` is libblkid's TYPE: 'crypto_LUKS', 'LVM2_member', 'linux_raid_member'. What is made of it
-    is a device of its own (model/storage/device.py), where it is open.
+    is a device of its own (model/storage/device.py), where it is open. `luks` is what the header of
+    a LUKS container says, None where nobody could read it.
     """
 
     kind: str
     uuid: str = ""
+    luks: LuksHeader | None = None
 
 
 Content = Nothing | FileSystem | SwapArea | Foreign | Container
 """What is found on a block device."""
 
-CONTAINER_KINDS = frozenset({"crypto_LUKS", "LVM2_member", "linux_raid_member"})
+LUKS = "crypto_LUKS"
+CONTAINER_KINDS = frozenset({LUKS, "LVM2_member", "linux_raid_member"})

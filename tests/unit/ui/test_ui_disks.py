@@ -14,6 +14,7 @@ from rescue.model.storage.disk import Disk, Partition, PartitionTable, TableKind
 from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.storage.identity import DiskId
 from rescue.model.storage.layer import Container, Content, Foreign, Nothing
+from rescue.model.storage.luks import LuksHeader
 from rescue.model.storage.machine import Machine
 from rescue.model.storage.mount import Mount
 from rescue.ui.disks import DiskRow, disk_rows, disks_table
@@ -173,6 +174,18 @@ def test_an_array_that_is_not_whole_says_so() -> None:
     )
     (line,) = disk_rows(seen)[0].holds[1:]
     assert line == "  md0: 1.0 MiB RAID array (raid1, 1 of 2 members missing, recover)"
+
+
+def test_what_is_encrypted_says_how() -> None:
+    header = LuksHeader(version=2, cipher="aes-xts-plain64", key_bits=512)
+    held = Container(kind="crypto_LUKS", luks=header)
+    seen = layered(
+        machine(disk("/dev/sda", "A", part(1, held))),
+        layer("/dev/mapper/vault", DeviceKind.CRYPT, "/dev/sda1"),
+    )
+    (line,) = disk_rows(seen)[0].holds[1:]
+    how = "LUKS 2, aes-xts-plain64, 512 bits, 0 keyslots"
+    assert line == f"  vault: 1.0 MiB encrypted device ({how})"
 
 
 def test_hundreds_of_snapshots_are_counted_and_those_in_use_are_named() -> None:
