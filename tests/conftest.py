@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from rescue.errors import RescueError
+from rescue.paths import RUNTIME
 from rescue.system.files import mount_namespace
 from rescue.system.process.run import run
 from tests.lab.accel import STOCK
@@ -40,11 +41,14 @@ def mount_apart() -> None:
     """Let no other process see what the tests of this one mount, nor these what others mount.
 
     A process that enters a mount namespace takes a copy of all mounts along. As long as it lives,
-    each of those file systems is in use, and unmounted by nobody else.
+    each of those file systems is in use, and unmounted by nobody else. The folder of what runs has
+    our lock in it, and places where a run mounts.
     """
     with contextlib.suppress(RescueError):  # root alone mounts, and root not in every container
         mount_namespace.enter_private()
         run(["mount", "--make-rprivate", "/"])
+        RUNTIME.mkdir(mode=0o700, exist_ok=True)
+        run(mount_namespace.tmpfs_argv(RUNTIME, size="50%", mode="0700"))
 
 
 LONGEST = (

@@ -341,7 +341,7 @@ def test_what_does_not_boot_ends_at_the_limit_with_a_picture_and_leaves_nothing(
     assert phase == "service", errors
     assert "did not start the mirror: stopped after" in problem
     assert files == "night.console.log night.report.log night.screen.png"
-    assert what_is_left(tmp_path) == []
+    wait_for(lambda: what_is_left(tmp_path) == [])
     assert hash_of(disk) == before
 
 
