@@ -153,8 +153,11 @@ class DiskPair:
 
 
 @contextmanager
-def disk_pair(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[DiskPair]:
-    """Make both on loop devices; everything is unmounted and detached at the end."""
+def disk_pair(folder: Path, kind: FsKind = FsKind.EXT4, *, mib: int = 0) -> Iterator[DiskPair]:
+    """Make both on loop devices; everything is unmounted and detached at the end.
+
+    `mib` is the size of the root file systems, 0 the usual one.
+    """
     root = folder / "source"
     root.mkdir()
     devices, pairs = {}, []
@@ -165,7 +168,8 @@ def disk_pair(folder: Path, kind: FsKind = FsKind.EXT4) -> Iterator[DiskPair]:
                 ids[side] = str(uuid4())
                 image = folder / f"{side}{number}.img"
                 with image.open("wb") as file:
-                    file.truncate(SIZE[kind] * 1024 * 1024)
+                    size = mib if mib and point == "/" else SIZE[kind]
+                    file.truncate(size * 1024 * 1024)
                 sh(*mkfs_argv(FileSystem(kind=kind, uuid=ids[side]), str(image)))
                 device = sh("losetup", "--find", "--show", str(image)).strip()
                 stack.callback(sh, "losetup", "--detach", device)
