@@ -60,7 +60,7 @@ class DiskGrant:
             raise RefusedError(
                 f"{path} is not the disk that was confirmed: expected {self.disk.name or '?'}, "
                 f"found {seen.name or 'a disk without serial'}",
-                hint="run 'rescue disks' and begin again",
+                hint="run 'rescue disks' and start again",
             )
 
 
@@ -141,7 +141,9 @@ def _expect_name(plan: Plan | MediumPlan, named: str) -> None:
     if not plan.is_named_by(named):
         raise RefusedError(
             f"'{named}' is not the identity of {plan.target_path}, which is '{plan.name}'",
-            hint=f"nothing was written; type exactly what names this disk alone: {plan.name}",
+            hint=(
+                f"nothing was written; type exactly the name that only this disk has: {plan.name}"
+            ),
         )
 
 
@@ -166,8 +168,8 @@ class ReturnGrant:
         if (mount_point, uuid.lower()) not in granted:
             raise RefusedError(
                 f"{mount_point} holds the file system {uuid or '?'}, which is not the one that "
-                "files were to return to",
-                hint="nothing was written there; see 'findmnt', and begin again",
+                "files were to be brought back to",
+                hint="nothing was written there; see 'findmnt', and start again",
             )
 
 

@@ -94,7 +94,7 @@ def _expect_old_table(work: StepContext) -> None:
         raise RefusedError(
             f"{work.device} holds the partition table {found or 'none'}, and {planned} when it was "
             "planned for: it may be another disk",
-            hint="nothing was written; look with 'rescue disks', and begin again",
+            hint="nothing was written; look with 'rescue disks', and start again",
         )
 
 

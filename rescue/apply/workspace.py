@@ -53,8 +53,8 @@ def locate(pair: FilesystemPair, disk: str) -> str:
     found = blockdev.with_uuid(pair.mirror_uuid)
     if not found:
         raise RefusedError(
-            f"the mirror's file system for {pair.mount_point} (UUID {pair.mirror_uuid}) "
-            f"is not there: partition {number} of {disk} is missing or was made anew",
+            f"the mirror's file system for {pair.mount_point} (UUID {pair.mirror_uuid}) is not "
+            f"there: partition {number} of {disk} is missing or was re-created",
             hint="compare 'rescue disks'; a mirror that lost a partition is prepared again",
         )
     own = [device for device in found if blockdev.belongs_to(device, disk)]
@@ -278,5 +278,5 @@ def _expect_disk(plan: Plan, site: Site) -> None:
     if not plan.shown.is_unchanged(site.identify(plan.target_path)):
         raise RefusedError(
             f"{plan.target_path} is not the disk of mirror '{plan.record.name}' any more",
-            hint="run 'rescue disks' and begin again",
+            hint="run 'rescue disks' and start again",
         )

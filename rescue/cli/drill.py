@@ -18,7 +18,7 @@ _A_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_pat
     type=_A_FOLDER,
     default=drill_command.ROOMY,
     show_default=True,
-    help="Where the throw-away disks lie; the new one gets a whole copy.",
+    help="Folder for the temporary disks; the new disk receives a full copy of the system.",
 )
 @click.option(
     "--time-limit",
@@ -27,11 +27,11 @@ _A_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False, resolve_pat
     default=120.0,
     show_default=True,
     metavar="MINUTES",
-    help="End the rehearsal, as failed, when it takes longer.",
+    help="Stop the rehearsal, as failed, if it takes longer.",
 )
 @accel_option
-@click.option("--dry-run", is_flag=True, help="Show what would be played and stop there.")
-@click.option("--show", "last", is_flag=True, help="Show the newest filed rehearsal.")
+@click.option("--dry-run", is_flag=True, help="Show what would be rehearsed, then stop.")
+@click.option("--show", "last", is_flag=True, help="Show the latest rehearsal.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result (or plan) as JSON.")
 def drill(
     *,
@@ -43,14 +43,14 @@ def drill(
     last: bool,
     as_json: bool,
 ) -> None:
-    """Rehearse the night of the dead disk with the mirror NAME, in virtual machines.
+    """Rehearse the death of the first disk with the mirror NAME, in virtual machines.
 
-    The rescue medium starts the mirror, the homes come back from the dead disk, an empty disk
-    becomes the first one and starts alone: all of it on throw-away copies. No byte of a real disk
-    is written. Without NAME: with the attached mirror that waited longest.
+    The rescue medium starts the mirror, the homes come back from the dead disk, and an empty disk
+    becomes the first disk and starts on its own, all on temporary copies. No real disk is written
+    to. Without NAME: the attached mirror that has waited longest.
     """
     if dry_run and last:
-        raise click.UsageError("--dry-run and --show contradict each other")
+        raise click.UsageError("--dry-run and --show cannot be used together")
     options = drill_command.DrillOptions(
         name=name, work_dir=work_dir, minutes=minutes, accel=accel, as_json=as_json
     )

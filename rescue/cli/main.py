@@ -21,7 +21,7 @@ from rescue.ui.outlet import outlets
 def cli(context: click.Context, *, debug: bool) -> None:
     """Keep a second disk that boots: prepare it once, mirror onto it every night.
 
-    On a terminal, without a command: the wizard.
+    Without a command, on a terminal: the wizard.
     """
     context.obj = debug
     if context.invoked_subcommand is None:

@@ -10,7 +10,7 @@ from rescue.commands import media as media_command
 
 @click.group()
 def media() -> None:
-    """The USB rescue medium, which starts the mirror whatever became of the first disk."""
+    """Make the USB rescue medium, which starts a mirror whatever happened to the first disk."""
 
 
 _A_FILE = click.Path(path_type=Path, exists=True, dir_okay=False, resolve_path=True)
@@ -19,13 +19,16 @@ _with_rescue_system = click.option(
     "--with-rescue-system",
     "rescue_system",
     is_flag=True,
-    help="Add a small Debian that is started in memory; building it takes minutes.",
+    help="Add a small Debian that runs from memory; building it takes several minutes.",
 )
 _ssh_key = click.option(
     "--ssh-key",
     type=_A_FILE,
     metavar="FILE",
-    help="Public keys that may log in to the rescue system; without them it has no ssh.",
+    help=(
+        "Public keys that may log in to the rescue system by SSH; without this option it has no "
+        "SSH server."
+    ),
 )
 
 
@@ -34,7 +37,7 @@ _ssh_key = click.option(
 @_with_rescue_system
 @_ssh_key
 def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> None:
-    """Build the medium into a new FILE, for a stick or a virtual machine."""
+    """Build the medium as a new image FILE, for a stick or a virtual machine."""
     build = media_command.ImageOptions(rescue_system=rescue_system, ssh_key=ssh_key)
     carry_out(lambda screen: media_command.image(file, build, screen))
 
@@ -45,7 +48,7 @@ def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> Non
 @click.option(
     "--image",
     type=_A_FILE,
-    help="Write this image (from 'rescue media image') and build none.",
+    help="Write this finished image (from 'rescue media image') instead of building one.",
 )
 @_with_rescue_system
 @_ssh_key
@@ -53,7 +56,7 @@ def media_image(*, file: Path, rescue_system: bool, ssh_key: Path | None) -> Non
     "--accept-fixed",
     default="",
     metavar="IDENTITY",
-    help="Write to the disk of this identity though it is not removable.",
+    help="Write to the disk with this identity even though it is not removable.",
 )
 def media_write(
     *,
@@ -71,7 +74,9 @@ def media_write(
     """Make DISK (a device, by-id name or serial of a USB stick) a rescue medium."""
     expect_a_name(yes=yes, serial=expect_serial)
     if image is not None and (rescue_system or ssh_key):
-        raise click.UsageError("--image is a medium that is built already: name it alone")
+        raise click.UsageError(
+            "--image names a finished medium: options that build one cannot be used with it"
+        )
     options = media_command.WriteOptions(
         target=disk,
         image=image,

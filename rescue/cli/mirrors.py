@@ -13,13 +13,13 @@ from rescue.commands import prepare as prepare_command
 @click.command()
 @click.argument("target")
 @writes_a_disk
-@click.option("--name", default="", help="What to call the mirror (default: its serial).")
+@click.option("--name", default="", help="Name of the mirror (default: the serial of its disk).")
 @click.option(
     "--leave-out",
     multiple=True,
     metavar="MOUNT",
-    help="Make the mirror without what is mounted there from another disk (swap: as fstab names "
-    "it); its own fstab does not wait for it.",
+    help="Leave out what is mounted at MOUNT from another disk (swap: as fstab names it). The "
+    "mirror starts without waiting for it.",
 )
 def prepare(
     *,
@@ -32,7 +32,7 @@ def prepare(
     name: str,
     leave_out: tuple[str, ...],
 ) -> None:
-    """Make TARGET (a device, by-id name or serial) a mirror of this system that boots."""
+    """Turn TARGET (a device, by-id name or serial) into a bootable mirror of this system."""
     expect_a_name(yes=yes, serial=expect_serial)
     options = prepare_command.PrepareOptions(
         target=target,
@@ -50,30 +50,34 @@ def prepare(
 
 @click.command()
 @click.argument("name", default="")
-@click.option("--checksum", is_flag=True, help="Compare the content of every file.")
+@click.option("--checksum", is_flag=True, help="Compare the contents of every file.")
 @click.option(
     "--scheduled",
     is_flag=True,
-    help="Compare every content on the day of the week that the configuration says.",
+    help="Compare the contents of every file on the configured day of the week.",
 )
 @click.option(
     "--plugged",
     is_flag=True,
-    help="As a disk that is plugged in starts it: wait for another run, and tell people on every "
-    "terminal and by mail when it can be pulled.",
+    help="For a run started by plugging in the disk: wait for another run to end, and announce "
+    "on every terminal and by mail when the disk can be removed.",
 )
-@click.option("--accept-changes", is_flag=True, help="Release the brake for this run.")
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Allow any number of changes and deletions in this run (releases the brake).",
+)
 @click.option(
     "--accept-booted",
     is_flag=True,
-    help="Overwrite a mirror that was started as the running system since its last run.",
+    help="Overwrite a mirror that has been booted since its last run.",
 )
 @click.option(
     "--accept-content",
     multiple=True,
     metavar="PATH",
-    help="Compare, and take the source's content of PATH and what is below it, though size and "
-    "time are those of the mirror's file.",
+    help="Compare every file, and take the source's version of PATH and of everything below it, "
+    "even where size and time are the same on both sides.",
 )
 def mirror(
     *,
@@ -85,9 +89,9 @@ def mirror(
     accept_booted: bool,
     accept_content: tuple[str, ...],
 ) -> None:
-    """Make the mirror NAME (default: the attached one that waited longest) equal again."""
+    """Bring the mirror NAME (default: the attached one that has waited longest) up to date."""
     if strange := [path for path in accept_content if not path.startswith("/")]:
-        raise click.UsageError(f"--accept-content takes absolute paths: {strange[0]}")
+        raise click.UsageError(f"--accept-content needs an absolute path, not {strange[0]}")
     options = mirror_command.MirrorOptions(
         name=name,
         checksum=checksum or bool(accept_content),
@@ -98,7 +102,7 @@ def mirror(
         accept_content=accept_content,
     )
     if plugged and not name:
-        raise click.UsageError("--plugged needs the name of the mirror whose disk it was")
+        raise click.UsageError("--plugged needs the name of the mirror whose disk was plugged in")
     run = hotplug_command.mirror_hotplugged if plugged else mirror_command.mirror
     carry_out(lambda screen: run(options, screen), loud=True)
 
@@ -106,9 +110,9 @@ def mirror(
 @click.command()
 @click.argument("name", default="")
 def audit(*, name: str) -> None:
-    """Follow the boot chain of the mirror NAME in files, without booting it.
+    """Check the boot chain of the mirror NAME in its files, without booting it.
 
-    Without NAME: of the attached one that waited longest.
+    Without NAME: the attached mirror that has waited longest.
     """
     carry_out(lambda screen: audit_command.audit(name, screen), shows=True)
 

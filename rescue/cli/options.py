@@ -36,25 +36,25 @@ accel_option = click.option(
     callback=lambda _context, _parameter, value: Accel(value) if value else None,
     envvar="RESCUE_ACCEL",
     show_envvar=True,
-    help="What runs the virtual machine: KVM, emulation (tcg), or KVM where it works (auto). "
-    "Default: what the configuration says.",
+    help="How to run the virtual machine: with KVM, by emulation (tcg), or with KVM where it "
+    "works (auto). Default: as configured.",
 )
 
 
 def writes_a_disk(verb: Verb) -> Verb:
     """Add the options that all disk-overwriting verbs share."""
     options = (
-        click.option("--dry-run", is_flag=True, help="Show the plan and stop there."),
+        click.option("--dry-run", is_flag=True, help="Show the plan, then stop."),
         click.option(
             "--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON."
         ),
-        click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial."),
-        click.option("--expect-serial", default="", help="The identity that the disk must have."),
+        click.option("--yes", is_flag=True, help="Ask no questions; needs --expect-serial."),
+        click.option("--expect-serial", default="", help="Identity that the disk must have."),
         click.option(
             "--erase",
             default="",
             metavar="IDENTITY",
-            help="Give up what the disk of this identity holds now.",
+            help="Erase what the disk with this identity holds now.",
         ),
     )
     for option in reversed(options):
@@ -65,4 +65,4 @@ def writes_a_disk(verb: Verb) -> Verb:
 def expect_a_name(*, yes: bool, serial: str) -> None:
     """Raise click's UsageError if no disk is named and there is nobody to ask."""
     if yes and not serial:
-        raise click.UsageError("--yes needs --expect-serial: a script names its disk too")
+        raise click.UsageError("--yes needs --expect-serial: a script has to name its disk, too")

@@ -21,11 +21,11 @@ from rescue.ui.screen import Screen
 _AGAIN = "run the same command again; a mirror that was being written is incomplete until then"
 _WHERE = "--debug shows where"
 _HINTS = {
-    errno.EIO: f"see 'dmesg' for errors of the disk that it is on; {_WHERE}",
-    errno.EUCLEAN: f"the file system that it is on is damaged: see 'dmesg'; {_WHERE}",
-    errno.EROFS: "the file system that it is on is read-only: see 'findmnt', and 'dmesg' for why",
+    errno.EIO: f"see 'dmesg' for errors of its disk; {_WHERE}",
+    errno.EUCLEAN: f"its file system is damaged: see 'dmesg'; {_WHERE}",
+    errno.EROFS: "its file system is read-only: see 'findmnt', and 'dmesg' for the reason",
     errno.ENOSPC: "make room there ('df'), and run the same command again",
-    errno.EDQUOT: "a quota is used up there: make room, and run the same command again",
+    errno.EDQUOT: "a quota is exceeded there: make room, and run the same command again",
     errno.ENOMEM: f"see 'free': the machine has too little memory; {_WHERE}",
 }
 """What to do about an error of the operating system; only some can be a disk's (man 3 errno)."""
@@ -98,7 +98,9 @@ def _as_told(caught: BaseException) -> RescueError:
         case RescueError():
             return caught
         case KeyboardInterrupt():
-            return TerminatedError("left with Ctrl-C; nothing is mounted any more", hint=_AGAIN)
+            return TerminatedError(
+                "interrupted with Ctrl-C; everything has been unmounted", hint=_AGAIN
+            )
         case OSError():
             return _of_the_system(caught)
         case _:
@@ -121,8 +123,8 @@ def _unforeseen(error: BaseException) -> RescueError:
     where = f"{PurePath(last.filename).name}, line {last.lineno}"
     return _UnforeseenError(
         f"unforeseen: {type(error).__name__}: {error} ({where})",
-        hint="this is a fault of rescue itself: report it with what 'rescue --debug' and the same "
-        "words print, or with 'journalctl -t rescue'",
+        hint="this is a bug in rescue: report it with the output of the same command after "
+        "'rescue --debug', or of 'journalctl -t rescue'",
     )
 
 
@@ -136,7 +138,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise TerminatedError(
-        f"stopped by {signal.Signals(number).name}; nothing is mounted any more",
+        f"stopped by {signal.Signals(number).name}; everything has been unmounted",
         hint=_AGAIN,
     )
 

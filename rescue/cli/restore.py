@@ -13,20 +13,22 @@ from rescue.commands import salvage as salvage_command
     "origin",
     default="",
     metavar="DISK|PARTITION|IMAGE",
-    help="Where the files come from (default: the dead disk, by its recorded identity).",
+    help="Where to take the files from (default: the dead disk, found by its recorded identity).",
 )
 @click.option(
-    "--tree", "trees", multiple=True, metavar="PATH", help="What comes back (default: /home)."
+    "--tree", "trees", multiple=True, metavar="PATH", help="Folder to bring back (default: /home)."
 )
-@click.option("--keep-replaced", is_flag=True, help="Put aside every file that is replaced.")
+@click.option("--keep-replaced", is_flag=True, help="Set aside every file that is replaced.")
 @click.option("--keep-losers", "old_name", is_flag=True, hidden=True)
-@click.option("--dry-run", is_flag=True, help="Show what would come back and stop there.")
+@click.option("--dry-run", is_flag=True, help="Show what would be brought back, then stop.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the plan as JSON.")
-@click.option("--yes", is_flag=True, help="Ask nothing; needs --expect-serial.")
+@click.option("--yes", is_flag=True, help="Ask no questions; needs --expect-serial.")
 @click.option(
-    "--expect-serial", default="", help="The identity of the dead disk, or the image's path."
+    "--expect-serial", default="", help="Identity of the dead disk, or path of the image."
 )
-@click.option("--report", default="", metavar="FILE", help="Write FILE.json and FILE.txt.")
+@click.option(
+    "--report", default="", metavar="FILE", help="Write the report to FILE.json and FILE.txt."
+)
 def restore(
     *,
     origin: str,
@@ -39,9 +41,9 @@ def restore(
     expect_serial: str,
     report: str,
 ) -> None:
-    """Bring the users' files back from the dead disk onto the mirror that runs now.
+    """Bring the users' files back from the dead disk onto the running mirror.
 
-    Nothing is deleted, nothing that is newer here is replaced, and nothing is written to the dead
+    Nothing is deleted, no file that is newer here is replaced, and nothing is written to the dead
     disk.
     """
     if old_name:
@@ -63,7 +65,12 @@ def restore(
 
 @click.command()
 @click.argument("disk")
-@click.option("--to", required=True, metavar="FILE", help="The image; its map is FILE.map.")
+@click.option(
+    "--to",
+    required=True,
+    metavar="FILE",
+    help="The image to write; FILE.map records what could not be read.",
+)
 def salvage(*, disk: str, to: str) -> None:
-    """Image a dying DISK into FILE with GNU ddrescue; run again, it goes on."""
+    """Copy a dying DISK to an image with GNU ddrescue; run again to continue."""
     carry_out(lambda screen: salvage_command.salvage(disk, to, screen))

@@ -8,11 +8,11 @@ from rescue.commands import mirrors as mirrors_command
 
 @click.group()
 def mirrors() -> None:
-    """The mirrors that are enrolled here; 'rescue status' lists them."""
+    """Manage the enrolled mirrors; 'rescue status' lists them."""
 
 
 @mirrors.command("forget")
 @click.argument("name")
 def mirrors_forget(*, name: str) -> None:
-    """Take the mirror NAME out of configuration and records; its disk is not touched."""
+    """Remove the mirror NAME from configuration and records; its disk is not touched."""
     carry_out(lambda screen: mirrors_command.forget(name, screen))

@@ -13,9 +13,9 @@ from rescue.ui.prompt import at_a_terminal
 @click.command()
 @click.pass_context
 def wizard(context: click.Context) -> None:
-    """Lead through everything with questions: from a bare disk to a mirror every night.
+    """Guide you through everything with questions, from a bare disk to a nightly mirror.
 
-    On a machine that runs from its mirror it leads the way back. Each step says the command that
+    On a machine that runs from its mirror, it guides you back. Each step shows the command that
     does the same without questions.
     """
     group = context.find_root().command

@@ -80,7 +80,7 @@ def drill(options: DrillOptions, screen: Screen) -> ExitCode:
     if failed is not None:
         raise ProofError(
             f"the rehearsal failed at '{failed.phase}': {failed.problem}",
-            hint=f"see what the machines showed in {folder}; mend it, and rehearse again",
+            hint=f"see in {folder} what the machines showed; fix the cause, and rehearse again",
         )
     said = f"rehearsal with mirror '{plan.mirror}' passed: homes back after"
     journal.report_success(f"{said} {result.times.homes:.0f} s")
@@ -103,7 +103,7 @@ def show_last(options: DrillOptions, screen: Screen) -> ExitCode:
         raise UsageError("only root can read the rehearsals", hint="try it with sudo")
     found = filed(mirror=options.name)
     if not found:
-        raise UsageError("no rehearsal is filed", hint="play one: 'rescue drill'")
+        raise UsageError("there is no rehearsal yet", hint="run one: 'rescue drill'")
     _show_result(found[0], screen, as_json=options.as_json)
     return ExitCode.DONE
 
@@ -114,7 +114,7 @@ def _planned(options: DrillOptions, screen: Screen) -> tuple[Machine, DrillPlan]
         raise GuardRefusedError(tuple(refusals))
     expect_installed(machine.boot.firmware)
     if not options.work_dir.is_dir():
-        raise UsageError(f"there is no folder {options.work_dir}", hint="make it first")
+        raise UsageError(f"there is no folder {options.work_dir}", hint="create it first")
     settings = config.load()
     apart = tell_apart(machine, known_records(settings))
     for note in () if options.as_json else apart.notes:
@@ -181,7 +181,7 @@ def rehearse(
 
 
 def _emulation(accelerator: Accelerator) -> tuple[str, ...]:
-    return (f"played in emulation: {accelerator.note}",) if accelerator.note else ()
+    return (f"run by emulation: {accelerator.note}",) if accelerator.note else ()
 
 
 @contextmanager

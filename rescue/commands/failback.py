@@ -109,7 +109,7 @@ def _is_anew(plan: Plan) -> bool:
 def _handover(machine: Machine, record: MirrorRecord, outcome: Outcome) -> Handover:
     """Return what is true after the audit: one generation further than the running mirror's."""
     if machine.running_mirror is None:
-        raise RescueError("this machine does not run from a mirror any more")
+        raise RescueError("this machine no longer runs from a mirror")
     now = time()
     done = completed(
         record,
@@ -127,6 +127,6 @@ def _what_now(handover: Handover, grant: WriteGrant) -> str:
         f"{grant.plan.target_path} ({disk}) is the first disk now, generation "
         f"{handover.record.generation}, audit passed. This machine still runs from its mirror, "
         f"and what is written from now on is not on {disk}: stop the services, run 'rescue "
-        f"failback {disk}' once more, 'systemctl poweroff', and start from {disk}. "
-        f"Then 'rescue mirror' makes the old mirror equal again."
+        f"failback {disk}' once more, 'systemctl poweroff', and start from {disk}. Then 'rescue "
+        "mirror' brings the old mirror up to date again."
     )

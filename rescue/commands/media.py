@@ -75,11 +75,11 @@ def image(target: Path, options: ImageOptions, screen: Screen) -> ExitCode:
     """Build a medium into a new file. Raises UsageError where something of that name is there."""
     if target.exists():
         raise UsageError(
-            f"{target} is there already",
-            hint="a stick is written with 'rescue media write'; name a new file for an image",
+            f"{target} already exists",
+            hint="use 'rescue media write' for a stick, or name a new file for an image",
         )
     if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}", hint="make it first")
+        raise UsageError(f"there is no folder {target.parent}", hint="create it first")
     with screen.busy("building the medium's image"):
         made = _build(target, options, discover(), screen)
     screen.show(f"{target}: {human_bytes(made.size)}, SHA-256 {made.sha256}")
@@ -159,8 +159,11 @@ def _public_keys(path: Path) -> bytes:
     data = path.read_bytes()
     if b"PRIVATE KEY" in data or not data.strip():
         raise UsageError(
-            f"{path} holds no public key",
-            hint="name the file that ends with .pub: the medium can be read by whoever holds it",
+            f"{path} contains no public key",
+            hint=(
+                "name the file that ends in .pub: whoever holds the medium can read it, so no "
+                "private key belongs there"
+            ),
         )
     return data
 
@@ -170,10 +173,10 @@ def _read_image(path: Path) -> MediumImage:
     try:
         table = read_table(str(path))
     except RescueError as error:
-        raise UsageError(f"{path} is no rescue medium: {error.message}") from error
+        raise UsageError(f"{path} is not a rescue medium: {error.message}") from error
     if table.uuid != MEDIUM_TABLE:
         raise UsageError(
-            f"{path} is no rescue medium: its disk signature is {table.uuid}",
+            f"{path} is not a rescue medium: its disk signature is {table.uuid}",
             hint=f"make one: rescue media image {path.with_name('rescue.img')}",
         )
     return seal(path)

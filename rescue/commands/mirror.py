@@ -138,7 +138,11 @@ def _notes(turn: Turn, options: MirrorOptions, plan: Plan) -> tuple[str, ...]:
     once_a_week = options.scheduled and options.checksum
     return (
         *((turn.note,) if turn.note else ()),
-        *(("every content is compared in this run, as once a week",) if once_a_week else ()),
+        *(
+            ("the contents of every file are compared in this run, as once a week",)
+            if once_a_week
+            else ()
+        ),
         *plan.notes,
     )
 

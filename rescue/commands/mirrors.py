@@ -33,12 +33,12 @@ def forget(name: str, screen: Screen) -> ExitCode:
         forget_runs(name)
     disk = entry.disk.serial or entry.disk.wwn
     screen.show(
-        f"mirror '{name}' is forgotten; its disk {disk} was not touched and still boots as it is. "
-        f"It can be enrolled again: 'rescue prepare {disk} --erase {disk}'"
+        f"mirror '{name}' is no longer enrolled; its disk {disk} was not touched and still boots. "
+        f"To enrol it again: 'rescue prepare {disk} --erase {disk}'"
     )
     if left.schedule.when_plugged:
         screen.show(
-            "note: 'rescue schedule install' takes it out of what is started when plugged in"
+            "note: run 'rescue schedule install', so that plugging it in no longer starts a run"
         )
     if not left.mirror:
         screen.show("note: no mirror is enrolled now, and nothing will be mirrored")

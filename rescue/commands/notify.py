@@ -37,7 +37,7 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
         raise UsageError(f"'{unit}' is not the name of a unit")
     told = max(people.told_at(each) for each in told_with(unit))
     if not is_due(unit, now=time(), told=told):
-        screen.show(f"{unit} failed, as it was told before")
+        screen.show(f"{unit} failed again; people were told before")
         return ExitCode.DONE
     host = os.uname().nodename
     lines = journal.last_lines(unit, count=_LINES)
@@ -56,7 +56,7 @@ def tell_of_failure(unit: str, screen: Screen) -> ExitCode:
         raise RescueError(f"{mailed.failures[0]} that {unit} failed")
     people.note_told(unit)
     ways = (*services.ways, *mailed.ways, *mailed.failures)
-    how = ", ".join(ways) or "shown on the terminals: no mail system here"
+    how = ", ".join(ways) or "shown on the terminals only: there is no mail system"
     screen.show(f"{unit} failed: {how}")
     return ExitCode.DONE
 
@@ -69,9 +69,9 @@ def by_services(urls: tuple[str, ...], *, subject: str, text: str) -> Told:
             apprise.tell(url, title=subject, text=text)
             ways.append(f"told by {apprise.service(url)}")
         except RescueError as error:
-            failures.append(f"not told by {error.message} ({error.hint})")
+            failures.append(f"could not notify by {error.message} ({error.hint})")
         except OSError as error:
-            failures.append(f"not told by {apprise.service(url)}: {error}")
+            failures.append(f"could not notify by {apprise.service(url)}: {error}")
     return Told(ways=tuple(ways), failures=tuple(failures))
 
 
@@ -91,10 +91,12 @@ def _settings() -> tuple[AlarmSettings, str]:
         settings = config.load()
         if settings.alarm.apprise and paths.CONFIG.stat().st_mode & _OTHERS:
             journal.report_alarm(
-                f"{paths.CONFIG} holds passwords ('alarm.apprise'), and others than root "
-                "may read it: chmod 600"
+                f"{paths.CONFIG} holds passwords ('alarm.apprise'), and users other than root can "
+                "read it: chmod 600"
             )
     except (RescueError, OSError) as error:
-        journal.report_alarm(f"only root is told, by mail: the configuration is not read: {error}")
+        journal.report_alarm(
+            f"only root is notified, by mail, because the configuration cannot be read: {error}"
+        )
         return AlarmSettings(), ScheduleSettings().notify
     return settings.alarm, settings.schedule.notify

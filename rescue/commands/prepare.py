@@ -103,7 +103,9 @@ def _enrolled(outcome: Outcome, plan: Plan, screen: Screen) -> Config:
     """Put the mirror into the configuration, which is returned; its run may still fail."""
     settings = config.enrol(outcome.record, replaced=plan.target_table)
     if settings.schedule.when_plugged:
-        screen.show("note: 'rescue schedule install' lets this disk start its run, too")
+        screen.show(
+            "note: run 'rescue schedule install', so that plugging in this disk starts a run, too"
+        )
     return settings
 
 

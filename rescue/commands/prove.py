@@ -68,7 +68,7 @@ def prove(options: ProveOptions, screen: Screen) -> ExitCode:
         machine = passing_over(machine, known_records(settings), screen)
         record = _chosen(machine, settings, options.name)
         if options.scheduled and not is_due(record):
-            screen.show(f"mirror '{record.name}': its last run is proven already")
+            screen.show(f"mirror '{record.name}': its last run has already been proven")
             return ExitCode.DONE
         marker = _marker(machine, record)
         plan = _plan(machine, record, marker, settings.prove)
@@ -157,8 +157,8 @@ def _tell(record: MirrorRecord, proofs: list[Proof], proven: Proven, screen: Scr
         raise ProofError(
             f"mirror '{record.name}', generation {record.generation}, failed its proof with "
             f"{failed[0].firmware.upper()}: {failed[0].cause}",
-            hint=f"see {paths.PROOFS / record.name} for the console and the screen; mend the "
-            f"cause, and run 'rescue mirror {record.name}' and 'rescue prove {record.name}'",
+            hint=f"see {paths.PROOFS / record.name} for the console and the screen; fix the "
+            f"cause, then run 'rescue mirror {record.name}' and 'rescue prove {record.name}'",
         )
     said = f"mirror '{record.name}' is proven bootable: {proven.times.total:.0f} s"
     screen.show(said)

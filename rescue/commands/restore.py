@@ -162,7 +162,7 @@ def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest,
     elif named and not named.startswith("/dev/") and "/" in named:
         raise UsageError(f"there is no image {named}", hint="name a file, a disk or a partition")
     if options.report and not Path(options.report).absolute().parent.is_dir():
-        raise UsageError(f"the folder of {options.report} does not exist", hint="make it first")
+        raise UsageError(f"the folder of {options.report} does not exist", hint="create it first")
     if not named:
         named = behind_other_sectors(machine)
     request = RestoreRequest(named=named, trees=options.trees, keep_replaced=options.keep_replaced)
@@ -263,7 +263,7 @@ def readable(
         if link := there or link_on_the_way(here, piece.inside):
             raise RefusedError(
                 f"{piece.tree} leads through a link ({link})",
-                hint="name the tree where it really lies: --tree",
+                hint="name its real path with --tree",
             )
         found[piece] = here
     return found

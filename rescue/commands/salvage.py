@@ -27,7 +27,7 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
         raise RescueError("ddrescue is not installed", hint="apt install gddrescue")
     with only_one_run():
         plan = unless_refused(plan_salvage(discover(), target, _place(to)))
-        again = " (going on with what was begun)" if plan.resumes else ""
+        again = " (continuing the earlier attempt)" if plan.resumes else ""
         screen.show(f"{plan.disk} ({plan.name}), {human_bytes(plan.size)}, to {plan.image}{again}")
         write_atomic(_note_of(Path(plan.image)), f"{plan.name}\n".encode(), mode=0o600)
         done = _read(plan, screen)
@@ -35,7 +35,7 @@ def salvage(target: str, to: str, screen: Screen) -> ExitCode:
     if not done.finished:
         screen.show(
             f"about {human_bytes(done.missing)} could not be read; run the same command again to "
-            "try them once more"
+            "retry"
         )
     screen.show(f"next: rescue restore --from {plan.image}")
     return ExitCode.DONE if done.finished else ExitCode.DEGRADED
@@ -55,7 +55,7 @@ def _read(plan: SalvagePlan, screen: Screen) -> ddrescue.Rescued:
 def _place(to: str) -> Place:
     path = Path(to).resolve()
     if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} does not exist", hint="make it first")
+        raise UsageError(f"the folder {path.parent} does not exist", hint="create it first")
     seen = path.stat() if path.exists() else None
     return Place(
         path=str(path),

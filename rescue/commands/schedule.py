@@ -103,7 +103,7 @@ def remove(screen: Screen) -> ExitCode:
         screen.show(f"removed {path}")
     if left := read_files(plan.stale):
         raise RescueError(f"still there: {', '.join(left)}")
-    screen.show("nothing is scheduled any more" if plan.stale else "nothing was scheduled")
+    screen.show("the schedule was removed" if plan.stale else "nothing was scheduled")
     return ExitCode.DONE
 
 
@@ -161,7 +161,7 @@ def _program_refusals() -> tuple[Refusal, ...]:
     return tuple(
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"others than root could change what would run every night: {spot.path} "
+            reason=f"users other than root could change what would run every night: {spot.path} "
             f"{spot.why}",
             hint=spot.mend,
         )
@@ -176,6 +176,6 @@ def _expect_installed(plan: SchedulePlan) -> None:
     idle = idle_timers() if plan.starter is Starter.SYSTEMD else ()
     if idle:
         raise RescueError(
-            f"systemd does not wait for {', '.join(idle)}",
+            f"systemd is not waiting for {', '.join(idle)}",
             hint=f"see 'systemctl status {idle[0]}'",
         )

@@ -71,14 +71,15 @@ def wizard(screen: Screen, *, verbs: frozenset[str]) -> ExitCode:
     """
     if not at_a_terminal():
         raise UsageError(
-            "the wizard asks, and this is no terminal", hint="see 'rescue --help' for its commands"
+            "the wizard asks questions, and this is not a terminal",
+            hint="see 'rescue --help' for its commands",
         )
     if refusals := root_refusals(discover()):
         raise GuardRefusedError(tuple(refusals))
     session = _Session(screen=screen, start=_start, verbs=verbs)
     while (task := _menu(session)) is not Task.LEAVE:
         _carry_out(task, session)
-    screen.show("Left. Come back at any time with 'rescue'; every step can be done again.")
+    screen.show("Come back at any time with 'rescue'; every step can be repeated.")
     return ExitCode.DONE
 
 
@@ -174,7 +175,7 @@ def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
         return None
     if chosen.loses:
         session.screen.show(render_losses(chosen))
-        if confirm("Give all of it up?") is not True:
+        if confirm("Erase all of it?") is not True:
             return None
     more: tuple[str, ...] = ()
     if task is Task.PREPARE:
@@ -183,7 +184,9 @@ def _command_on_a_disk(task: Task, session: _Session) -> Command | None:
                 return None
             more += ("--leave-out", each.what)
     if task is Task.MEDIUM and shutil.which("mmdebstrap"):
-        larger = confirm("Add the rescue system, a small Debian? (building it takes minutes)")
+        larger = confirm(
+            "Add the rescue system, a small Debian? (building it takes several minutes)"
+        )
         if isinstance(larger, Instead):
             return None
         more = ("--with-rescue-system",) if larger else ()
@@ -206,7 +209,7 @@ def _choose_disk(task: Task, session: _Session) -> Candidate | None:
             session.screen.show(render_choice(choice, machine))
         good = {each.disk.path: each for each in choice.choosable}
         options = [Option(value=path, title=choice_line(each)) for path, each in good.items()]
-        wait = "Back (or plug a disk in: the list is renewed by itself)"
+        wait = "Back (the list is updated when a disk is plugged in)"
         answer = choose(
             QUESTIONS[task] if good else "No disk can be chosen now.",
             [*options, Option(value=_BACK, title=wait)],
@@ -240,11 +243,11 @@ def _choice(task: Task, machine: Machine) -> Choice:
 
 def _schedule() -> Command | None:
     settings = config.load().schedule
-    at = ask_text("At what time each day (HH:MM)?", default=settings.at, wrong=_wrong_time)
+    at = ask_text("At what time of day (HH:MM)?", default=settings.at, wrong=_wrong_time)
     if isinstance(at, Instead):
         return None
     day = choose(
-        "On which day is every content compared?",
+        "On which day should the contents of every file be compared?",
         [Option(value=each, title=each.title()) for each in ChecksumDay],
         suggested=settings.checksum_day.value,
     )

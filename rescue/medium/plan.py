@@ -75,7 +75,7 @@ def _role_refusals(target: Disk, known: tuple[MirrorRecord, ...]) -> list[Refusa
     return [
         _refused(
             f"{target.path} is the {role} '{record.name}' of {record.host}",
-            "take another stick; if this disk is given up for good, run 'wipefs --all' on it first",
+            "take another stick; if this disk is no longer needed, run 'wipefs --all' on it first",
         )
         for record in known
         for role, disk in (("mirror", record.mirror), ("source of mirror", record.source))
@@ -97,15 +97,15 @@ def _stick_refusals(
         refusals.append(
             _refused(
                 f"{target.path} ({target.transport or 'unknown transport'}) is not removable",
-                "if this very disk is meant, say so by name: "
-                f"--accept-fixed {target.id.name or 'SERIAL'}",
+                "if you do mean this disk, confirm it by name: --accept-fixed "
+                f"{target.id.name or 'SERIAL'}",
             )
         )
     if target.logical_sector != SECTOR:
         refusals.append(
             _refused(
                 f"{target.path} has logical sectors of {target.logical_sector} bytes, the medium "
-                f"of {SECTOR}",
+                f"has sectors of {SECTOR}",
                 "take another stick",
             )
         )
@@ -122,7 +122,7 @@ def _stick_refusals(
 
 def _notes(target: Disk) -> tuple[str, ...]:
     if target.table is not None and target.table.uuid == MEDIUM_TABLE:
-        return ("the stick is a rescue medium already; it is written anew",)
+        return ("the stick is already a rescue medium; it is rewritten",)
     return ()
 
 

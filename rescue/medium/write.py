@@ -33,7 +33,7 @@ def write_medium(
     with blockdev.exclusive(plan.target_path) as held:
         grant.check(identify(plan.target_path), path=plan.target_path)
         if os.lseek(held, 0, os.SEEK_END) < plan.image.size:
-            raise RescueError(f"{plan.target_path} is smaller than when it was planned with")
+            raise RescueError(f"{plan.target_path} is smaller than it was when the plan was made")
         # A GPT that the stick had would else show again from its second header.
         blockdev.erase_ends(held, length=MIB)
         with timed_step("write the medium", emit, number=1, total=_STEPS):
@@ -49,7 +49,7 @@ def _write(held: int, plan: MediumPlan, emit: Callable[[Event], None]) -> None:
     image = plan.image
     if not raw_image.write_image(held, Path(image.path), sha256=image.sha256, tell=tell):
         raise RescueError(
-            f"{plan.image.path} changed after it was planned with: the stick is not usable",
+            f"{plan.image.path} changed after the plan was made: the stick is not usable",
             hint="make the image again, and write it again",
         )
 
@@ -64,8 +64,8 @@ def _compare(plan: MediumPlan, emit: Callable[[Event], None]) -> None:
         ) from error
     if found != plan.image.sha256:
         raise RescueError(
-            f"{plan.target_path} gives back something else than was written to it: "
-            f"SHA-256 {found}, written was {plan.image.sha256}",
+            f"{plan.target_path} does not return what was written to it: read SHA-256 {found}, "
+            f"wrote {plan.image.sha256}",
             hint=_AGAIN,
         )
 

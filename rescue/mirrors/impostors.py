@@ -38,7 +38,8 @@ def tell_apart(machine: Machine, records: Sequence[MirrorRecord]) -> ToldApart:
             found.append(disk.path)
             notes.append(
                 f"{disk.path} ({disk.id.name or 'no serial'}) looks like mirror '{record.name}' "
-                "and does not know its secret: it was left alone; somebody may have made it so"
+                "but does not know its secret: it was left alone; it may have been made to look "
+                "like it"
             )
     return ToldApart(machine=replace(machine, impostors=tuple(found)), notes=tuple(notes))
 

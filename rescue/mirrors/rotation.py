@@ -61,7 +61,7 @@ def next_turn(
         return Turn(record=due)
     if age(whole(records), now=now) > overdue_hours * HOUR:
         is_complete = longest.state is MirrorState.COMPLETE
-        why = "no mirror is young enough" if is_complete else "it is not complete"
+        why = "no mirror is recent enough" if is_complete else "it is not complete"
         return Turn(record=longest, note=_instead(due, longest, why))
     for record in there:
         if record.state is not MirrorState.COMPLETE:

@@ -84,7 +84,7 @@ def marker_on(disk: Disk, record: MirrorRecord) -> Marker | None:
     except DamagedError as error:
         raise RefusedError(
             f"no copy of the marker on {disk.path} ({disk.id.name or 'no serial'}) can be read, "
-            f"and without it nothing says that this is mirror '{record.name}': {error.message}",
+            f"and without one nothing shows that this is mirror '{record.name}': {error.message}",
             hint="nothing was written; see with 'rescue status' whether the disk is failing. If it "
             f"is your mirror, prepare it again: 'rescue prepare {disk.path} --name {record.name}'",
         ) from error
@@ -136,9 +136,9 @@ def _not_its_turn(found: Wait) -> SkippedError:
     there = ", ".join(f"'{record.name}'" for record in found.attached)
     return SkippedError(
         f"it is the turn of mirror '{due.name}' ({due.mirror.id.name}), which is not attached; "
-        f"attached is {there}, and it is young enough to wait for its own day",
-        hint=f"nothing was done; attach '{due.name}', or name the mirror that shall have the "
-        f"run: 'rescue mirror {found.attached[0].name}'",
+        f"attached is {there}, and it is recent enough to wait for its own day",
+        hint=f"nothing was done; attach '{due.name}', or name the mirror to update: 'rescue "
+        f"mirror {found.attached[0].name}'",
     )
 
 

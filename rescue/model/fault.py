@@ -40,7 +40,7 @@ class FaultsError(UsageError):
     """Every fault of what `where` names, at once."""
 
     def __init__(self, where: str, faults: tuple[Fault, ...]) -> None:
-        many = f"{len(faults)} keys cannot be meant: " if len(faults) > 1 else ""
+        many = f"{len(faults)} keys are wrong: " if len(faults) > 1 else ""
         hint = f"correct {'them' if many else 'it'}; see rescue.toml(5)"
         super().__init__(f"{where}: {many}" + "; ".join(each.said for each in faults), hint=hint)
         self.where = where

@@ -42,8 +42,9 @@ from rescue.plan.steps.run import run_steps
 
 _BRING_BACK = "bring it back first: 'rescue restore'"
 _GOES_ON = (
-    "this machine goes on running from its mirror: what is written from now on is not on the new "
-    "disk. Stop the services, run the same command once more, then power off and start from it"
+    "this machine keeps running from its mirror: what is written from now on is not on the new "
+    "disk. Stop the services, run the same command once more, then power off and start from the "
+    "new disk"
 )
 _NO_KINDS: frozenset[FsKind] = frozenset()
 
@@ -152,7 +153,7 @@ def _again(
     """Plan a run onto the disk that took over in this session: only what has changed since."""
     _, stands_against = find_mirror(machine, record)
     anew = (
-        f"or make it from nothing: rescue failback {target.path} --erase {_name(machine, target)}"
+        f"or make it from scratch: rescue failback {target.path} --erase {_name(machine, target)}"
     )
     refusals += [replace(each, hint=anew) for each in stands_against]
     refusals += direction_refusals(machine, source, record) + tool_refusals(machine, _NO_KINDS)
@@ -193,7 +194,7 @@ def _notes(request: FailbackRequest, running: MirrorRecord) -> tuple[str, ...]:
         for name in others
     )
     cut = (
-        ("the last run onto this mirror did not come to its end: look at what it holds first",)
+        ("the last run onto this mirror did not finish: check what it holds first",)
         if running.state not in (MirrorState.COMPLETE, MirrorState.NEW)
         else ()
     )
@@ -203,8 +204,8 @@ def _notes(request: FailbackRequest, running: MirrorRecord) -> tuple[str, ...]:
 def _not_on_a_mirror() -> Refusal:
     return Refusal(
         code=ExitCode.REFUSED,
-        reason="this machine does not run from a mirror: there is nothing to bring home",
-        hint="'rescue mirror' makes the mirror equal; after a failure, start from the mirror first",
+        reason="this machine does not run from a mirror: there is nothing to move back",
+        hint="'rescue mirror' updates the mirror; after a failure, start from the mirror first",
     )
 
 
@@ -222,7 +223,7 @@ def _own_disk_refusals(source: Disk, running: MirrorRecord) -> list[Refusal]:
             f"{running.mirror.table_uuid}), and this machine runs from {source.path} "
             f"({source.id.name or 'no serial'})",
             hint="was this disk copied from a mirror by another program? Remove "
-            f"/{paths.OWN_FOLDER} if it is no mirror",
+            f"/{paths.OWN_FOLDER} if it is not a mirror",
         )
     ]
 
@@ -250,5 +251,5 @@ def _newest(target: Disk) -> str:
     empty = "" if what_is_lost(target) else ", though it looks empty (was its table wiped?)"
     return (
         f"{target.path} ({target.id.name or 'no serial'}) is the disk this machine normally runs "
-        f"from: it may hold the newest data, not brought back yet{empty}"
+        f"from: it may hold newer data that has not been brought back yet{empty}"
     )

@@ -129,7 +129,8 @@ def recorded_esp(record: MirrorRecord, source: Disk) -> str:
 
 def _notes(machine: Machine, record: MirrorRecord, absent: frozenset[str]) -> tuple[str, ...]:
     notes = [
-        f"{place} is not mounted (noauto): the mirror keeps what it has" for place in sorted(absent)
+        f"{place} is not mounted (noauto): it stays as it is on the mirror"
+        for place in sorted(absent)
     ]
     if machine.host != record.host:
         notes.append(f"this machine was called '{record.host}' when the mirror was prepared")

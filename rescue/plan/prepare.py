@@ -127,9 +127,11 @@ def _taken_refusals(request: PrepareRequest, target: Disk) -> list[Refusal]:
     return [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"a mirror is called '{name}' already, and it is not what is on {target.path}",
-            hint=f"give this one a name of its own: --name NAME; where '{name}' is no more, "
-            f"--name {name} puts this one in its place",
+            reason=(
+                f"another mirror is already called '{name}', and it is not the one on {target.path}"
+            ),
+            hint=f"give this one a different name: --name NAME; if '{name}' no longer exists, "
+            f"--name {name} replaces it",
         )
         for each in taken
         if not request.name
@@ -140,9 +142,9 @@ def _taken_refusals(request: PrepareRequest, target: Disk) -> list[Refusal]:
 
 def _same_serial_notes(request: PrepareRequest, target: Disk, name: str) -> tuple[str, ...]:
     return tuple(
-        f"mirror '{each.name}' showed the same identity. If this was its disk, it is no more: "
-        f"'rescue mirrors forget {each.name}'; if the adapter shows one identity for every disk, "
-        "each mirror is known by what is on it"
+        f"mirror '{each.name}' showed the same identity. If this was its disk, that mirror is "
+        f"gone: 'rescue mirrors forget {each.name}'; if the adapter shows the same identity for "
+        "every disk, each mirror is recognised by its contents"
         for each in request.enrolled
         if each.name != name
         and target.id.same_disk(each.mirror.id)

@@ -81,7 +81,7 @@ def with_comparison(plan: Plan, suspects: tuple[Suspect, ...]) -> Plan:
     mended = _taking(plan, taken)
     after = replace(plan, steps=mended + _by_size_and_time(plan), compared=True, suspects=suspects)
     unreadable = sum(each.verdict is Verdict.UNREADABLE for each in suspects)
-    said = (f"{unreadable} of its files cannot be read to their end",) if unreadable else ()
+    said = (f"{unreadable} of its files cannot be read completely",) if unreadable else ()
     return without_deletions(after, said)
 
 
@@ -132,6 +132,6 @@ def check_suspects(suspects: tuple[Suspect, ...], *, most: int = MOST_SUSPECTS) 
         code=ExitCode.BRAKE,
         reason=f"{waiting:,} files differ from the mirror's in content, with the "
         "same size and time: a disk, a cable or the memory is failing",
-        hint="look at both disks ('smartctl --all', 'dmesg') before anything is written; what a "
-        "person changed is accepted with --accept-content PATH",
+        hint="check both disks ('smartctl --all', 'dmesg') before anything is written; accept "
+        "what somebody really changed with --accept-content PATH",
     )

@@ -67,7 +67,7 @@ def _disk_refusals(machine: Machine, disk: Disk) -> Iterator[Refusal]:
     if running is not None and running.path == disk.path:
         yield _no(f"{disk.path} is the disk that this machine runs from", _OTHER)
     for use in disk.all_uses:
-        yield _no(f"{disk.path} is in use ({use.kind} {use.where})", f"let go of {use.where} first")
+        yield _no(f"{disk.path} is in use ({use.kind} {use.where})", f"release {use.where} first")
 
 
 def _place_refusals(machine: Machine, disk: Disk, place: Place) -> Iterator[Refusal]:
@@ -75,26 +75,26 @@ def _place_refusals(machine: Machine, disk: Disk, place: Place) -> Iterator[Refu
     if holder in (disk.path, *(part.path for part in disk.partitions)):
         yield _no(f"{place.path} lies on {disk.path} itself", "name another place")
     if place.path == "/dev" or place.path.startswith("/dev/"):
-        yield _no(f"{place.path} is no place for a file", "name a file on a disk")
+        yield _no(f"{place.path} cannot be a file", "name a file on a disk")
 
 
 def _resume_refusals(disk: Disk, place: Place) -> Iterator[Refusal]:
     """Say where what was begun cannot be gone on with: image and map belong together."""
     if place.exists and not place.has_map:
         yield _no(
-            f"{place.path} exists, and no map of ddrescue ({place.path}.map) lies beside it",
+            f"{place.path} exists, and there is no map of ddrescue ({place.path}.map) beside it",
             "name a new file, or remove that one",
         )
     if place.has_map and not place.exists:
         yield _no(
-            f"{place.path}.map exists, and not the image that it is the map of",
-            "what it names as read would be missing: name a new file, or remove the map",
+            f"{place.path}.map exists, but the image that it belongs to does not",
+            "what it lists as read would be missing: name a new file, or remove the map",
         )
     name = _name(disk)
     if place.has_map and place.begun_from not in ("", name):
         yield _no(
-            f"{place.path} was begun from disk {place.begun_from}, and {disk.path} is {name}",
-            "name a new file: two disks in one image are none",
+            f"{place.path} was begun from disk {place.begun_from}, but {disk.path} is {name}",
+            "name a new file: an image can only be of one disk",
         )
 
 
@@ -102,7 +102,7 @@ def _room_refusals(disk: Disk, place: Place) -> Iterator[Refusal]:
     short = disk.size - place.taken - place.free
     if short > 0:
         yield _no(
-            f"{place.path} has too little room: {disk.path} is {human_bytes(disk.size)}, "
+            f"{place.path} has too little room: {disk.path} has {human_bytes(disk.size)}, "
             f"{human_bytes(place.free)} are free ({human_bytes(short)} short)",
             "name a place on a larger disk; nothing was written",
         )

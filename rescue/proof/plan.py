@@ -88,15 +88,15 @@ def _state_refusals(record: MirrorRecord, marker: MirrorRecord | None) -> list[R
 
 def _room_refusals(settings: ProofSettings, free_mib: int, room_mib: int) -> list[Refusal]:
     """Refuse where the boot would be stopped by this machine, and the mirror be blamed for it."""
-    hint = "lower 'prove.memory_mib' in the configuration, or prove at a quieter time"
+    hint = "lower 'prove.memory_mib' in the configuration, or run the proof at a quieter time"
     refusals = memory_refusals(settings.memory_mib, free_mib, hint=hint)
     if room_mib < WRITES_MIB:
         refusals.append(
             Refusal(
                 code=ExitCode.FAILED,
-                reason=f"/var/tmp has {room_mib} MiB of room, and what a boot writes lies there: "
-                f"up to {WRITES_MIB} MiB",
-                hint="make room there, and prove again",
+                reason=f"/var/tmp has {room_mib} MiB of room, and what a boot writes is kept "
+                f"there: up to {WRITES_MIB} MiB",
+                hint="make room there, and run the proof again",
             )
         )
     return refusals

@@ -45,11 +45,11 @@ SIGNS = (
         r"BdsDxe: No bootable option|^Shell> |UEFI Interactive Shell",
         "the firmware finds no boot loader on an EFI system partition",
     ),
-    _sign(Phase.GRUB, r"grub rescue>", "GRUB does not find the rest of itself"),
+    _sign(Phase.GRUB, r"grub rescue>", "GRUB does not find its own modules"),
     _sign(
         Phase.GRUB,
         r"error: (?:file|disk)? ?.?(?=/[^ '`\n]*(?:vmlinuz|initrd))(/[^ '`\n]*). not found",
-        "the kernel or initramfs that grub.cfg names is not there: {0}",
+        "the kernel or initramfs that grub.cfg names is missing: {0}",
     ),
     _sign(
         Phase.GRUB,
@@ -71,7 +71,7 @@ SIGNS = (
     _sign(
         Phase.INITRAMFS,
         r"ALERT! +(\S+) +does not exist",
-        "the root file system that the kernel's command line names is not there: {0}",
+        "the root file system named on the kernel command line is missing: {0}",
     ),
     _sign(
         Phase.INITRAMFS,
@@ -98,13 +98,13 @@ SIGNS = (
     _sign(
         Phase.INITRAMFS,
         r"Gave up waiting for suspend/resume device",
-        "the device that the machine would wake from (resume=) is not there, and was waited for",
+        "the device to resume from (resume=) is missing, and was waited for",
         fatal=False,
     ),
     _sign(
         Phase.USERSPACE,
         r"Timed out waiting for device ([^\n]+)",
-        "a device that is waited for is not there: {0}",
+        "a device that is waited for is missing: {0}",
         fatal=False,
     ),
     _sign(
@@ -122,7 +122,7 @@ SIGNS = (
     _sign(
         Phase.USERSPACE,
         r"systemd\[1\]: (Freezing execution|Failed to load critical[^\n]*|Failed to execute[^\n]*)",
-        "systemd itself came to an end: {0}",
+        "systemd itself crashed: {0}",
     ),
 )
 

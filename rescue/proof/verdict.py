@@ -38,7 +38,7 @@ def judge(plan: ProofPlan, evidence: Evidence) -> tuple[Finding, ...]:
     found = [*early, *_boot_findings(plan, report), *_inside(plan, report)]
     found += [*late, *_end(evidence, report)]
     if not any(finding.severity is Severity.ERROR for finding in found):
-        found.append(_ok(Phase.POWER_OFF, "switched itself off in order"))
+        found.append(_ok(Phase.POWER_OFF, "shut itself down properly"))
     return tuple(found)
 
 
@@ -53,7 +53,7 @@ def may_be_the_accelerator(evidence: Evidence) -> bool:
 
 def accelerator_note(why: str) -> Finding:
     """Note why this boot was emulated: it takes several times as long as under KVM."""
-    return _note(Phase.FIRMWARE, f"seen in emulation: {why}")
+    return _note(Phase.FIRMWARE, f"seen under emulation: {why}")
 
 
 def times_of(evidence: Evidence) -> BootTimes:
@@ -99,14 +99,14 @@ def _never_inside(evidence: Evidence, console: tuple[Finding, ...]) -> tuple[Fin
         return (Finding(severity=Severity.NOTE, link=console[0].link, message=said),)
     shown = signs.plain(evidence.console + evidence.screen)
     if "Linux version" in shown or "Loading initial ramdisk" in shown:
-        phase, where = Phase.KERNEL, "GRUB started the kernel, and the system was never reached"
+        phase, where = Phase.KERNEL, "GRUB started the kernel, but the system did not come up"
     elif evidence.grub_at is not None:
-        phase, where = Phase.GRUB, "GRUB was reached, and no kernel was started"
+        phase, where = Phase.GRUB, "GRUB was reached, but no kernel was started"
     else:
         phase, where = Phase.FIRMWARE, "no boot loader was reached"
     last = next((line.strip() for line in reversed(shown.splitlines()) if line.strip()), "nothing")
     said = f"{where}; {evidence.ending} after {evidence.seconds:.0f} s"
-    return (_error(phase, f"{said}; the last that was shown: {last[:200]}"),)
+    return (_error(phase, f"{said}; the last line shown: {last[:200]}"),)
 
 
 def _boot_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
@@ -117,7 +117,7 @@ def _boot_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     named = [word.removeprefix(_RESUME) for word in words if word.startswith(_RESUME)]
     for device in named:
         if device.startswith("UUID=") and device.removeprefix("UUID=") not in own:
-            found.append(_error(Phase.KERNEL, f"resume={device} is no swap area of this mirror"))
+            found.append(_error(Phase.KERNEL, f"resume={device} is not a swap area of this mirror"))
     return found
 
 
@@ -144,7 +144,7 @@ def _unheard(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
         return []
     checks = plan.settings.checks
     given = ANSWERS | {check_answer(n): f"'{command}'" for n, command in enumerate(checks)}
-    said = f"was not heard: something else writes to {REPORT}"
+    said = f"was lost: something else writes to {REPORT}"
     return [
         _error(Phase.USERSPACE, f"the probe's answer about {what} {said}")
         for name, what in given.items()
@@ -213,7 +213,7 @@ def _layer_findings(report: ProbeReport) -> list[Finding]:
 def _root_findings(report: ProbeReport) -> list[Finding]:
     found = []
     if "root-readable" in report.heard and not report.root_readable:
-        said = f"nobody but root can read / (its mode is {report.root_mode or '?'}, 755 is usual)"
+        said = f"only root can read / (its mode is {report.root_mode or '?'}, 755 is usual)"
         found.append(_error(Phase.USERSPACE, said))
     if report.root_free == 0:
         found.append(_error(Phase.USERSPACE, "the root file system is full: no byte is free"))
@@ -239,8 +239,8 @@ def _unit_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
         case "running" | "degraded":
             found.append(_ok(Phase.USERSPACE, f"systemd says: {report.state}"))
         case state if state in _UNFINISHED:
-            jobs = ", ".join(report.waiting) or "what, it did not say"
-            said = f"the boot was not through, systemd still waited for: {jobs}"
+            jobs = ", ".join(report.waiting) or "it did not say what"
+            said = f"the boot had not finished, systemd was still waiting for: {jobs}"
             found.append(_error(Phase.USERSPACE, said))
         case "maintenance":
             found.append(_error(Phase.USERSPACE, "systemd is in emergency or rescue mode"))
@@ -253,7 +253,7 @@ def _home_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     """Expect the home of each user that has one on the source."""
     seen = [home for home in report.homes if home.path in plan.homes]
     found = [
-        _error(Phase.USERSPACE, f"the home {home.path} is not there")
+        _error(Phase.USERSPACE, f"the home {home.path} is missing")
         for home in seen
         if not home.present
     ]
@@ -279,7 +279,7 @@ def _marker_findings(plan: ProofPlan, report: ProbeReport) -> list[Finding]:
     except RescueError as error:
         return [_error(Phase.USERSPACE, error.message)]
     if (marker.name, marker.machine_id) != (record.name, record.machine_id):
-        said = f"the marker inside is of mirror '{marker.name}' of {marker.host}"
+        said = f"the marker inside belongs to mirror '{marker.name}' of {marker.host}"
         return [_error(Phase.USERSPACE, said)]
     if marker.generation != record.generation:
         said = f"the marker inside is of generation {marker.generation}, recorded is "
@@ -293,6 +293,6 @@ def _end(evidence: Evidence, report: ProbeReport) -> list[Finding]:
     """Expect the machine to switch itself off when the probe is through."""
     if evidence.ending is Ending.POWERED_OFF and report.done:
         return []
-    what = "the probe came to its end" if report.done else "the probe did not come to its end"
+    what = "the probe finished" if report.done else "the probe did not finish"
     said = f"{evidence.ending} after {evidence.seconds:.0f} s; {what}"
     return [_error(Phase.POWER_OFF, said)]

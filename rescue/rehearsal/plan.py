@@ -84,7 +84,7 @@ def plan_drill(
         refusals += marker_refusals(record, marker, mirror=mirror) + sector_refusals(mirror)
     room = Bytes(used + used // 10 + _WRITES)
     refusals += [*_state_refusals(record, now), *_room_refusals(request, room, free)]
-    refusals += memory_refusals(MEMORY_MIB, free_mib, hint="rehearse at a quieter time")
+    refusals += memory_refusals(MEMORY_MIB, free_mib, hint="run the rehearsal at a quieter time")
     if refusals or mirror is None or mirror.table is None or source is None:
         return Refused(in_order(refusals))
     return DrillPlan(
@@ -206,8 +206,8 @@ def _marks(token: str) -> Iterator[Mark]:
 def _notes(source: DiskId, mirror: Disk) -> Iterator[str]:
     if not _can_show(source):
         yield (
-            f"a virtual disk cannot show the identity {source.name or '(none)'}: the dead disk "
-            "is known by its partition table, and loses its boot sector alone"
+            f"a virtual disk cannot show the identity {source.name or '(none)'}: the dead disk is "
+            "recognised by its partition table, and only loses its boot sector"
         )
     if mirror.removable:
         yield f"{mirror.path} is removable: leave it plugged in until the end"
@@ -219,9 +219,9 @@ def _state_refusals(record: MirrorRecord, now: float) -> list[Refusal]:
         refusals.append(
             Refusal(
                 code=ExitCode.REFUSED,
-                reason=f"mirror '{record.name}' is not complete ({record.state}): it would not be "
-                "started on the night, either",
-                hint=f"make it equal first: 'rescue mirror {record.name}'",
+                reason=f"mirror '{record.name}' is not complete ({record.state}): in an emergency "
+                "it would not be started, either",
+                hint=f"bring it up to date first: 'rescue mirror {record.name}'",
             )
         )
     if now < record.last_complete:
@@ -241,7 +241,7 @@ def _room_refusals(request: DrillRequest, room: int, free: int) -> list[Refusal]
     return [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"the new disk that is played gets a whole copy: up to {human_bytes(room)}, and "
+            reason=f"the simulated new disk gets a full copy: up to {human_bytes(room)}, and "
             f"{request.work_dir} has {human_bytes(free)}",
             hint="name a folder with more room: --work-dir",
         )

@@ -172,7 +172,7 @@ class Stage:
                 limit = self.plan.limit / 60
                 return tuple(lines), f"stopped after {limit:.0f} min, the time limit of a drill"
             if not begun and guest.seconds > BOOT_SECONDS:
-                return tuple(lines), f"nothing was heard of it in {BOOT_SECONDS / 60:.0f} min"
+                return tuple(lines), f"it gave no sign of life in {BOOT_SECONDS / 60:.0f} min"
             if not emulated and not begun:
                 lasts = silence.lasts(guest.signs_of_life, guest.seconds)
                 if lasts > SILENT_SECONDS:

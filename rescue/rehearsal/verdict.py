@@ -160,7 +160,7 @@ def _service(report: Report, boot: Boot) -> str:
 def _service_problems(report: Report, boot: Boot) -> Iterator[str]:
     yield from _up_problems(report, boot, "the medium did not start the mirror")
     if report.runs_from != "mirror":
-        yield f"rescue does not know there that it runs from its mirror: {_or_nothing(report)}"
+        yield f"rescue on it does not know that it runs from its mirror: {_or_nothing(report)}"
     yield from _command_problems(report, boot, "mirror", REFUSED)
 
 
@@ -184,7 +184,7 @@ def _failback(report: Report, boot: Boot) -> str:
 
 def _new_disk(plan: DrillPlan, report: Report, boot: Boot) -> str:
     def problems() -> Iterator[str]:
-        yield from _up_problems(report, boot, "the new disk did not start by itself")
+        yield from _up_problems(report, boot, "the new disk did not start on its own")
         if report.disk != plan.new_serial:
             yield f"what started is not the new disk: {report.disk or 'unknown'}"
         if report.runs_from != "source":
@@ -211,7 +211,7 @@ def _up_problems(report: Report, boot: Boot, words: str) -> Iterator[str]:
 def _command_problems(report: Report, boot: Boot, name: str, wanted: int) -> Iterator[str]:
     title = _TITLES[name]
     if name not in report.ends:
-        yield f"{title} did not come to its end: {boot.trouble or _OFF}"
+        yield f"{title} did not finish: {boot.trouble or _OFF}"
     elif (code := report.ends[name][1]) != wanted:
         said = " | ".join(line for line in report.said.get(name, []) if line)
         yield f"{title} ended with exit code {code}, not {wanted}: {_tail(said)}"
@@ -223,7 +223,7 @@ _TITLES = {
     "failback": "'rescue failback'",
     "again": "the second pass of 'rescue failback'",
 }
-_OFF = "the machine switched itself off"
+_OFF = "the machine shut itself down"
 _MOST_SAID = 400
 
 
@@ -241,9 +241,9 @@ def _mark_problems(report: Report, wanted: dict[str, str]) -> Iterator[str]:
         if name in report.marks and report.marks[name] != digest(content)
     ]
     if changed:
-        yield f"not what it must be: {', '.join(changed)}"
+        yield f"not as expected: {', '.join(changed)}"
 
 
 def _end_problems(report: Report, boot: Boot) -> Iterator[str]:
     if not report.ended or boot.trouble:
-        yield f"it did not switch itself off in order: {boot.trouble or 'its report ends before'}"
+        yield f"it did not shut itself down properly: {boot.trouble or 'its report ends before'}"

@@ -117,7 +117,7 @@ def check_sides(dead: Path, here: Path, piece: Piece, grant: ReturnGrant) -> Non
     if link:
         raise RefusedError(
             f"{piece.tree} leads through a link ({link})",
-            hint="nothing was written; name the tree where it really lies: --tree",
+            hint="nothing was written; name its real path with --tree",
         )
 
 
@@ -234,7 +234,7 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
     if said.full:
         raise RescueError(
             f"{piece.mount_point} is full: not everything came back",
-            hint="make room and run the same command again: it goes on from here",
+            hint="make room and run the same command again: it continues from here",
         )
     lines = [line for line in said.unwritable if not is_of_the_way(line)]
     if ending is Ending.FAILED or lines:
@@ -249,7 +249,13 @@ def _send(names: list[str], aside: Path | None, piece: Piece, fresh: Path, work:
     if said.unreadable or not moved:
         work.emit(Notice(message=f"{len(said.unreadable)} files of {piece.tree} were unreadable"))
     if moved:
-        work.emit(Notice(message=f"the way to {moved} files of {piece.tree} changed meanwhile"))
+        work.emit(
+            Notice(
+                message=(
+                    f"the folders on the way to {moved} files of {piece.tree} changed meanwhile"
+                )
+            )
+        )
     return False
 
 

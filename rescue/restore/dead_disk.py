@@ -217,9 +217,9 @@ def _try(
 
 
 _WORDS = {
-    Reading.CLEAN: "is whole and is read as it is",
-    Reading.REPLAYED: "is read with its journal replayed into a throw-away copy",
-    Reading.REPAIRED: "is read from a throw-away copy that was repaired",
+    Reading.CLEAN: "is intact and is read as it is",
+    Reading.REPLAYED: "is read with its journal replayed into a temporary copy",
+    Reading.REPAIRED: "is read from a temporary copy that was repaired",
     Reading.LOOKED: "is read without its journal: what was written last may be missing",
     Reading.BACKUP: "is read by a copy of its superblock, without its journal: what was written "
     "last may be missing",

@@ -40,7 +40,7 @@ def people_of(
     except (OSError, ValueError) as error:
         raise RefusedError(
             f"the accounts of this system (/etc/passwd, /etc/group) cannot be read: {_said(error)}",
-            hint="nothing was written; mend them: files must not be given to somebody else",
+            hint="nothing was written; repair them: files must not be given to the wrong user",
         ) from error
     there, notes = _accounts_there(dead, start)
     mapped = map_owners(there, here)

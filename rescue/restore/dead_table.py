@@ -80,7 +80,7 @@ def read_dead_table(origin: Origin) -> DeadTable:
     if table is None or _is_protective(table):
         return _by_other_sectors(origin, shown) or _what_is_left(origin, head)
     if table.kind is TableKind.GPT and shown not in _gpt_places(origin.path):
-        text = "the first GPT header is damaged; the table was read by the second, at the end"
+        text = "the first GPT header is damaged; the table was read from the second one, at the end"
         return _present(table, shown, Severity.NOTE, text)
     return _present(table, shown, Severity.OK, _words(table))
 
@@ -120,7 +120,7 @@ def _by_other_sectors(origin: Origin, shown: int) -> DeadTable | None:
             continue
         text = (
             f"{_words(table)}; it counts in sectors of {sector} bytes, and the adapter shows "
-            f"{shown}: it is read by its byte offsets"
+            f"{shown}: its byte offsets are used"
         )
         return _present(table, sector, Severity.NOTE, text)
     return None
@@ -178,7 +178,11 @@ def _parts(
             yield part, f"partition {part.number}", True
     for part in _partitions(layout):
         if place_of(part) == pair.place:
-            yield part, f"partition {part.number} by the layout recorded on the mirror", True
+            yield (
+                part,
+                f"partition {part.number} according to the layout recorded on the mirror",
+                True,
+            )
     for part in own:
         if place_of(part) != pair.place:
             yield part, f"partition {part.number}", False
@@ -216,13 +220,13 @@ def parse_gpt_places(text: str) -> set[int]:
 
 
 def _what_is_left(origin: Origin, head: bytes) -> DeadTable:
-    layout = "the layout recorded on the mirror tells where its partitions were"
+    layout = "the layout recorded on the mirror says where its partitions were"
     if _gpt_places(origin.path):
         return _lost(
             origin,
             TableState.SECOND,
-            f"the partition table at the beginning is gone, the GPT's second header at the end is "
-            f"there; {layout}. To bring the table back, on a copy of the disk: gdisk, 'r', 'b'",
+            "the partition table at the beginning is gone, but the second GPT header at the end "
+            f"is there; {layout}. To recover the table, on a copy of the disk: gdisk, 'r', 'b'",
         )
     if not head.strip(b"\0"):
         return _lost(

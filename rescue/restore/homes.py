@@ -63,14 +63,20 @@ def _notes(homes: Iterable[Home]) -> Iterator[str]:
         whose = f"the home of '{home.user}'"
         if not home.there:
             if not PurePosixPath(home.account).is_relative_to(HOMES):
-                yield f"{whose}, {home.account}, is not there on the dead disk, or cannot be read"
+                yield (
+                    f"{whose}, {home.account}, does not exist on the dead disk, or cannot be read"
+                )
         elif not home.is_one:
             yield (
-                f"{whose} is {home.there}, by which this system boots or runs: it does not come "
-                "back; copy it by hand"
+                f"{whose} is {home.there}, which this system needs to boot or run: it is not "
+                "brought back; copy it by hand"
             )
         elif home.there != home.here:
-            comes = "comes back where it was" if home.is_below else "does not come back by itself"
+            comes = (
+                "is brought back to where it was"
+                if home.is_below
+                else ("is not brought back automatically")
+            )
             yield (
                 f"{whose} is {home.there} on the dead disk and {home.here} here: it {comes}"
                 + ("" if home.is_below else f"; 'rescue restore --tree {home.there}', and move it")

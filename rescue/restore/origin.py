@@ -75,7 +75,7 @@ def _alone(reason: str, hint: str) -> Refused:
     return Refused((_refused(reason, hint),))
 
 
-_NAME = "say which one is meant: --from DISK"
+_NAME = "say which one you mean: --from DISK"
 
 
 def _checked(
@@ -87,7 +87,7 @@ def _checked(
     refusals += [
         _refused(
             f"{disk.path}, the dead disk, is in use: {use.kind} {use.where}".rstrip(),
-            f"umount {use.where}" if use.where.startswith("/") else "let go of it first",
+            f"umount {use.where}" if use.where.startswith("/") else "release it first",
         )
         for use in (part.uses if part else disk.all_uses)
     ]
@@ -97,7 +97,7 @@ def _checked(
     if by:
         notes.append(
             f"{disk.path} shows another identity ({disk.id.name or 'none'}) than recorded "
-            f"({record.source.id.name or 'none'}); it is known by {by}"
+            f"({record.source.id.name or 'none'}); it was recognised by {by}"
         )
     return Found(origin=_origin(disk, part), notes=tuple(notes))
 

@@ -47,8 +47,9 @@ def map_owners(there: Accounts, here: Accounts) -> Mapped:
 
 
 _GUESSED = (
-    "the accounts of the dead disk cannot be read: its homes are compared by folder and number. A "
-    "folder's owner gets its files by the folder's name; look at owners and groups afterwards"
+    "the accounts of the dead disk cannot be read: its homes are matched by folder name and user "
+    "number. The files of a home go to the user it is named after; check owners and groups "
+    "afterwards"
 )
 
 
@@ -105,19 +106,19 @@ def _words(
         if name in here and now == here[name] != number:
             yield (
                 now,
-                f"'{name}' has the number {number} on the dead disk and {now} here: what comes "
-                "back is given by name",
+                f"'{name}' has the number {number} on the dead disk and {now} here: files are "
+                "assigned by name",
             )
         elif name not in here and number in names_here and now not in names_here:
             yield (
                 now,
                 f"this system has no user '{name}', and the number {number} is "
-                f"'{names_here[number]}' here: what is '{name}''s comes back as {now}, which "
-                f"nobody has; make the account again: 'useradd --uid {now} {name}'",
+                f"'{names_here[number]}' here: the files of '{name}' are brought back with the "
+                f"unused number {now}; create the account again: 'useradd --uid {now} {name}'",
             )
         elif name not in here:
             yield (
                 now,
-                f"this system has no user '{name}': the account was made after the last run; make "
-                f"it again: 'useradd --uid {now} {name}'",
+                f"this system has no user '{name}': the account was created after the last run; "
+                f"create it again: 'useradd --uid {now} {name}'",
             )

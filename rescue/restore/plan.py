@@ -177,7 +177,10 @@ def _since(record: MirrorRecord, boots: Sequence[float]) -> float:
 def _not_a_mirror() -> Refusal:
     return Refusal(
         code=ExitCode.REFUSED,
-        reason="this machine does not run from its mirror: files come back onto a mirror only",
+        reason=(
+            "this machine does not run from its mirror: files are only brought back to a "
+            "running mirror"
+        ),
         hint="start the machine from its mirror first ('rescue disks' shows what it runs from)",
     )
 
@@ -188,7 +191,10 @@ def _running_refusals(machine: Machine, record: MirrorRecord, *, now: float) -> 
         refusals.append(
             Refusal(
                 code=ExitCode.REFUSED,
-                reason=f"the running root is not the mirror '{record.name}' that its record names",
+                reason=(
+                    f"the running root file system is not the mirror '{record.name}' named in "
+                    "its record"
+                ),
                 hint=f"was /{OWN_FOLDER} copied here from another disk? look with 'rescue disks'",
             )
         )
@@ -197,7 +203,7 @@ def _running_refusals(machine: Machine, record: MirrorRecord, *, now: float) -> 
             Refusal(
                 code=ExitCode.REFUSED,
                 reason="this machine's clock is wrong: it shows a time before the mirror's last "
-                "complete run, and what is newer could not be told",
+                "complete run, so it cannot tell which files are newer",
                 hint="set the clock (timedatectl set-time) and run again",
             )
         )
@@ -210,7 +216,7 @@ def mount_refusals(machine: Machine, pieces: Sequence[Piece]) -> list[Refusal]:
     return [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"{place} is not mounted from the mirror: files would return below it, to the "
+            reason=f"{place} is not mounted from the mirror: files would end up below it, on the "
             "wrong file system",
             hint=f"mount it ('mount {place}') and run again",
         )
@@ -236,7 +242,7 @@ def _unread(
         if any(piece in compared or (piece.user and piece.is_covered) for piece in pieces):
             continue
         if any(piece.is_covered for piece in pieces):
-            reason = f"{tree} is covered here: something else is mounted at it, or above it"
+            reason = f"{tree} is hidden here: something else is mounted on it, or above it"
         elif any(piece.mount_point in readings for piece in pieces):
             reason = f"there is no {tree} on {start.found.origin.path}"
         else:
@@ -245,7 +251,9 @@ def _unread(
             Refusal(
                 code=ExitCode.REFUSED,
                 reason=reason,
-                hint="see the findings above; a dying disk is imaged first: 'rescue salvage'",
+                hint=(
+                    "see the findings above; make an image of a dying disk first: 'rescue salvage'"
+                ),
             )
         )
     return refusals
@@ -277,10 +285,11 @@ def _room_refusals(room: Sequence[Room]) -> list[Refusal]:
             refusals.append(
                 Refusal(
                     code=ExitCode.REFUSED,
-                    reason=f"{one.mount_point} has too little room: {human_bytes(one.needed)} come "
-                    f"back, {human_bytes(one.free)} are free ({what} short); nothing was written",
-                    hint=f"make room on {one.mount_point}, or bring back single trees: "
-                    f"--tree {HOMES}/USER",
+                    reason=f"{one.mount_point} has too little room: {human_bytes(one.needed)} are "
+                    f"needed, {human_bytes(one.free)} are free ({what} short); nothing was "
+                    "written",
+                    hint=f"make room on {one.mount_point}, or bring back single folders: --tree "
+                    f"{HOMES}/USER",
                 )
             )
     return refusals
@@ -296,7 +305,7 @@ def _border_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
     if not borders:
         return ()
     return (
-        f"btrfs subvolumes of the dead disk do not come back: {some_of(borders)}. Mount it "
+        f"btrfs subvolumes of the dead disk are not brought back: {some_of(borders)}. Mount it "
         "read-only and copy them by hand",
     )
 
@@ -308,8 +317,8 @@ def _covered_notes(pieces: Sequence[Piece]) -> tuple[str, ...]:
         return ()
     named = some_of(tuple(dict.fromkeys(places)))
     return (
-        f"something else is mounted here at {named}: what the dead disk has there is passed over. "
-        "Unmount it and restore again where it is wanted",
+        f"something else is mounted here at {named}: what the dead disk has there is skipped. To "
+        "bring it back, unmount that and restore again",
     )
 
 
@@ -319,8 +328,8 @@ def _rights_notes(compared: Mapping[Piece, Comparison]) -> tuple[str, ...]:
     if not paths:
         return ()
     return (
-        f"{len(paths)} set-user-ID or set-group-ID files come back without that bit: "
-        f"{some_of(paths)}. Set it again (chmod u+s) where you know what it is for",
+        f"{len(paths)} set-user-ID or set-group-ID files are brought back without that bit: "
+        f"{some_of(paths)}. Set it again (chmod u+s) where you know that it is needed",
     )
 
 
@@ -328,12 +337,12 @@ def _clock_notes(there: Sequence[str], here: Sequence[str]) -> tuple[str, ...]:
     notes = []
     if there:
         notes.append(
-            f"{len(there)} files on the dead disk have times that are yet to come: its clock was "
-            "wrong. They count as newer; what they replace here is put aside"
+            f"{len(there)} files on the dead disk have times in the future: its clock was wrong. "
+            "They count as newer; what they replace here is set aside"
         )
     if here:
         notes.append(
-            f"{len(here)} files here have times that are yet to come: they count as newer, and are "
-            "kept, though what is on the dead disk may be the later one"
+            f"{len(here)} files here have times in the future: they count as newer, and are kept, "
+            "though the ones on the dead disk may be more recent"
         )
     return tuple(notes)

@@ -51,16 +51,18 @@ def tree_refusals(trees: tuple[str, ...]) -> list[Refusal]:
             refusals.append(
                 Refusal(
                     code=ExitCode.USAGE,
-                    reason=f"'{tree}' is not a whole path",
-                    hint="name a tree from the root on: --tree /var/mail",
+                    reason=f"'{tree}' is not an absolute path",
+                    hint="name a folder by its absolute path: --tree /var/mail",
                 )
             )
         elif found := _protected(tree):
             refusals.append(
                 Refusal(
                     code=ExitCode.REFUSED,
-                    reason=f"{tree} is not brought back: this system boots and runs by {found}",
-                    hint="name what is wanted below or beside it, such as /etc/postfix",
+                    reason=(
+                        f"{tree} is not brought back: this system needs {found} to boot and run"
+                    ),
+                    hint="name a folder below or beside it, such as /etc/postfix",
                 )
             )
     return refusals

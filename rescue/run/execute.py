@@ -28,7 +28,7 @@ from rescue.ui.recovery_page import recovery_page
 from rescue.ui.screen import Screen, summary_lines
 from rescue.verify.audit import audit
 
-_MEND = "'rescue mirror' makes anew what the boot reads; 'rescue audit' shows the whole chain"
+_MEND = "'rescue mirror' rebuilds the boot files; 'rescue audit' shows the whole chain"
 _WRITTEN = {
     PlanKind.PREPARE: "mirror",
     PlanKind.MIRROR: "mirror",
@@ -37,7 +37,7 @@ _WRITTEN = {
 _AFTER_AUDIT = {
     PlanKind.PREPARE: _MEND,
     PlanKind.MIRROR: _MEND,
-    PlanKind.FAILBACK: "mend the cause here, and run 'rescue failback' again with --erase",
+    PlanKind.FAILBACK: "fix the cause here, and run 'rescue failback' again with --erase",
 }
 
 
@@ -75,7 +75,7 @@ def look(machine: Machine, record: MirrorRecord, disk: Disk | None) -> tuple[Fin
     if disk is None or not is_disk(disk, record.mirror):
         raise RescueError(
             f"mirror '{record.name}' ({record.mirror.id.name}) is not attached",
-            hint="attach it, and look with 'rescue disks'",
+            hint="attach it, and check with 'rescue disks'",
         )
     with Workspace.read_only(record, disk.path) as workspace:
         boot = machine.boot
@@ -144,7 +144,7 @@ def with_secret(record: MirrorRecord, screen: Screen) -> MirrorRecord:
     """
     if record.secret.is_drawn:
         return record
-    screen.show(f"note: mirror '{record.name}' has a secret of its own from now on, to be known by")
+    screen.show(f"note: mirror '{record.name}' now has a secret of its own that identifies it")
     return replace(record, secret=Secret.draw())
 
 
@@ -161,7 +161,7 @@ def tell_end(outcome: Outcome, done: str, screen: Screen, *, generation: int) ->
         screen.show(figure)
     code = ExitCode.DEGRADED if outcome.summary.is_degraded else ExitCode.DONE
     if code is ExitCode.DEGRADED:
-        done = f"DEGRADED, not all of it is what it should be: {done}"
+        done = f"DEGRADED, some of it is not as it should be: {done}"
     screen.show(done)
     journal.report_success(done, code=code, mirror=outcome.record.name, generation=generation)
     return code

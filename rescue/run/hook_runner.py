@@ -125,8 +125,8 @@ def _trusted(call: HookCall) -> str:
     absolute = Path(program).absolute()
     if spot := weak_spot(absolute, owners=owners):
         raise PermissionError(
-            f"{absolute} is not run: others than root could change it ({spot.path} {spot.why}): "
-            f"look at it; then: {spot.mend}"
+            f"{absolute} is not run: users other than root could change it ({spot.path} "
+            f"{spot.why}): check it; then: {spot.mend}"
         )
     return str(absolute)
 

@@ -74,7 +74,9 @@ def _compared(
 ) -> tuple[Plan, Estimate]:
     with opened() as digests:
         if digests.begun_anew:
-            screen.show("note: the digests of last time were damaged, and are recorded anew")
+            screen.show(
+                "note: the digests of the last comparison were damaged, and are recorded again"
+            )
         try:
             with Workspace.comparing(plan) as sides:
                 seen = compare(plan, sides, digests=digests, emit=screen.emit)

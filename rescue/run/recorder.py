@@ -147,10 +147,10 @@ class Recorder:
             self._store.mark(known, self._grant, recovery_files=recovery_files)
             self._store.note_in_memory(known)
             raise RescueError(
-                f"mirror '{done.name}' is complete and passed its audit, and the system cannot "
-                f"note it: {error}",
-                hint="the first disk is full or read-only ('dmesg', 'df'): mend it, or start from "
-                f"the mirror; then 'rescue mirror {done.name}'",
+                f"mirror '{done.name}' is complete and passed its audit, but the system cannot "
+                f"record it: {error}",
+                hint="the first disk is full or read-only ('dmesg', 'df'): fix that, or start "
+                f"from the mirror; then 'rescue mirror {done.name}'",
             ) from error
 
     def _settle(self, record: MirrorRecord) -> None:

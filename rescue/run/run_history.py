@@ -182,8 +182,8 @@ def _undamaged(mirror: str, folder: Path, screen: Screen) -> tuple[RunEntry, ...
     found = load_history(mirror, folder)
     if found.damage:
         said = (
-            f"the history of mirror '{mirror}' goes on without what is damaged, and is kept as it "
-            f"was in {put_aside(mirror, folder)}: {'; '.join(found.damage[:3])}"
+            f"the history of mirror '{mirror}' continues without its damaged lines, and the old "
+            f"one is kept as {put_aside(mirror, folder)}: {'; '.join(found.damage[:3])}"
         )
         screen.warn(said)
         journal.report_alarm(said, mirror=mirror)

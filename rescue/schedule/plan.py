@@ -175,7 +175,7 @@ def plan_schedule(
         refusals.append(
             Refusal(
                 code=ExitCode.REFUSED,
-                reason=f"'{command}' cannot be named in a unit: only letters, digits and ./_+-",
+                reason=f"'{command}' cannot be used in a unit: only letters, digits and ./_+-",
                 hint="ln -s that path to /usr/local/sbin/rescue, and install again",
             )
         )
@@ -199,14 +199,16 @@ def _plugged_refusals(
         return [
             Refusal(
                 code=ExitCode.REFUSED,
-                reason="a disk that is plugged in starts its run by systemd, which does not run",
+                reason=(
+                    "only systemd can start a run when a disk is plugged in, and it is not running"
+                ),
                 hint="rescue schedule install --no-when-plugged",
             )
         ]
     unnamed = [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"mirror '{disk.name}' cannot be named in a unit: only letters, digits and ._-",
+            reason=f"mirror '{disk.name}' cannot be used in a unit: only letters, digits and ._-",
             hint="prepare it again with --name",
         )
         for disk in disks
@@ -215,8 +217,8 @@ def _plugged_refusals(
     unknown = [
         Refusal(
             code=ExitCode.REFUSED,
-            reason=f"the root of mirror '{disk.name}' cannot be named in a rule of udev: "
-            f"PARTUUID '{disk.partuuid}'",
+            reason=f"the root of mirror '{disk.name}' cannot be used in a udev rule: PARTUUID "
+            f"'{disk.partuuid}'",
             hint="its record is damaged: prepare it again",
         )
         for disk in disks

@@ -16,7 +16,7 @@ _UNIX_LINES = EmailPolicy(linesep="\n")
 def told_with(unit: str) -> tuple[str, ...]:
     """Return the units whose announced failures make one for this unit unnecessary.
 
-    After a run that failed the mirror is not as it should be: that needs no second mail.
+    After a run that failed the mirror needs attention: that needs no second mail.
     """
     return (OVERDUE_SERVICE, MIRROR_SERVICE) if unit == OVERDUE_SERVICE else (unit,)
 
@@ -35,17 +35,17 @@ def alarm_subject(host: str, unit: str) -> str:
     """Return the one line that summarises the alarm."""
     host = printable(host)
     if unit == OVERDUE_SERVICE:
-        return f"rescue on {host}: the mirror is not as it should be"
+        return f"rescue on {host}: the mirror needs attention"
     return f"rescue on {host}: {printable(unit)} failed"
 
 
 def alarm_text(host: str, unit: str, lines: tuple[str, ...]) -> str:
     """Return the alarm's details: where to look, and the last lines of the unit's journal."""
-    said = [printable(line) for line in lines] or ["(the journal has no line of it)"]
+    said = [printable(line) for line in lines] or ["(the journal has no entry from it)"]
     return "\n".join(
         (
-            f"{printable(unit)} on {printable(host)} did not end well.",
-            "'rescue status' there says how the mirrors are, and what to do next.",
+            f"{printable(unit)} on {printable(host)} failed.",
+            "'rescue status' on that machine shows the state of the mirrors, and what to do next.",
             "",
             f"The end of its journal ('journalctl --unit {printable(unit)}'):",
             "",
@@ -88,22 +88,22 @@ def hotplug_news(name: str, code: ExitCode, *, said: str = "") -> HotplugNews:
 
 _NOT_WELL = (
     "the run onto mirror '{name}' FAILED",
-    "the run onto mirror '{name}' did NOT end well (exit code {code}): {said}. rescue uses nothing "
-    "of its disk any more; look at 'rescue status' before you pull it",
+    "the run onto mirror '{name}' FAILED (exit code {code}): {said}. rescue no longer uses its "
+    "disk; check 'rescue status' before you remove it",
 )
 # By how the run ended: only what came to its end says that the disk can be pulled.
 _PLUGGED = {
     ExitCode.DONE: (
-        "the disk can be pulled",
-        "mirror '{name}' is complete, and its disk can be pulled",
+        "the disk can be removed",
+        "mirror '{name}' is complete, and its disk can be removed",
     ),
     ExitCode.DEGRADED: (
-        "mirror '{name}' is DEGRADED; the disk can be pulled",
-        "mirror '{name}' boots, but not all of it is what it should be (exit code {code}, "
-        "DEGRADED): 'rescue status' says what. Its disk can be pulled",
+        "mirror '{name}' is DEGRADED; the disk can be removed",
+        "mirror '{name}' boots, but some of it is not as it should be (exit code {code}, "
+        "DEGRADED): 'rescue status' says what. Its disk can be removed",
     ),
     ExitCode.BUSY: (
-        "no run onto mirror '{name}': do NOT pull the disk",
+        "no run onto mirror '{name}': do NOT remove the disk",
         "there was no run onto mirror '{name}', another one is active: {said}. Leave its disk "
         "where it is",
     ),

@@ -47,9 +47,9 @@ def _of_machine(status: Status) -> Iterator[Family]:
     yield _one("rescue_health", "0 all is well, 1 warning, 2 critical", float(status.health))
     on_mirror = float(status.runs_from is Role.MIRROR)
     yield _one("rescue_runs_from_mirror", "1 while the machine runs from its mirror", on_mirror)
-    yield _one("rescue_checked_timestamp_seconds", "When this was found out", status.at)
+    yield _one("rescue_checked_timestamp_seconds", "When this was determined", status.at)
     if status.exposure and status.exposure.failback:
-        meaning = "How long the copy to a new first disk takes, by the last record"
+        meaning = "How long the copy to a new first disk takes, as last measured"
         yield _one("rescue_failback_seconds", meaning, status.exposure.failback)
 
 
@@ -59,12 +59,12 @@ def _of_disks(status: Status) -> Iterator[Family]:
     seen = [(health, (("disk", disk), ("role", role))) for role, disk, health in known if health]
     yield Family(
         name="rescue_disk_failing",
-        meaning="1 where SMART or the kernel's read errors say that the disk is failing",
+        meaning="1 if SMART or the kernel's read errors show that the disk is failing",
         samples=tuple(Sample(value=float(h.is_failing), labels=labels) for h, labels in seen),
     )
     yield Family(
         name="rescue_disk_smart",
-        meaning="1, with the disk's own verdict as the label 'state'",
+        meaning="1, with the disk's own verdict in the label 'state'",
         samples=tuple(
             Sample(value=1.0, labels=(*labels, ("state", str(h.smart.state)))) for h, labels in seen
         ),
@@ -90,13 +90,13 @@ def _of_mirrors(status: Status) -> Iterator[Family]:
 _MEANINGS = {
     "last_complete_timestamp_seconds": "When the last complete run ended",
     "generation": "How many complete runs there were",
-    "complete": "1 where the mirror is whole",
-    "attached": "1 where its disk is attached",
-    "overdue": "1 where it is older than its limit",
-    "last_checksum_timestamp_seconds": "When every content was last compared",
-    "ill_runs": "Runs of the last 30 days that did not leave a whole mirror",
+    "complete": "1 if the mirror is complete",
+    "attached": "1 if its disk is attached",
+    "overdue": "1 if it is older than its limit",
+    "last_checksum_timestamp_seconds": "When all contents were last compared",
+    "ill_runs": "Runs of the last 30 days that did not leave a complete mirror",
     "last_run_duration_seconds": "How long the last complete run took",
-    "last_run_files": "Files that the last complete run looked at",
+    "last_run_files": "Files that the last complete run checked",
     "last_run_changed_files": "Files that the last complete run wrote",
     "last_run_changed_bytes": "Size of the files that the last complete run wrote",
     "last_run_deleted_files": "Files that the last complete run deleted",
@@ -104,7 +104,7 @@ _MEANINGS = {
     "last_run_unreadable_files": "Files that the last complete run could not read",
     "size_bytes": "Size of a file system of the mirror after the last complete run",
     "free_bytes": "Room left on a file system of the mirror after the last complete run",
-    "proof_passed": "1 where the last proof booted the mirror and found everything there",
+    "proof_passed": "1 if the last proof booted the mirror and found everything in place",
     "proof_timestamp_seconds": "When the last proof was",
     "proof_boot_seconds": "How long the mirror booted in the last proof",
 }

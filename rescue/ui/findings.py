@@ -27,10 +27,10 @@ def finding_lines(findings: Iterable[Finding], *, only_problems: bool = False) -
         if not (only_problems and finding.severity is Severity.OK)
     ]
     if first is not None:
-        lines.append(Text(f"the chain breaks first at: {finding_words(first)}", style="bold red"))
+        lines.append(Text(f"the first broken link is: {finding_words(first)}", style="bold red"))
     elif not only_problems:
         count = sum(finding.severity is Severity.OK for finding in chain)
-        lines.append(Text(f"the boot chain is whole: {count} links looked at", style="bold green"))
+        lines.append(Text(f"the boot chain is intact: {count} links checked", style="bold green"))
     return tuple(lines)
 
 

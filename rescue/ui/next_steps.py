@@ -17,7 +17,7 @@ def _mirror(step: NextStep) -> str:
 
 
 def _prove(step: NextStep) -> str:
-    seen = f"{paths.PROOFS / step.mirror} has its console and screen"
+    seen = f"{paths.PROOFS / step.mirror} holds its console and screen"
     return f"rescue prove {step.mirror}   # {seen}"
 
 
@@ -40,9 +40,7 @@ def _failback(step: NextStep) -> str:
 
 _WORDS: Mapping[Next, Callable[[NextStep], str]] = {
     Next.LOOK: lambda _: "rescue disks",
-    Next.LOOK_AGAIN: lambda _: (
-        "rescue disks   # this disk is not the one that any mirror was made from"
-    ),
+    Next.LOOK_AGAIN: lambda _: "rescue disks   # no mirror was made from this disk",
     Next.PREPARE: lambda _: "rescue prepare DISK   # make a second disk a mirror that boots",
     Next.MIRROR: _mirror,
     Next.MIRROR_ANY: lambda step: f"rescue mirror   # no mirror is younger than {step.hours:.0f} h",

@@ -40,20 +40,20 @@ def ask_identity(plan: Plan | MediumPlan) -> str:
     """
     if not sys.stdin.isatty():
         raise UsageError(
-            "writing to a disk needs a person's confirmation, and standard input is no terminal",
+            "writing to a disk needs confirmation, and standard input is not a terminal",
             hint=f"for scripts: --yes --expect-serial {plan.name}",
         )
     import questionary
 
     question = questionary.text(
-        printable(f"Everything on {plan.target_path} will be lost. Type its identity to go on:"),
+        printable(f"Everything on {plan.target_path} will be lost. Type its identity to continue:"),
         **_drawn(),
     )
     try:
         return str(question.unsafe_ask())
     except _LEFT:
         raise TerminatedError(
-            f"left at the question: nothing was written to {plan.target_path}",
+            f"cancelled: nothing was written to {plan.target_path}",
             hint=_WHEN_READY,
         ) from None
 
@@ -178,9 +178,9 @@ class RestoreChoice(StrEnum):
     """A person's answer to a displayed restore plan."""
 
     BRING = "bring them back"
-    ASIDE = "bring them back, and put aside every file that one of them replaces"
+    ASIDE = "bring them back, and set aside every file that is replaced"
     LIST = "list every file first"
-    LEAVE = "leave: nothing is brought back"
+    LEAVE = "cancel: nothing is brought back"
 
 
 def ask_restore(plan: RestorePlan) -> RestoreChoice:
@@ -191,7 +191,7 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
     """
     if not sys.stdin.isatty():
         raise UsageError(
-            "bringing files back needs a person's word, and standard input is no terminal",
+            "bringing files back needs confirmation, and standard input is not a terminal",
             hint=f"for scripts: --yes --expect-serial '{plan.origin.name}'",
         )
     import questionary
@@ -209,6 +209,4 @@ def ask_restore(plan: RestorePlan) -> RestoreChoice:
     try:
         return RestoreChoice(question.unsafe_ask())
     except _LEFT:
-        raise TerminatedError(
-            "left at the question: nothing was brought back", hint=_WHEN_READY
-        ) from None
+        raise TerminatedError("cancelled: nothing was brought back", hint=_WHEN_READY) from None

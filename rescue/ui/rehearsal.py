@@ -13,7 +13,7 @@ _TITLES = {
     Phase.SERVICE: "the medium starts the mirror, and every service is up",
     Phase.HOMES: "the users' files come back from the dead disk",
     Phase.FAILBACK: "an empty disk becomes the first one, in two passes",
-    Phase.NEW_DISK: "the new disk starts alone, with every file on it",
+    Phase.NEW_DISK: "the new disk starts on its own, with every file on it",
 }
 _STARTS = {
     "mirror": "the daily run on the mirror (to be refused)",
@@ -25,8 +25,13 @@ _STARTS = {
 
 def plan_lines(plan: DrillPlan) -> Iterator[Text]:
     """Yield what will be played, on which throw-away disks, and how long it may take."""
-    yield Text(f"Rehearsal of the night, with mirror '{plan.mirror}' of {plan.host}", style="bold")
-    yield Text(f"  mirror     {plan.mirror_path} ({plan.mirror_disk.name}), read and never written")
+    yield Text(
+        f"Rehearsal of the night the disk dies, with mirror '{plan.mirror}' of {plan.host}",
+        style="bold",
+    )
+    yield Text(
+        f"  mirror     {plan.mirror_path} ({plan.mirror_disk.name}), only read, never written"
+    )
     yield Text(f"  state      generation {plan.generation} of {utc(plan.last_complete)}")
     wiped = "its boot sector" if plan.first.keeps_table else "its partition table"
     yield Text(f"  dead disk  a copy of it that shows {plan.first.serial}, without {wiped}")
@@ -34,7 +39,7 @@ def plan_lines(plan: DrillPlan) -> Iterator[Text]:
     yield Text(f"  started by {plan.firmware}; no network; at most {plan.limit / 60:.0f} min")
     yield Text(
         f"  room       up to {human_bytes(plan.room)} in {plan.work_dir}, "
-        f"{human_bytes(plan.free)} are free"
+        f"{human_bytes(plan.free)} free"
     )
     for note in plan.notes:
         yield Text(f"Note: {note}", style="yellow")

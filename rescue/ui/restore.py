@@ -34,8 +34,8 @@ def render_restore(plan: RestorePlan) -> RenderableType:
     ]
     parts += [
         Text(
-            f"  room      {one.mount_point}: {human_bytes(one.needed)} come, "
-            f"{human_bytes(one.free)} are free"
+            f"  room      {one.mount_point}: {human_bytes(one.needed)} needed, "
+            f"{human_bytes(one.free)} free"
         )
         for one in plan.room
     ]
@@ -44,8 +44,8 @@ def render_restore(plan: RestorePlan) -> RenderableType:
         parts += [Text(f"  {path}") for path in plan.newest]
     parts += [Text(f"Note: {note}", style="yellow") for note in plan.notes]
     for words, paths in (
-        ("a time yet to come, there", plan.future_there),
-        ("a time yet to come, here", plan.future_here),
+        ("a time in the future, there", plan.future_there),
+        ("a time in the future, here", plan.future_here),
     ):
         parts += [Text(f"  {words}: {path}") for path in _first(paths)]
     parts.append(Text("Nothing is deleted, and no file that is newer here is replaced."))
@@ -73,14 +73,14 @@ def report_lines(report: RestoreReport, *, most: int | None = None) -> Iterator[
         yield f"{_name(told)}: {_sentence(told)}"
         yield from _paths("returned", (*told.new, *told.updated, *told.doubtful), told, most)
         yield from _paths("kept, newer here", told.newer_here, told, most)
-        yield from _paths("kept, of another kind here", told.other_kind, told, most)
+        yield from _paths("kept, of another type here", told.other_kind, told, most)
         yield from _paths("only here", told.only_here, told, most)
         yield from _paths("NOT READABLE", told.unreadable, told, most)
     yield from ("", *(f"put aside: {folder}" for folder in report.replaced))
     yield from (f"note: {note}" for note in report.notes)
     yield from (f"{one.link}: {one.message}" for one in report.findings)
-    yield from (f"a time yet to come, there: {path}" for path in report.future_there)
-    yield from (f"a time yet to come, here: {path}" for path in report.future_here)
+    yield from (f"a time in the future, there: {path}" for path in report.future_there)
+    yield from (f"a time in the future, here: {path}" for path in report.future_here)
 
 
 def _sentence(told: Told) -> str:
@@ -89,8 +89,8 @@ def _sentence(told: Told) -> str:
         f"{len(told.newer_here)} kept because newer here",
         f"{len(told.only_here)} only here",
         f"{told.same} the same",
-        f"{len(told.other_kind)} kept, of another kind here" if told.other_kind else "",
-        f"{told.owners_differ} with another owner or mode there" if told.owners_differ else "",
+        f"{len(told.other_kind)} kept, of another type here" if told.other_kind else "",
+        f"{told.owners_differ} with a different owner or mode there" if told.owners_differ else "",
         f"{len(told.unreadable)} could not be read" if told.unreadable else "",
     )
     return ", ".join(filter(None, counts))

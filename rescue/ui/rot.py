@@ -15,17 +15,24 @@ def suspect_line(each: Suspect) -> str:
         return f"{each.path}: the source's content was accepted, and is on the mirror"
     match each.verdict:
         case Verdict.MIRROR if not each.taken:
-            return f"{each.path} has rotted on the MIRROR, and was not written anew"
+            return f"{each.path} has rotted on the MIRROR, and was not rewritten"
         case Verdict.MIRROR:
-            return f"{each.path} had rotted on the MIRROR, and was written anew"
+            return f"{each.path} had rotted on the MIRROR, and was rewritten"
         case Verdict.SOURCE:
-            return f"{each.path} has changed on the SOURCE under its old time{_how(each)}; {_KEPT}"
+            return (
+                f"{each.path} has changed on the SOURCE, and its time has not{_how(each)}; {_KEPT}"
+            )
         case Verdict.BOTH:
-            return f"{each.path} has changed on BOTH sides under its old time{_how(each)}; {_KEPT}"
+            return (
+                f"{each.path} has changed on BOTH sides, and its time has not{_how(each)}; {_KEPT}"
+            )
         case Verdict.UNKNOWN:
-            return f"{each.path} differs, and nothing was recorded of it: either side; {_KEPT}"
+            return (
+                f"{each.path} differs, and no digest of it is on record: either side may be "
+                f"wrong; {_KEPT}"
+            )
         case Verdict.UNREADABLE:
-            return f"{each.path} cannot be read to its end on the SOURCE; {_KEPT}"
+            return f"{each.path} cannot be read completely on the SOURCE; {_KEPT}"
         case _:
             assert_never(each.verdict)
 
@@ -37,10 +44,10 @@ def suspect_counts(suspects: Sequence[Suspect]) -> list[str]:
     """Return a sentence for each side that is in doubt, for the status."""
     lines = []
     for verdict, what in (
-        (Verdict.MIRROR, "rotted on the mirror and written anew: look at its disk"),
-        (Verdict.SOURCE, "changed on the source under the old time, and held back"),
-        (Verdict.BOTH, "changed on both sides under the old time, and held back"),
-        (Verdict.UNKNOWN, "different under the same time, and held back"),
+        (Verdict.MIRROR, "rotted on the mirror and rewritten: check its disk"),
+        (Verdict.SOURCE, "changed on the source with an unchanged time, and held back"),
+        (Verdict.BOTH, "changed on both sides with an unchanged time, and held back"),
+        (Verdict.UNKNOWN, "different with the same time, and held back"),
         (Verdict.UNREADABLE, "not readable on the source"),
     ):
         paths = [each.path for each in suspects if each.verdict is verdict]
@@ -56,8 +63,9 @@ def suspect_hints(suspects: Sequence[Suspect]) -> list[str]:
     if not waiting:
         return []
     return [
-        "hint: is the source's file the right one? 'rescue mirror --accept-content PATH'. Else "
-        "bring the mirror's back: mount its partition read-only, and 'cp --preserve=all'"
+        "hint: if the source's file is the right one: 'rescue mirror --accept-content PATH'. "
+        "Otherwise bring the mirror's back: mount its partition read-only, and 'cp "
+        "--preserve=all'"
     ]
 
 
@@ -85,6 +93,6 @@ def failing_source_lines(run: RunSummary | RunTroubles) -> list[str]:
 
 def _how(each: Suspect) -> str:
     if not each.touched:
-        return " (no program wrote to it: its disk, a cable or the memory)"
+        return " (no program wrote to it: suspect its disk, a cable or the memory)"
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(each.touched))
     return f" (something wrote to it at {when} and set the time back)"

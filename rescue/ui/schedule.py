@@ -14,9 +14,9 @@ from rescue.model.run.schedule import (
 )
 
 _STANDS = {
-    Installed.NO: "not installed: 'rescue schedule install' does it",
+    Installed.NO: "not installed: run 'rescue schedule install'",
     Installed.YES: "installed",
-    Installed.OUTDATED: "installed, and NOT as the configuration says: 'rescue schedule install'",
+    Installed.OUTDATED: "installed, but NOT as configured: run 'rescue schedule install'",
 }
 
 
@@ -31,14 +31,14 @@ def settings_line(settings: ScheduleSettings, starter: Starter) -> str:
     compared = (
         "contents are never compared"
         if settings.checksum_day is ChecksumDay.NEVER
-        else f"every content is compared on {settings.checksum_day.title()}"
+        else f"the contents of every file are compared on {settings.checksum_day.title()}"
     )
     told = (
-        f"{settings.notify} is told of failures"
+        f"{settings.notify} is notified of failures"
         if starter is Starter.SYSTEMD
         else "cron mails failures"
     )
-    plugged = "; a mirror that is plugged in gets its run" if settings.when_plugged else ""
+    plugged = "; plugging in a mirror starts its run" if settings.when_plugged else ""
     proven = "; each complete run is proven" if settings.prove else ""
     return f"{when}; {compared}; {told}{plugged}{proven}"
 

@@ -79,7 +79,7 @@ class Screen:
         if len(error.faults) == 1:
             self.fail(error)
             return
-        head = f"rescue: {error.where}: {len(error.faults)} keys cannot be meant"
+        head = f"rescue: {error.where}: {len(error.faults)} keys are wrong"
         self.err.print(Text(head, style="bold red"))
         for fault in error.faults:
             self.err.print(Text(f"  {fault.said}"))
@@ -124,8 +124,8 @@ class Screen:
 def summary_lines(summary: RunSummary, *, noted: Set[str] = frozenset()) -> list[str]:
     """Given what a run did, return the lines that end it, without what was `noted` already."""
     lines = [
-        f"{summary.files_total} files looked at"
-        f"{' (every content compared)' if summary.checksum else ''}, "
+        f"{summary.files_total} files "
+        f"checked{' (all contents compared)' if summary.checksum else ''}, "
         f"{summary.files_changed} changed ({human_bytes(summary.bytes_changed)}), "
         f"{summary.deletions} deleted, {summary.seconds:.0f} s"
     ]
@@ -137,14 +137,14 @@ def summary_lines(summary: RunSummary, *, noted: Set[str] = frozenset()) -> list
     lines += [f"failed: {said}" for said in summary.hooks_failed]
     lines += failing_source_lines(summary)
     lines += [
-        f"DEGRADED: more files of {point} were rewritten under their old size and time than are "
-        "carried at once: the others come with the next run"
+        f"DEGRADED: more files of {point} were rewritten with their size and time unchanged than "
+        "one run copies: the rest follows with the next run"
         for point in summary.postponed
     ]
     lines += [suspect_line(each) for each in summary.suspects]
     lines += suspect_hints(summary.suspects)
     lines += [
-        f"could not be read, the mirror keeps what it has: {path}"
+        f"could not be read, so the mirror keeps its version: {path}"
         for path in summary.unreadable[:MOST_PATHS]
     ]
     if len(summary.unreadable) > MOST_PATHS:

@@ -17,9 +17,9 @@ from rescue.ui.picture import Picture
 from rescue.units import human_bytes
 
 QUESTIONS = {
-    Task.PREPARE: "Which disk shall be the mirror?",
-    Task.FAILBACK: "Which disk shall be the first one?",
-    Task.MEDIUM: "Which stick shall be the rescue medium?",
+    Task.PREPARE: "Which disk should become the mirror?",
+    Task.FAILBACK: "Which disk should become the first disk?",
+    Task.MEDIUM: "Which stick should become the rescue medium?",
 }
 _INDENT = 2
 _MOST_REASONS = 2
@@ -55,7 +55,9 @@ def render_choice(choice: Choice, machine: Machine) -> RenderableType:
     """Return every disk with its picture, and the points for and against it."""
     parts: list[RenderableType] = []
     if choice.against:
-        parts.append(Text("This cannot be done here, whatever disk it is:", style="bold red"))
+        parts.append(
+            Text("This is not possible on this machine, whatever the disk:", style="bold red")
+        )
         parts += _reasons(choice.against, hints=True)
     for each in choice.candidates:
         parts += _candidate(each, machine)
@@ -74,7 +76,7 @@ def choice_line(candidate: Candidate) -> str:
 def render_losses(candidate: Candidate) -> RenderableType:
     """Return what would be gone."""
     disk = candidate.disk
-    head = f"What is on {disk.path} ({disk.id.name}) will be lost, all of it:"
+    head = f"What is on {disk.path} ({disk.id.name}) will all be lost:"
     return Group(Text(head, style="bold red"), *(Text(f"  - {each}") for each in candidate.loses))
 
 

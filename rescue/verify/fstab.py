@@ -52,7 +52,7 @@ def _check_entry(mirror: Mirror, entry: FstabEntry) -> Iterator[Finding]:
         yield weigh(Link.FSTAB, f"{entry.target}: {entry.spec} {why}", file=FSTAB)
     elif entry.fstype == "swap":
         if not isinstance(part.content, SwapArea):
-            yield broken(Link.FSTAB, f"{entry.spec} is no swap area", file=FSTAB)
+            yield broken(Link.FSTAB, f"{entry.spec} is not a swap area", file=FSTAB)
     elif mirrored:
         yield from _check_mirrored(entry, part, mirrored[0])
 

@@ -111,7 +111,7 @@ def resume_problem(mirror: Mirror, spec: str) -> str:
     part = mirror.own.resolve(spec)
     if part is None:
         return f"resume={spec} is not on the mirror's own disk"
-    return "" if isinstance(part.content, SwapArea) else f"resume={spec} is no swap area"
+    return "" if isinstance(part.content, SwapArea) else f"resume={spec} is not a swap area"
 
 
 def check_resume_argument(

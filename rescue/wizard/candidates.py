@@ -140,7 +140,9 @@ def _unknown(machine: Machine) -> tuple[str, ...]:
     missing = [
         each.smart.said for _, each in machine.health if each.smart.state is SmartState.NO_TOOL
     ]
-    return tuple(f"no disk was asked how it is: {said}" for said in dict.fromkeys(sum(missing, ())))
+    return tuple(
+        f"the health of the disks is unknown: {said}" for said in dict.fromkeys(sum(missing, ()))
+    )
 
 
 def _only(refusals: tuple[Refusal, ...], common: tuple[Refusal, ...]) -> tuple[Refusal, ...]:
@@ -171,12 +173,12 @@ def _notes(
     disk: Disk, machine: Machine, task: Task, records: Sequence[MirrorRecord]
 ) -> tuple[str, ...]:
     notes = [
-        f"it is the mirror '{record.name}' already: it would be made anew"
+        f"it is the mirror '{record.name}' already: it would be made from scratch"
         for record in records
         if is_disk(disk, record.mirror)
     ]
     if task is not Task.MEDIUM and is_removable(disk) and not disk.all_uses:
-        notes.append("removable: each run needs it attached")
+        notes.append("removable: it must be attached for each run")
     known = machine.health_of(disk)
     if known is not None and known.is_failing:
         notes.append("it is failing: " + "; ".join(known.reasons))

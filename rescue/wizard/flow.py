@@ -62,9 +62,7 @@ def _normal(here: Here) -> Page:
     if here.records and "prove" in here.verbs:
         offers.append(_prove(here))
     lead = next((each.task for each in offers if not each.done), Task.LEAVE)
-    status = Offer(
-        task=Task.STATUS, title="Show how everything stands", command="rescue status", done=True
-    )
+    status = Offer(task=Task.STATUS, title="Show the status", command="rescue status", done=True)
     return Page(head=_head(here), offers=(*offers, status, _LEAVE), suggested=lead)
 
 
@@ -73,14 +71,15 @@ def _head(here: Here) -> tuple[str, ...]:
     root = machine.root_disk
     if root is None:
         return (
-            f"{machine.host} does not run from a plain partition: it is a live system, or it",
-            "lies on layers (LUKS, LVM, RAID) that cannot be mirrored yet.",
+            f"{machine.host} does not run from a plain partition: it is a live system, or",
+            "it uses layers (LUKS, LVM, RAID) that cannot be mirrored yet.",
         )
     where = f"{root.path} ({root.id.name or 'no serial'})"
     if not here.records:
         return (
-            f"{machine.host} runs from {where} and has no mirror: if it dies, all is gone.",
-            "A mirror is a second disk that boots, and holds the system as of the last night.",
+            f"{machine.host} runs from {where} and has no mirror: if the disk dies, everything is "
+            "lost.",
+            "A mirror is a second disk that boots, with the system as it was last night.",
         )
     return (f"{machine.host} runs from {where}.", *(_stands(each) for each in here.records))
 
@@ -91,9 +90,9 @@ def _stands(record: MirrorRecord) -> str:
         case MirrorState.COMPLETE:
             return f"{name} is complete (generation {record.generation})."
         case MirrorState.RUNNING:
-            return f"{name} is being written, or a run was cut."
+            return f"{name} is being written, or a run was interrupted."
         case MirrorState.FAILED:
-            return f"{name} is not whole: {record.last_error or 'its last run failed'}"
+            return f"{name} is not complete: {record.last_error or 'its last run failed'}"
         case _:
             return f"{name} was never complete."
 
@@ -112,7 +111,7 @@ def _mirror(here: Here) -> Offer:
     return Offer(
         task=Task.MIRROR,
         title="Mirror now",
-        why="make it equal to this system again",
+        why="bring it up to date with this system",
         command="rescue mirror",
         done=any(each.state is MirrorState.COMPLETE for each in here.records),
     )
@@ -122,7 +121,7 @@ def _schedule(here: Here) -> Offer:
     why = {
         Installed.NO: "nothing is scheduled yet",
         Installed.YES: f"scheduled for {here.settings.at}",
-        Installed.OUTDATED: "installed, and not as configured",
+        Installed.OUTDATED: "installed, but not as configured",
     }
     return Offer(
         task=Task.SCHEDULE,
@@ -140,7 +139,7 @@ def _medium(here: Here) -> Offer:
     return Offer(
         task=Task.MEDIUM,
         title="Make a USB stick the rescue medium",
-        why="one is attached" if attached else "it starts the mirror in any case",
+        why="one is attached" if attached else "it always starts the mirror",
         command="rescue media write DISK",
         done=attached or Task.MEDIUM in here.did,
     )
@@ -163,20 +162,18 @@ def _rescue_mode(here: Here, running: MirrorRecord) -> Page:
     offers: list[Offer] = []
     if running.state is not MirrorState.COMPLETE:
         other = running.source.id.name or "the other disk"
-        head.append(f"This disk was being written and is not whole: start from {other} instead.")
+        head.append(f"This disk was being written and is not complete: start from {other} instead.")
         suggested = Task.STATUS
     else:
         offers = [_homes(here), _failback(machine)]
         suggested = Task.FAILBACK if Task.HOMES in here.did else Task.HOMES
         if machine.handed_over is not None:
             disk = machine.handed_over.record.mirror.id.name
-            head.append(
-                f"{disk} is its first disk again; what is written from now on is not on it."
-            )
+            head.append(f"{disk} is its first disk again; what is written now is not on it.")
             suggested = Task.STATUS if Task.AGAIN in here.did else Task.AGAIN
     status = Offer(
         task=Task.STATUS,
-        title="Show how everything stands, and what to do next",
+        title="Show the status, and what to do next",
         command="rescue status",
     )
     return Page(head=tuple(head), offers=(*offers, status, _LEAVE), suggested=suggested)
@@ -198,7 +195,7 @@ def _failback(machine: Machine) -> Offer:
         return Offer(
             task=Task.FAILBACK,
             title="Make a new disk the first one",
-            why="this machine goes on serving",
+            why="this machine keeps running meanwhile",
             command="rescue failback DISK",
         )
     disk = last.record.mirror.id.name

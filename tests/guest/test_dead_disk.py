@@ -82,7 +82,7 @@ def the_wizard_leads_back(server: Guest) -> None:
         terminal.keys("Enter")
         terminal.wait_for("files would come back from DEAD0001")
         terminal.keys("C-c")
-        terminal.wait_for("left at the question: nothing was brought back")
+        terminal.wait_for("cancelled: nothing was brought back")
         terminal.wait_for(r"> 1\) Bring the users' files back")
         terminal.keys("C-c")
         assert terminal.wait_for_end() == 0
@@ -104,7 +104,7 @@ def test_what_the_journal_holds_comes_back_and_the_disk_is_not_touched(rescued: 
     owners = rescued.run("stat --format=%U:%G /home/carla /home/carla/letter /srv/dora/letter")
     assert owners.stdout.split() == ["carla:carla", "carla:carla", "dora:dora"]
     assert rescued.run("find / -xdev -user bert; find /home -user bert").stdout == ""
-    assert "journal replayed into a throw-away copy" in said.stdout
+    assert "journal replayed into a temporary copy" in said.stdout
     assert missing(tree(rescued, "/home"), range(150)) == []
     left = rescued.run("losetup --list --noheadings; dmsetup ls; ls /var/lib/rescue/scratch")
     assert left.stdout.strip() in ("", "No devices found")
@@ -139,7 +139,7 @@ def test_a_destroyed_superblock_is_repaired_on_a_copy(rescued: Guest) -> None:
 
     said = rescued.run(RESTORE)
     assert "a copy of it is at block 32768" in said.stdout
-    assert "read from a throw-away copy that was repaired" in said.stdout
+    assert "read from a temporary copy that was repaired" in said.stdout
     assert missing(tree(rescued, "/home"), range(150)) == []
 
     rescued.detach("DEAD0001")

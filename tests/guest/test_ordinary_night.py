@@ -47,7 +47,7 @@ def test_nothing_is_lost_on_an_ordinary_server(lab: Lab) -> None:
 def it_is_an_ordinary_server(server: Guest) -> None:
     server.run(f"set -e\n{HOMES}")
     crypt(server, "encrypt(Path('/home/carla'))")
-    server.run(f"echo 'nowhere else' > {THESIS}")
+    server.run(f"echo 'for this run only' > {THESIS}")
     for path in LOCKED:
         server.run(f"chattr +i '{path}'")
 
@@ -91,7 +91,7 @@ def the_second_night_loses_nothing(server: Guest) -> None:
     sums = server.run(f"cd /home && sha256sum {names}").stdout
     assert on_mirror(server, 5, f"sha256sum {names}") == sums
     assert on_mirror(server, 5, "ls bela").split() == server.run("ls /home/bela").stdout.split()
-    assert on_mirror(server, 5, "cat carla/thesis") == "nowhere else\n"
+    assert on_mirror(server, 5, "cat carla/thesis") == "for this run only\n"
     assert "i" in on_mirror(server, 5, flags_of(LOCKED[0].removeprefix("/home/")))
 
 
@@ -111,7 +111,7 @@ def all_of_it_comes_back(lab: Lab, mirror: Disk, dead: Disk, *, vault: str) -> N
         assert machine.run(f"sha256sum {VAULT}").stdout == vault
         assert machine.run(f"grep -c changed '{LOCKED[0]}'").stdout == "2\n"
         assert "i" in flags(machine, LOCKED[0])
-        assert machine.run(f"cat {THESIS}").stdout == "nowhere else\n"
+        assert machine.run(f"cat {THESIS}").stdout == "for this run only\n"
         assert machine.written("SOURCE01") == 0
 
 

@@ -93,7 +93,7 @@ def test_a_server_with_mounts_of_every_kind_has_its_mirror(lab: Lab) -> None:
         server.run(f"{PREPARE} --leave-out /srv/data")
         the_esp_is_not_mounted(server)
         night = server.run("rescue mirror")
-        assert "nobody agreed" not in night.stdout
+        assert "not been confirmed" not in night.stdout
         server.run("rescue audit")
         server.poweroff()
         mirror = server.disk(MIRROR)

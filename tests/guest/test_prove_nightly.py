@@ -53,7 +53,7 @@ def server(own_stock: Stock, tmp_path: Path) -> Iterator[Guest]:
 def test_each_run_is_followed_by_a_proof(server: Guest) -> None:
     the_night_ends_with_a_proof(server)
     what_was_seen_is_kept_and_shown(server)
-    assert "is proven already" in server.run("rescue prove --scheduled").stdout
+    assert "has already been proven" in server.run("rescue prove --scheduled").stdout
 
 
 @pytest.mark.long

@@ -53,7 +53,7 @@ def left_at_the_question_nothing_is_written(server: Guest, terminal: Terminal) -
     terminal.wait_for("Type its identity")
     assert "rescue prepare MIRROR01 --yes --expect-serial MIRROR01" in terminal.history()
     terminal.keys("C-c")
-    terminal.wait_for("left at the question: nothing was written to /dev/vdb")
+    terminal.wait_for("cancelled: nothing was written to /dev/vdb")
     terminal.wait_for(MENU)
     assert server.written("MIRROR01") == 0
     assert "/dev/vdb" not in all_mounts(server)
@@ -76,7 +76,7 @@ def left_while_it_copies_nothing_stays_mounted(server: Guest, terminal: Terminal
     shown = terminal.wait_for(r"\d+% .*/\d+ files .*/s")
     assert re.search(r"\[\d+/\d+\] copy /$", shown, re.MULTILINE)
     terminal.keys("C-c")
-    terminal.wait_for("nothing is mounted any more")
+    terminal.wait_for("everything has been unmounted")
     terminal.wait_for(MENU)
     assert "/dev/vdb" not in all_mounts(server)
     assert server.run("rescue status", check=False).returncode == 2
@@ -87,7 +87,7 @@ def what_was_begun_is_given_up_and_it_is_prepared(terminal: Terminal) -> None:
     terminal.keys("Enter")
     terminal.wait_for(r"1\) /dev/vdb  MIRROR01 .*holds data")
     terminal.keys("Enter")
-    terminal.wait_for("Give all of it up")
+    terminal.wait_for("Erase all of it")
     terminal.keys("y")
     terminal.wait_for("Type its identity")
     assert "rescue prepare MIRROR01 --erase MIRROR01 --yes" in terminal.history()

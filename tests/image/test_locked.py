@@ -57,7 +57,7 @@ def home_(pair: DiskPair) -> Lock:
     lock.encrypt(anna)
     (anna / "letters").mkdir()
     (anna / "letters/to bert").write_text("dear bert")
-    (anna / "thesis").write_text("nowhere else")
+    (anna / "thesis").write_text("for this run only")
     (anna / "link").symlink_to("thesis")
     assert run(pair, pair.plan(first=True)).unreadable == []
     assert on_mirror(pair) == WHOLE
@@ -95,7 +95,7 @@ def test_a_home_that_is_locked_at_night_stays_on_the_mirror(pair: DiskPair, home
     assert said.unreadable == ["/home/anna"]
     assert any("/home/anna" in note and "locked" in note for note in said.notes)
     with pair.mirror_seen() as mirror:
-        assert (mirror / ANNA / "thesis").read_text() == "nowhere else"
+        assert (mirror / ANNA / "thesis").read_text() == "for this run only"
         # All others go on as ever: what was deleted there is deleted here.
         assert not (mirror / "home/ann/mail-again").exists()
 

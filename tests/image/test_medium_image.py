@@ -162,7 +162,7 @@ def test_the_command_makes_a_new_file_and_never_replaces_one(tmp_path: Path) -> 
     before = target.read_bytes()
     again = rescue("media", "image", str(target))
     assert (again.returncode, target.read_bytes()) == (2, before)
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
 
 
 def test_the_command_names_no_disk_and_no_medium_as_what_they_are(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_what_fails_before_a_command_begins_is_a_sentence_too(*, debug: bool) ->
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "rescue: unforeseen: ModuleNotFoundError: " in done.stderr
-    assert "a fault of rescue itself" in done.stderr
+    assert "a bug in rescue" in done.stderr
     assert ("Traceback" in done.stderr) is debug
 
 
@@ -244,7 +244,7 @@ def test_a_second_signal_waits_until_all_is_cleaned_up(
         assert process.stderr is not None
         assert "comes to its end first" in process.stderr.readline()
         (tmp_path / "go on").touch()
-        assert "nothing is mounted any more" in process.stderr.read()
+        assert "everything has been unmounted" in process.stderr.read()
     assert process.returncode == 1
     assert (tmp_path / "clean").exists()
 

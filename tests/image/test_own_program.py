@@ -128,7 +128,7 @@ def test_one_that_others_may_change_is_refused_with_what_mends_it(
         code, refused = program.refused()
         assert code == ExitCode.REFUSED
         (reason,) = refused
-        assert f"others than root could change what would run every night: {path} " in reason
+        assert f"users other than root could change what would run every night: {path} " in reason
         subprocess.run(refused[reason].split(), check=True)
         assert program.refused()[1] == {}
     finally:

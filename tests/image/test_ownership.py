@@ -135,7 +135,7 @@ def test_a_hook_that_others_could_change_is_not_run(place: Path, harm: str) -> N
     call = replace(CALL, argv=(str(place),))
     assert carried_out(call) == ["obeyed"]
     HARMFUL[harm](place)
-    with pytest.raises(HookError, match="is not run: others than root could change it"):
+    with pytest.raises(HookError, match="is not run: users other than root could change it"):
         carried_out(call)
     with HostNamespace() as host, pytest.raises(UsageError, match=r"; then: ch"):
         HookRunner(host=host, say=print).expect_trusted([call])

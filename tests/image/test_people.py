@@ -115,7 +115,7 @@ def test_where_the_accounts_cannot_be_read_folders_tell_and_that_is_said(
     assert owner(night.home / "zoe/letter")[0] not in (0, 1005, 1006, 1007)
     said = " ".join(report.notes)
     assert "/etc/passwd and /etc/group of the dead disk:" in said
-    assert "compared by folder and number" in said
+    assert "matched by folder name and user number" in said
 
 
 def test_homes_are_found_where_the_accounts_have_them(night: Night) -> None:

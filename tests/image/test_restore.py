@@ -167,7 +167,7 @@ def test_a_subvolume_of_the_dead_disk_is_said_not_to_come_back(tmp_path: Path, p
     with night_of(tmp_path, FsKind.BTRFS) as night:
         with night.alive() as alive:
             sh("btrfs", "subvolume", "create", f"{alive}/home/carol")
-            write(alive / "home/carol/thesis", "nowhere else")
+            write(alive / "home/carol/thesis", "for this run only")
             post.deliver(alive / "home", "anna", range(5))
         report = night.restored()
         assert post.missing(night.home) == []
@@ -247,8 +247,8 @@ def test_without_a_partition_table_the_recorded_layout_tells_where_home_was(
     before = night.digest()
     plan = night.planned()
     said = [finding.message for finding in plan.findings]
-    assert "second header at the end is there" in said[0]
-    assert any("by the layout recorded on the mirror" in text for text in said)
+    assert "second GPT header at the end is there" in said[0]
+    assert any("according to the layout recorded on the mirror" in text for text in said)
     assert night.restored().complete
     assert post.missing(night.home) == []
     assert night.digest() == before
@@ -348,7 +348,7 @@ def test_files_from_the_future_are_pointed_out_and_cost_nothing(night: Night, po
     plan = night.planned()
     assert plan.future_there == ("/home/anna/notes/edited here",)
     assert plan.future_here == ("/home/anna/notes/untouched",)
-    assert len([note for note in plan.notes if "yet to come" in note]) == 2
+    assert len([note for note in plan.notes if "in the future" in note]) == 2
 
     report = night.restored()
     assert of(report, "anna").doubtful == ("anna/notes/edited here",)

@@ -128,7 +128,7 @@ def test_what_is_short_of_room_is_known_before_the_first_byte(pair: DiskPair) ->
     ahead = with_room(plan, ("/",))
     assert "/" in ahead.notes[-1]
     said = run(pair, ahead)
-    assert not any("no room for old and new files" in each for each in said), "said in the plan"
+    assert not any("no room for the old and new files" in each for each in said), "said in the plan"
     expect_equal(pair)
 
 

@@ -82,7 +82,7 @@ def plan(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("term", ["xterm", "linux", "vt100"])
 def test_the_identity_is_typed(tmp_path: Path, plan: Path, term: str) -> None:
     with python(ASK_IDENTITY, tmp_path, str(plan), term=term) as terminal:
-        terminal.wait_for("Everything on /dev/vdb will be lost. Type its identity to go on:")
+        terminal.wait_for("Everything on /dev/vdb will be lost. Type its identity to continue:")
         terminal.keys("MIR000", "2", "BSpace", "1", "Enter")
         shown = terminal.wait_for(r"\[ended with 0\]")
         assert "typed 'MIR0001'" in shown
@@ -94,7 +94,7 @@ def test_the_identity_s_question_is_left(tmp_path: Path, plan: Path) -> None:
         terminal.wait_for("Type its identity")
         terminal.keys("MIR0001", "C-c")
         shown = terminal.wait_for(r"\[ended with 0\]")
-        assert "left: left at the question: nothing was written to /dev/vdb" in shown
+        assert "left: cancelled: nothing was written to /dev/vdb" in shown
         assert "typed" not in shown
 
 

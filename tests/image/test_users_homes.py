@@ -111,7 +111,7 @@ def test_a_fuse_mount_of_a_user_is_passed_over_and_the_others_come_back(
             place.stat()
         report = night.restored()
     assert post.missing(night.home) == []
-    assert any("/home/eve/folder" in note and "passed over" in note for note in report.notes)
+    assert any("/home/eve/folder" in note and "skipped" in note for note in report.notes)
     assert [path.name for path in place.iterdir()] == ["first"]
     night.machine = replace(night.machine, mounts=night.machine.mounts[:-1])
     night.restored()

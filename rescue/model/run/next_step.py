@@ -7,12 +7,12 @@ from enum import StrEnum
 class Next(StrEnum):
     """What is to be done.
 
-    LOOK: which disks are there. LOOK_AGAIN: this disk is not the one that any mirror was made
-    from. PREPARE: make a second disk a mirror. MIRROR: make that mirror equal. MIRROR_ANY: no
-    mirror is young enough. PROVE: boot that mirror again, after its proof failed. START_OTHER:
-    start the machine from its first disk, because this one is not whole. RESTORE: bring the homes
-    back from the old first disk. FAILBACK: make a disk the first one. STOP_SERVICES,
-    FAILBACK_AGAIN, POWER_OFF, MIRROR_THERE: move home, after a failback in this session.
+    LOOK: which disks are there. LOOK_AGAIN: no mirror was made from this disk. PREPARE: make a
+    second disk a mirror. MIRROR: make that mirror equal. MIRROR_ANY: no mirror is recent enough.
+    PROVE: boot that mirror again, after its proof failed. START_OTHER: start the machine from its
+    first disk, because this one is not whole. RESTORE: bring the homes back from the old first
+    disk. FAILBACK: make a disk the first one. STOP_SERVICES, FAILBACK_AGAIN, POWER_OFF,
+    MIRROR_THERE: move home, after a failback in this session.
     """
 
     LOOK = "look"

@@ -58,9 +58,10 @@ class MirrorStatus:
 
     `took` is how long the last complete run took, in seconds, `figures` what it did, `free` the
     room on the mirror after it. `last_checksum` is when the last one began that compared every
-    content, 0 where none did. `ill_runs` are those of the last 30 days that did not leave a whole
-    mirror, oldest first; `recent` are the last runs, whatever became of them. `disk_health` is None
-    where the disk is not attached now; `proof` is None where the mirror was never proven to boot.
+    content, 0 where none did. `ill_runs` are those of the last 30 days that did not leave a
+    complete mirror, oldest first; `recent` are the last runs, whatever became of them.
+    `disk_health` is None where the disk is not attached now; `proof` is None where the mirror was
+    never proven to boot.
     """
 
     name: str

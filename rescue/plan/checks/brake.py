@@ -21,6 +21,6 @@ def check_brake(
         code=ExitCode.BRAKE,
         reason=f"this run would change {changes:,} files and delete {deletions:,} on the mirror: "
         f"{part}the source's {files_total:,} files (the brake: {share:.0%} and {count:,})",
-        hint="look at the source first: is it all there, is it encrypted by somebody? If the "
-        "changes are meant, run again with --accept-changes",
+        hint="check the source first: is everything there, or has something encrypted it? If the "
+        "changes are intended, run again with --accept-changes",
     )

@@ -109,7 +109,7 @@ def _firmware_refusals(machine: Machine, record: MirrorRecord, *, esp: str) -> l
     if foreign := loader_refusals(machine):
         return [_joined(each) for each in foreign]
     if GrubPlatform.X86_64_EFI in record.platforms and not esp:
-        reason = "the EFI system partition that the mirror has is none on this machine's disk now"
+        reason = "the mirror has an EFI system partition, and this machine's disk no longer has one"
         return [_drifted(record, reason)]
     needed = BOOTED_BY[machine.boot.firmware]
     if needed in record.platforms:
@@ -117,7 +117,7 @@ def _firmware_refusals(machine: Machine, record: MirrorRecord, *, esp: str) -> l
     return [
         _drifted(
             record,
-            f"this machine starts by {machine.boot.firmware.upper()} now, and mirror "
+            f"this machine now boots with {machine.boot.firmware.upper()}, and mirror "
             f"'{record.name}' has no GRUB for it",
         )
     ]
@@ -176,7 +176,7 @@ def _mount_refusals(
             Refusal(
                 code=ExitCode.DRIFTED,
                 reason=f"{pair.mount_point} is not mounted on this machine: the run would delete "
-                "it on the mirror",
+                "its files from the mirror",
                 hint=f"mount it ('mount {pair.mount_point}') and run again",
             )
         ]
@@ -213,5 +213,5 @@ def _swap_refusals(machine: Machine, found: Survey, record: MirrorRecord) -> lis
 
 
 def _drifted(record: MirrorRecord, reason: str, *, but_first: str = "") -> Refusal:
-    hint = f"{but_first}if the change is meant, prepare the mirror again: '{again(record)}'"
+    hint = f"{but_first}if the change is intended, prepare the mirror again: '{again(record)}'"
     return Refusal(code=ExitCode.DRIFTED, reason=reason, hint=hint)

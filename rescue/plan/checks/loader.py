@@ -6,7 +6,7 @@ from rescue.model.finding import Refusal
 from rescue.model.storage.machine import Machine
 
 MENU = "/boot/grub/grub.cfg"
-_NOT_YET = "mirror it once rescue supports such machines; nothing was written"
+_NOT_YET = "rescue does not support such machines yet; nothing was written"
 
 
 def firmware_refusals(machine: Machine) -> tuple[Refusal, ...]:
@@ -16,16 +16,16 @@ def firmware_refusals(machine: Machine) -> tuple[Refusal, ...]:
         name = f"{boot.board} ({boot.architecture})" if boot.board else boot.architecture
         return (
             _unsupported(
-                f"this machine is of another kind than a PC: {name}. A mirror is started by GRUB "
-                "for x86-64, and by nothing else yet"
+                f"this machine is not a PC: {name}. So far, mirrors can only be booted by GRUB "
+                "for x86-64"
             ),
         )
     if boot.firmware is Firmware.UEFI and boot.efi_bits == 32:
         return (
             _unsupported(
-                f"the UEFI firmware of this machine is of 32 bits: it asks for {boot.removable}, "
-                "and a mirror has a loader for 64 bits alone",
-                "if its setup can start by BIOS ('legacy', 'CSM'), start this system so; "
+                f"the UEFI firmware of this machine is 32-bit: it looks for {boot.removable}, and "
+                "a mirror only has a 64-bit loader",
+                "if its setup can boot in BIOS mode ('legacy', 'CSM'), boot this system that way; "
                 + _NOT_YET,
             ),
         )
@@ -38,14 +38,14 @@ def loader_refusals(machine: Machine) -> tuple[Refusal, ...]:
     if foreign := firmware_refusals(machine):
         return foreign
     if not boot.grub_menu:
-        by = f"this system is started by {boot.loader}: " if _is_other(boot) else ""
+        by = f"this system is booted by {boot.loader}: " if _is_other(boot) else ""
         return (
             _unsupported(
-                f"{by}there is no {MENU} that names a kernel, and GRUB, which starts a mirror, "
+                f"{by}there is no {MENU} that names a kernel, and GRUB, which boots a mirror, "
                 "reads nothing else",
-                "a mirror needs no more than that menu, and GRUB's programs; this disk goes on "
-                f"starting as it does: 'apt install grub2-common {_package(boot)}', 'mkdir -p "
-                "/boot/grub', 'update-grub'",
+                "a mirror only needs that menu and GRUB's programs; this disk will boot as "
+                f"before: 'apt install grub2-common {_package(boot)}', 'mkdir -p /boot/grub', "
+                "'update-grub'",
             ),
         )
     return ()
@@ -56,7 +56,7 @@ def loader_notes(machine: Machine) -> tuple[str, ...]:
     if not _is_other(machine.boot):
         return ()
     return (
-        f"this system was started by {machine.boot.loader}; the mirror starts by GRUB, with the "
+        f"this system was booted by {machine.boot.loader}; the mirror is booted by GRUB, with the "
         f"menu in {MENU}",
     )
 

@@ -17,7 +17,7 @@ SPARE_MIB = 256
 """Memory that is left to the machine beside a virtual one."""
 
 _IMAGE_SECTOR = 512
-_AGAIN = "if this disk shall be a mirror again, prepare it: 'rescue prepare DISK'"
+_AGAIN = "if this disk is to be a mirror again, prepare it: 'rescue prepare DISK'"
 
 
 def direction_refusals(
@@ -25,14 +25,16 @@ def direction_refusals(
 ) -> list[Refusal]:
     """Refuse unless this machine runs from the source that the record names."""
     if record.machine_id != machine.machine_id:
-        return [_refused(f"the record of '{record.name}' is of another machine, '{record.host}'")]
+        return [
+            _refused(f"the record of '{record.name}' belongs to another machine, '{record.host}'")
+        ]
     if source is None or is_disk(source, record.source):
         return _copy_refusals(machine, source, record)
     if source.id.same_disk(record.mirror.id) or is_disk(source, record.mirror):
         return [
             _refused(
                 f"this machine runs from its mirror '{record.name}' ({source.path})",
-                "bring the machine back to a first disk before anything is mirrored again",
+                "move the machine back to a first disk before anything is mirrored again",
             )
         ]
     return [
@@ -53,7 +55,7 @@ def _copy_refusals(machine: Machine, source: Disk | None, record: MirrorRecord) 
         _refused(
             f"this machine runs from {source.path} ({_named(source)}), recorded is "
             f"{record.source.id.name or '?'}, and {path} has the same partition table",
-            "one is a copy of the other: take off the one that is not the first disk any more",
+            "one is a copy of the other: disconnect the one that is no longer the first disk",
         )
         for path in copies
     ]
@@ -69,8 +71,8 @@ def find_mirror(machine: Machine, record: MirrorRecord) -> tuple[Disk | None, li
         return found[0], _partition_refusals(found[0], record) + _use_refusals(found[0])
     if found:
         paths = ", ".join(disk.path for disk in found)
-        reason = f"several disks are mirror '{record.name}' by what is on them: {paths}"
-        return None, [_refused(reason, "one is a copy of the other: take off the copy")]
+        reason = f"the contents of several disks say that they are mirror '{record.name}': {paths}"
+        return None, [_refused(reason, "one is a copy of the other: disconnect the copy")]
     others = pretenders(machine, record)
     if not others:
         reason = f"mirror '{record.name}' ({_id(record)}) is not attached"
@@ -97,8 +99,8 @@ def sector_refusals(mirror: Disk) -> list[Refusal]:
     return [
         Refusal(
             code=ExitCode.UNSUPPORTED,
-            reason=f"{mirror.path} has sectors of {mirror.logical_sector} bytes: in a virtual "
-            f"machine only those of {_IMAGE_SECTOR} can be shown so far",
+            reason=f"{mirror.path} has sectors of {mirror.logical_sector} bytes: so far, a "
+            f"virtual machine can only be given disks with sectors of {_IMAGE_SECTOR}",
         )
     ]
 
@@ -110,7 +112,7 @@ def memory_refusals(wanted_mib: int, free_mib: int, *, hint: str) -> list[Refusa
     return [
         Refusal(
             code=ExitCode.FAILED,
-            reason=f"{free_mib} MiB of memory are free, and the virtual machine would take "
+            reason=f"{free_mib} MiB of memory are free, and the virtual machine needs "
             f"{wanted_mib} MiB",
             hint=hint,
         )
@@ -139,15 +141,15 @@ def marker_refusals(
     if not same:
         return [
             _refused(
-                f"the marker on {mirror.path} is of mirror '{marker.name}' of another disk, and "
-                f"not of '{record.name}'"
+                f"the marker on {mirror.path} belongs to mirror '{marker.name}' of another disk, "
+                f"not to '{record.name}'"
             )
         ]
     if record.secret.is_drawn and not record.secret.matches(marker.secret):
         return [
             _refused(
                 f"the marker on {mirror.path} does not know the secret of mirror '{record.name}': "
-                "somebody may have made that disk look like it, or it is an old copy",
+                "it may be a disk made to look like the mirror, or an old copy of it",
                 f"attach the mirror itself; if this is it, prepare it again: 'rescue prepare "
                 f"{mirror.path} --name {record.name}'",
             )
@@ -158,7 +160,7 @@ def marker_refusals(
                 f"{mirror.path} has generation {marker.generation}, and this machine's record "
                 f"of it {record.generation}: the mirror may be newer than this system",
                 "find out which disk has the newest data before anything is written; was this "
-                "system brought back from an old copy?",
+                "system restored from an old copy?",
             )
         ]
     if not shows_as_recorded(mirror, record.mirror) and not _is_newest(record, marker):
@@ -183,9 +185,11 @@ def secret_refusals(record: MirrorRecord) -> list[Refusal]:
         return []
     return [
         _refused(
-            f"mirror '{record.name}' was made by an older rescue and has no secret to be known by: "
-            "what was plugged in may be another disk that was made to look like it",
-            f"see that it is yours, and run 'rescue mirror {record.name}' once: that gives it one",
+            f"mirror '{record.name}' was made by an older rescue and has no secret that "
+            "identifies it: the disk that was plugged in may be another one, made to look like "
+            "it",
+            f"make sure that it is yours, and run 'rescue mirror {record.name}' once: that gives "
+            "it a secret",
         )
     ]
 
@@ -219,10 +223,10 @@ def booted_refusals(record: MirrorRecord, boots: tuple[str, ...]) -> list[Refusa
         return []
     return [
         _refused(
-            f"mirror '{record.name}' was started as the running system {len(boots)} times since "
-            f"its last run, last at {boots[-1]}: it may hold what this disk does not",
-            "bring back what was written there first; if nothing on it is wanted, run again "
-            "with --accept-booted",
+            f"mirror '{record.name}' was booted {len(boots)} times since its last run, last at "
+            f"{boots[-1]}: it may hold data that this disk does not have",
+            "first bring back what was written there; if nothing of it is needed, run again with "
+            "--accept-booted",
         )
     ]
 
@@ -242,7 +246,7 @@ def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
             )
         held = part.content
         if not isinstance(held, FileSystem) or held.kind is not pair.kind:
-            refusals.append(_refused(f"{what} does not hold {pair.kind} any more"))
+            refusals.append(_refused(f"{what} no longer holds {pair.kind}"))
         elif held.uuid != pair.mirror_uuid:
             refusals.append(
                 _refused(f"{what} has UUID {held.uuid}, recorded is {pair.mirror_uuid}")
@@ -253,8 +257,8 @@ def _partition_refusals(disk: Disk, record: MirrorRecord) -> list[Refusal]:
         if not isinstance(area, SwapArea) or area.uuid != swap.mirror_uuid:
             refusals.append(
                 _refused(
-                    f"{in_words(swap.place)} of {disk.path} is not the swap area "
-                    f"{swap.mirror_uuid} any more"
+                    f"{in_words(swap.place)} of {disk.path} is no longer the swap area "
+                    f"{swap.mirror_uuid}"
                 )
             )
     return refusals

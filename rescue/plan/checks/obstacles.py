@@ -14,7 +14,7 @@ from rescue.model.storage.mount import ANSWER_SECONDS, FstabEntry, Mount
 from rescue.plan.layout.contents import describe, some_of
 
 _SUBVOLUME = re.compile(r"subvol(id)?=")
-_LATER = "mirror it once rescue supports this layout; nothing was written"
+_LATER = "rescue does not support this layout yet; nothing was written"
 
 
 def obstacles(machine: Machine, own: str) -> tuple[Refusal, ...]:
@@ -38,7 +38,7 @@ def root_obstacles(machine: Machine) -> tuple[Refusal, ...]:
     """Return why the running root cannot be mirrored, and what else on its disks cannot."""
     root = machine.mount_at("/")
     if root is None:
-        return (_unsupported("the root file system is on nothing that is known"),)
+        return (_unsupported("it is unknown which device the root file system is on"),)
     below = stack_of(machine, root)
     where = below.words if root.is_block else root.device
     first = _unsupported(
@@ -73,14 +73,14 @@ def _on_layers(what: str, below: Stack) -> Refusal:
 
 def _check_kind(machine: Machine, part: Partition, mount: Mount) -> list[Refusal]:
     if not isinstance(part.content, FileSystem):
-        said = f"{mount.target} is {mount.fstype} on {mount.device}, which rescue does not make"
+        said = f"{mount.target} is {mount.fstype} on {mount.device}, which rescue cannot create"
         return [_unsupported(said)]
     whole = any(m.root == "/" for m in machine.mounts if m.device == mount.device)
     if mount.root != "/" and not whole:
         return [
             _unsupported(
-                f"{mount.target} is the part {mount.root} of the {mount.fstype} on {mount.device} "
-                "(a subvolume or a bind mount)"
+                f"{mount.target} is only {mount.root} of the {mount.fstype} on {mount.device} (a "
+                "subvolume or a bind mount)"
             )
         ]
     return []
@@ -105,8 +105,8 @@ def _check_subvolumes(mount: Mount) -> list[Refusal]:
             _unsupported(
                 f"the subvolumes of the btrfs on {mount.target} could not be listed, and would be "
                 "missing on the mirror",
-                "apt install btrfs-progs; where it is installed, "
-                f"'btrfs subvolume list {mount.target}' says why",
+                "apt install btrfs-progs; if it is installed, 'btrfs subvolume list "
+                f"{mount.target}' says why",
             )
         ]
     if not mount.subvolumes:
@@ -116,8 +116,8 @@ def _check_subvolumes(mount: Mount) -> list[Refusal]:
         _unsupported(
             f"the btrfs on {mount.target} holds subvolumes, which would be empty on the mirror: "
             f"{some_of(paths)}",
-            "move their files into plain folders, or give them a file system of their own, and "
-            "delete the subvolumes ('btrfs subvolume delete'); nothing was written",
+            "move their files to plain folders, or to a file system of their own, and delete the "
+            "subvolumes ('btrfs subvolume delete'); nothing was written",
         )
     ]
 
@@ -148,14 +148,14 @@ def _check_line(part: Partition, entry: FstabEntry, seen: Mount | None) -> list[
         return []
     if not isinstance(part.content, FileSystem):
         said = f"{entry.target} is {describe(part.content)} on {entry.device}"
-        return [_unsupported(f"{said}, which rescue does not make")]
+        return [_unsupported(f"{said}, which rescue cannot create")]
     instead = f": {seen.device} is there" if seen is not None else ""
     return [
         Refusal(
             code=ExitCode.DRIFTED,
             reason=f"fstab mounts {entry.spec} on {entry.target}, but it is not mounted{instead}",
-            hint=f"mount it ('mount {entry.target}'), or run 'systemctl daemon-reload' and look "
-            "at fstab",
+            hint=f"mount it ('mount {entry.target}'), or run 'systemctl daemon-reload' and check "
+            "fstab",
         )
     ]
 

@@ -113,8 +113,8 @@ def as_seen(record: MirrorRecord, *, source: Disk, mirror: Disk) -> Seen:
     An adapter that shows none teaches nothing.
     """
     notes = [
-        f"{disk.path} is {what} by {by}; it shows the identity {disk.id.name or 'none'}, "
-        f"recorded is {ref.id.name or 'none'}"
+        f"{disk.path} is recognised as {what} by {by}; it shows the identity "
+        f"{disk.id.name or 'none'}, recorded is {ref.id.name or 'none'}"
         for disk, ref, what, by in (
             (source, record.source, f"the source of mirror '{record.name}'", "its partition table"),
             (mirror, record.mirror, f"mirror '{record.name}'", "its partition table and marker"),

@@ -22,8 +22,8 @@ def with_room(plan: Plan, short: tuple[str, ...]) -> Plan:
     if not tight:
         return plan
     note = (
-        f"the mirror has no room for old and new files of {', '.join(tight)} at once: what is gone "
-        "from the source is deleted first"
+        f"the mirror has no room for the old and new files of {', '.join(tight)} at once: what is "
+        "no longer on the source is deleted first"
     )
     return replace(plan, steps=steps, notes=(*plan.notes, note))
 
@@ -35,9 +35,12 @@ def check_room(lacking: tuple[tuple[str, int], ...]) -> Refusal | None:
     named = ", ".join(f"{point} ({human_bytes(size)})" for point, size in lacking)
     return Refusal(
         code=ExitCode.DRIFTED,
-        reason=f"what the source holds does not fit onto the mirror, room is lacking for {named}",
-        hint="files that share their content on the source ('cp --reflink') do not on the mirror; "
-        "remove some, or prepare a larger disk",
+        reason=(
+            "the files of the source do not fit on the mirror; there is not enough room for "
+            f"{named}"
+        ),
+        hint="files that share their data on the source ('cp --reflink') do not share it on the "
+        "mirror; remove some, or prepare a larger disk",
     )
 
 
@@ -46,9 +49,9 @@ def sharing_refusals(machine: Machine, found: Survey) -> list[Refusal]:
     return [
         Refusal(
             code=ExitCode.UNSUPPORTED,
-            reason=f"{point} holds {human_bytes(whole)} where nothing is shared ('cp --reflink' is "
+            reason=f"{point} takes {human_bytes(whole)} without shared data ('cp --reflink' is "
             f"not carried over), and its partition has {human_bytes(size)}",
-            hint="remove copies that share their content, or enlarge the partition first",
+            hint="remove copies that share their data, or enlarge the partition first",
         )
         for point, whole, size in _shared(machine, found)
         if whole > size
@@ -58,8 +61,8 @@ def sharing_refusals(machine: Machine, found: Survey) -> list[Refusal]:
 def sharing_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
     """Note which file systems grow, since rsync does not preserve shared blocks."""
     return tuple(
-        f"files of {point} share their content ('cp --reflink'); on the mirror they do not, and "
-        f"take {human_bytes(whole)}"
+        f"files of {point} share their data ('cp --reflink'); on the mirror they do not, and take "
+        f"{human_bytes(whole)}"
         for point, whole, _ in _shared(machine, found)
     )
 

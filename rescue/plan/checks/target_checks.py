@@ -38,12 +38,12 @@ def find_target(machine: Machine, text: str) -> tuple[Disk | None, tuple[Refusal
     if found:
         known = "; ".join(f"{disk.path} ({_known_as(machine, disk)})" for disk in found)
         reason = f"'{text}' names several disks: {known}"
-        return None, (_guard(reason, "name the one that is meant by a name of its own"),)
+        return None, (_guard(reason, "use a name that only the intended disk has"),)
     if machine.holder_of(text) is not None:
         reason = f"'{text}' is a partition, and a mirror is a whole disk"
     else:
         reason = f"there is no disk '{text}'"
-    hint = "'rescue disks' lists the disks and what names them"
+    hint = "'rescue disks' lists the disks and their names"
     return None, (Refusal(code=ExitCode.USAGE, reason=reason, hint=hint),)
 
 
@@ -72,8 +72,8 @@ def machine_refusals(machine: Machine) -> list[Refusal]:
         refusals.append(
             _guard(
                 f"this machine runs from its mirror '{machine.running_mirror.name}': the disk it "
-                "normally runs from may hold what is newest",
-                "bring the machine back to a first disk before anything is mirrored again: "
+                "normally runs from may hold newer data",
+                "move the machine back to a first disk before anything is mirrored again: "
                 "'rescue failback DISK'",
             )
         )
@@ -83,9 +83,9 @@ def machine_refusals(machine: Machine) -> list[Refusal]:
 def nameless_refusal(machine: Machine) -> Refusal:
     """Refuse what needs to know which mirror it is that this machine runs from."""
     return _guard(
-        f"this machine runs from a mirror that cannot be told: {'; '.join(machine.damage)}",
-        f"the record of the source lies on the mirror, too: copy {paths.RECORDS}/NAME.json "
-        f"to /{paths.MARKER}",
+        f"this machine runs from a mirror that cannot be identified: {'; '.join(machine.damage)}",
+        f"the mirror also holds the record of the source: copy {paths.RECORDS}/NAME.json to "
+        f"/{paths.MARKER}",
     )
 
 
@@ -131,7 +131,8 @@ def target_refusals(
         refusals.append(
             _guard(
                 f"{target.path} is not empty: {'; '.join(what_is_lost(target))}",
-                f"if all of it may be lost, say so by name: --erase {next(iter(names), 'SERIAL')}",
+                "if all of it may be lost, confirm it by name: --erase "
+                f"{next(iter(names), 'SERIAL')}",
             )
         )
     return refusals
@@ -164,7 +165,7 @@ def _use_refusals(target: Disk) -> list[Refusal]:
         elif use.kind is UseKind.SWAP:
             reason, hint = f"{target.path} holds active swap ({use.where})", f"swapoff {use.where}"
         else:
-            reason = f"{target.path} is held by {use.where} (LVM, RAID or encryption)"
+            reason = f"{target.path} is in use by {use.where} (LVM, RAID or encryption)"
             hint = _OTHER
         refusals.append(_guard(reason, hint))
     refusals += [
@@ -184,7 +185,7 @@ def _line_refusals(machine: Machine, target: Disk) -> list[Refusal]:
     return [
         _guard(
             f"fstab names {entry.spec} on {target.path} for {entry.target}",
-            "this machine would not start without it: remove the line, or add nofail to it",
+            "this machine would not boot without it: remove the line, or add nofail to it",
         )
         for entry in machine.fstab
         if entry.device in nodes and not entry.may_be_absent
@@ -195,9 +196,9 @@ def _identity_refusals(machine: Machine, target: Disk) -> list[Refusal]:
     if not target.id.is_stable:
         return [
             _guard(
-                f"{target.path} has neither a serial number nor a WWN: it could not be told from "
-                "another disk",
-                "attach it in another way (another adapter often shows the serial)",
+                f"{target.path} has neither a serial number nor a WWN: it could not be told apart "
+                "from another disk",
+                "connect it in another way (another adapter often shows the serial)",
             )
         ]
     if names_of(machine, target):
@@ -207,7 +208,8 @@ def _identity_refusals(machine: Machine, target: Disk) -> list[Refusal]:
         _guard(
             f"{target.path} shows the same identity '{target.id.name}' as {path}, and nothing else "
             "that tells them apart",
-            "attach it alone, or in another way: this adapter gives every disk one serial",
+            "connect only this one, or connect it in another way: this adapter gives every disk "
+            "the same serial",
         )
         for path in doubles
     ]

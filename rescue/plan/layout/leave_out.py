@@ -28,8 +28,8 @@ def missing_refusals(found: Sequence[Elsewhere], agreed: Sequence[str]) -> list[
     refusals += [
         Refusal(
             code=ExitCode.USAGE,
-            reason=f"'{what}' is nothing that lies on another disk than the system's",
-            hint="--leave-out takes mount points as fstab spells them"
+            reason=f"'{what}' is not on another disk than the system",
+            hint="--leave-out takes mount points as they are written in fstab"
             + (f": {', '.join(sorted(known))}" if known else ""),
         )
         for what in agreed
@@ -41,7 +41,7 @@ def missing_refusals(found: Sequence[Elsewhere], agreed: Sequence[str]) -> list[
 def question(each: Elsewhere) -> str:
     """Return the question asked before a mirror is made without it."""
     there = "another disk" if each.is_there else "a disk that is not there"
-    return f"{_what(each)} is on {there} ({each.where}). Make the mirror without it?"
+    return f"{_what(each)} is on {there} ({each.where}). Leave it out of the mirror?"
 
 
 def vital_refusals(found: Sequence[Elsewhere]) -> list[Refusal]:
@@ -49,9 +49,9 @@ def vital_refusals(found: Sequence[Elsewhere]) -> list[Refusal]:
     return [
         Refusal(
             code=ExitCode.UNSUPPORTED,
-            reason=f"{each.what} is on {each.where}, another disk than the root file system, and "
-            "no mirror would start without it",
-            hint="only systems on one disk can be mirrored yet; nothing was written",
+            reason=f"{each.what} is on {each.where}, not on the disk of the root file system, and "
+            "no mirror would boot without it",
+            hint="so far, only systems on one disk can be mirrored; nothing was written",
         )
         for each in found
         if each.vital
@@ -89,26 +89,26 @@ def _missing_refusal(each: Elsewhere) -> Refusal:
         return Refusal(
             code=ExitCode.DRIFTED,
             reason=f"fstab names {each.where} for {_what(each)}, which does not exist",
-            hint="attach it, correct the line in /etc/fstab, or make a mirror without it: "
+            hint="attach it, correct the line in /etc/fstab, or leave it out of the mirror: "
             f"--leave-out {each.what}",
         )
     return Refusal(
         code=ExitCode.UNSUPPORTED,
-        reason=f"{_what(each)} is on {each.where}, another disk than the system's: it would be "
+        reason=f"{_what(each)} is on {each.where}, not on the disk of the system: it would be "
         "missing on the mirror",
-        hint=f"if the mirror shall do without it: --leave-out {each.what}",
+        hint=f"to leave it out of the mirror: --leave-out {each.what}",
     )
 
 
 def _note(each: Elsewhere, agreed: Sequence[str]) -> str:
     if not each.is_there:
-        said = f"fstab names {each.where} for {_what(each)}, which is not there now"
+        said = f"fstab names {each.where} for {_what(each)}, which is not present now"
     else:
         said = f"{_what(each)} is on another disk, {each.where}, and is not mirrored"
     if not each.waits:
         return said
-    new = "" if each.what in agreed else " (nobody agreed to that yet)"
-    return f"{said}: it is missing on the mirror, which starts without it{new}"
+    new = "" if each.what in agreed else " (this has not been confirmed yet)"
+    return f"{said}: it is missing on the mirror, which boots without it{new}"
 
 
 def _what(each: Elsewhere) -> str:

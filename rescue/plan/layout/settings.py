@@ -32,8 +32,8 @@ def quota_notes(machine: Machine, found: Survey) -> tuple[str, ...]:
     Those in files of the file system ('aquota.user') are copied as any other file.
     """
     return tuple(
-        f"{member.mount_point} has quotas ({', '.join(kinds)}): their limits are not copied. "
-        "A hook that writes them into a file ('repquota', 'xfs_quota -x -c dump') brings them along"
+        f"{member.mount_point} has quotas ({', '.join(kinds)}): their limits are not copied. A "
+        "hook that writes them to a file ('repquota', 'xfs_quota -x -c dump') would include them"
         for member in found.mounted
         if (kinds := _quotas(machine, member))
     )

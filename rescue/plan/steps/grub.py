@@ -110,24 +110,25 @@ def _refusal(platform: GrubPlatform, *, place: bool) -> Refusal:
     if place:
         return Refusal(
             code=ExitCode.FAILED,
-            reason=f"this machine starts by {_NAME[platform]}, and GRUB's modules for it "
+            reason=f"this machine boots with {_NAME[platform]}, and GRUB's modules for it "
             f"({platform}) are not installed",
             hint=f"apt install {platform.debian_package}",
         )
     return Refusal(
         code=ExitCode.UNSUPPORTED,
-        reason=f"this machine starts by {_NAME[platform]}, and its disk does not have "
+        reason=f"this machine boots with {_NAME[platform]}, and its disk does not have "
         f"{_NEEDS[platform]}",
-        hint="the mirror could not be made to start; if it is there, mount it and try again",
+        hint="the mirror could not be made bootable; if it exists, mount it and try again",
     )
 
 
 def _note(platform: GrubPlatform, *, place: bool) -> str:
     if place:
         return (
-            f"the mirror will not start by {_NAME[platform]}: GRUB's modules are not installed "
+            f"the mirror will not boot with {_NAME[platform]}: GRUB's modules are not installed "
             f"(apt install {platform.debian_package})"
         )
     return (
-        f"the mirror will not start by {_NAME[platform]}: the disk does not have {_NEEDS[platform]}"
+        f"the mirror will not boot with {_NAME[platform]}: the disk does not have "
+        f"{_NEEDS[platform]}"
     )

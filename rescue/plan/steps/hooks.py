@@ -41,7 +41,7 @@ def hook_notes(hooks: tuple[Hook, ...], kind: PlanKind) -> tuple[str, ...]:
         return ()
     in_turn = sorted(hooks, key=lambda hook: list(HookWhen).index(hook.when))
     named = ", ".join(f"{hook.label} ({hook.when})" for hook in in_turn)
-    mild = "; one that fails is said, and stops nothing" if kind is PlanKind.FAILBACK else ""
+    mild = "; a failure is reported, and stops nothing" if kind is PlanKind.FAILBACK else ""
     return (f"hooks of the configuration run around it: {named}{mild}",)
 
 

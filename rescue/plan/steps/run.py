@@ -102,8 +102,9 @@ def _notes(machine: Machine) -> tuple[str, ...]:
         return ()
     major, minor = machine.rsync
     return (
-        f"rsync {major}.{minor} is installed, which follows links where later ones do not: the "
-        "kernel refuses them to it here, and nowhere else ('apt install rsync' upgrades it)",
+        f"rsync {major}.{minor} is installed, which follows symbolic links where newer versions "
+        "do not: the kernel refuses to follow them for this run only ('apt install rsync' "
+        "upgrades it)",
     )
 
 

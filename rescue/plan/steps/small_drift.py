@@ -58,14 +58,14 @@ def size_notes(source: Disk, mirror: Disk, record: MirrorRecord) -> tuple[str, .
         if counterpart is None and place not in points:
             notes.append(
                 f"partition {part.number} ({describe(part.content)}) is new and not part of the "
-                f"running system: mirror '{record.name}' does not have it"
+                f"running system: it is not on mirror '{record.name}'"
             )
         elif counterpart is not None and place in points:
             here, there = size_of(source, part), size_of(mirror, counterpart)
             if here > there:
                 notes.append(
-                    f"{points[place]} has {human_bytes(here)}, and {human_bytes(there)} on "
-                    f"mirror '{record.name}': what is there now fits"
+                    f"{points[place]} has {human_bytes(here)}, and {human_bytes(there)} on mirror "
+                    f"'{record.name}': its present files fit"
                 )
     return tuple(notes)
 
@@ -160,7 +160,7 @@ def _follow_swaps(
         part = node_of(pair.place, source)
         area = part.content if part is not None else None
         if isinstance(area, SwapArea) and area.uuid != pair.source_uuid:
-            notes.append(f"followed: the swap area on {in_words(pair.place)} was made anew")
+            notes.append(f"followed: the swap area on {in_words(pair.place)} was re-created")
             pair = replace(pair, source_uuid=area.uuid)
         followed.append(pair)
     return tuple(followed), tuple(notes)

@@ -19,7 +19,7 @@ def deadline(hours: float) -> Iterator[None]:
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise TerminatedError(
-            f"stopped after {hours:g} h, the time limit of a run; nothing is mounted any more",
+            f"stopped after {hours:g} h, the time limit of a run; everything has been unmounted",
             hint="see 'dmesg' and the disks' health; 'run.time_limit_hours' in the configuration",
         )
 

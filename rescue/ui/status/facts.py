@@ -113,7 +113,7 @@ def reasons(status: Status) -> tuple[str, ...]:
             found.append(f"{name} is being written now")
         elif each.state is not MirrorState.COMPLETE:
             how = "was cut" if each.state is MirrorState.RUNNING else f"is {each.state}"
-            found.append(f"{name} is not whole: its last run {how}")
+            found.append(f"{name} is not complete: its last run {how}")
         if each.overdue_after:
             limit = duration_words(each.overdue_after)
             found.append(f"{name} is overdue: {duration_words(each.age)} old, its limit is {limit}")
@@ -150,20 +150,20 @@ def _last_run(each: MirrorStatus) -> Fact:
     assert done is not None
     return Fact(
         name="last complete run",
-        said=f"{duration_words(each.took)}, {done.files_total} files looked at, "
-        f"{done.files_changed} changed ({human_bytes(done.bytes_changed)}), "
-        f"{done.deletions} deleted",
+        said=f"{duration_words(each.took)}, {done.files_total} files checked, "
+        f"{done.files_changed} changed ({human_bytes(done.bytes_changed)}), {done.deletions} "
+        "deleted",
     )
 
 
 def _checksum(each: MirrorStatus, *, now: float) -> Fact:
     if not each.last_checksum:
-        return Fact(name="every content compared", said="never")
+        return Fact(name="all contents compared", said="never")
     if each.last_checksum > now + _SLACK:
-        said = f"never, as far as is known: {moment(each.last_checksum)} is yet to come"
-        return Fact(name="every content compared", said=said, bad=True)
+        said = f"never, as far as is known: {moment(each.last_checksum)} is in the future"
+        return Fact(name="all contents compared", said=said, bad=True)
     ago = duration_words(max(0.0, now - each.last_checksum))
-    return Fact(name="every content compared", said=f"{ago} ago")
+    return Fact(name="all contents compared", said=f"{ago} ago")
 
 
 def _room(room: FreeSpace) -> str:
@@ -186,6 +186,6 @@ def _ill(runs: tuple[RunEntry, ...]) -> Fact:
     many = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return Fact(
         name="in the last 30 days",
-        said=f"{many} did not leave a whole mirror; the last: {run_words(runs[-1])}",
+        said=f"{many} did not leave a complete mirror; the last: {run_words(runs[-1])}",
         bad=True,
     )

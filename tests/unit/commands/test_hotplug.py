@@ -50,12 +50,12 @@ def test_a_run_that_failed_is_told_as_failed_everywhere(
         mirror_hotplugged(MirrorOptions(name="attic", hotplug=True), Screen())
     assert heard.good == []
     for said in (*heard.alarms, *heard.walls):
-        assert "did NOT end well (exit code 15)" in said
-        assert "can be pulled" not in said
+        assert "FAILED (exit code 15)" in said
+        assert "can be removed" not in said
     (mail,) = heard.mails
     assert "Subject: rescue on" in mail
     assert "the run onto mirror 'attic' FAILED" in mail
-    assert "can be pulled" not in mail
+    assert "can be removed" not in mail
 
 
 @pytest.mark.parametrize("code", [ExitCode.DONE, ExitCode.DEGRADED])
@@ -66,7 +66,7 @@ def test_a_run_that_came_to_its_end_lets_the_disk_go(
     assert mirror_hotplugged(MirrorOptions(name="attic", hotplug=True), Screen()) is code
     ((text, logged),) = heard.good
     assert logged is code
-    assert "can be pulled" in text
+    assert "can be removed" in text
     assert ("DEGRADED" in text) is (code is ExitCode.DEGRADED)
     assert heard.alarms == []
 

@@ -174,7 +174,7 @@ def test_the_squashfs_is_made_of_the_archive_with_a_given_time() -> None:
 def test_a_private_key_never_goes_onto_a_medium(text: str, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(text)
-    with pytest.raises(UsageError, match="holds no public key"):
+    with pytest.raises(UsageError, match="contains no public key"):
         _public_keys(key)
     key.write_text("ssh-ed25519 AAAA someone\n")
     assert _public_keys(key) == b"ssh-ed25519 AAAA someone\n"

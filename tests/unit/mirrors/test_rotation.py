@@ -109,7 +109,7 @@ def test_whichever_is_plugged_in_never_waits() -> None:
 @pytest.mark.parametrize(
     ("there", "why"),
     [
-        (mirror("a", days=2), "young enough"),
+        (mirror("a", days=2), "recent enough"),
         (mirror("a", days=1, state=MirrorState.RUNNING), "not complete"),
     ],
 )
@@ -136,7 +136,7 @@ def test_a_mirror_whose_run_failed_lets_no_other_wait_for_it() -> None:
     found = turn(a, replace(b, state=MirrorState.FAILED), c, attached="a")
     assert name_of(found) == "a"
     assert isinstance(found, Turn)
-    assert "no mirror is young enough" in found.note
+    assert "no mirror is recent enough" in found.note
 
 
 def test_only_a_run_that_is_active_keeps_a_half_written_mirror_among_the_whole_ones() -> None:

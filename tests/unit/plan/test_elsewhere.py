@@ -192,7 +192,7 @@ def test_what_the_boot_waits_for_is_asked_for_and_then_remembered(what: str) -> 
 
     plan = prepared(machine, request(leave_out=("/data",)))
     (note,) = [note for note in plan.notes if "/data" in note]
-    assert "missing on the mirror, which starts without it" in note or gone
+    assert "missing on the mirror, which boots without it" in note or gone
     assert settings(plan).nofail == ("/data",)
     assert plan.record.left_out == ("/data",)
     assert left_to_ask(machine, request(leave_out=("/data",))) == ()
@@ -214,7 +214,7 @@ def test_a_night_does_not_end_for_a_new_data_disk_but_says_what_is_missing() -> 
     plan = nightly(machine)
     (note,) = plan.notes
     assert "/data" in note
-    assert "nobody agreed" in note
+    assert "not been confirmed" in note
     assert settings(plan).nofail == ("/data",)
     quiet = nightly(machine, ("/data",))
     assert quiet.notes == ()

@@ -252,7 +252,7 @@ DRIFTED: dict[str, tuple[Callable[[Machine], Machine], str]] = {
     "more than the mirror has": (full_home, "the files of /home take 1.0 GiB"),
     "another firmware": (
         lambda machine: replace(machine, boot=replace(machine.boot, firmware=Firmware.UEFI)),
-        "starts by UEFI now",
+        "now boots with UEFI",
     ),
 }
 

@@ -59,7 +59,7 @@ def nothing_in_the_menu(root: Path) -> None:
 
 
 CASES: list[tuple[Callable[[Path], None], str, str, str]] = [
-    (systemd_boot, "x86_64", "started by systemd-boot 252.30-1~deb12u2", "update-grub"),
+    (systemd_boot, "x86_64", "booted by systemd-boot 252.30-1~deb12u2", "update-grub"),
     (small_firmware, "x86_64", "BOOTIA32.EFI", "BIOS"),
     (raspberry, "aarch64", "Raspberry Pi 4 Model B Rev 1.4 (aarch64)", "nothing was written"),
     (grub, "riscv64", "riscv64", "nothing was written"),
@@ -124,7 +124,7 @@ def test_another_loader_beside_a_menu_of_grub_is_said_and_refuses_nothing(tmp_pa
     grub(tmp_path)
     boot = read_boot(tmp_path, architecture="x86_64")
     plan = prepared(replace(server(), boot=boot))
-    assert any("systemd-boot" in note and "starts by GRUB" in note for note in plan.notes)
+    assert any("systemd-boot" in note and "is booted by GRUB" in note for note in plan.notes)
 
 
 def test_grub_that_names_itself_is_no_other_loader(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_mirror_stays_as_it_is_when_its_source_has_lost_its_menu() -> None:
     answer = plan_mirror(replace(machine, boot=boot), there.record, there.record, MirrorRequest())
     (refusal,) = refused(answer)
     assert refusal.code is ExitCode.DRIFTED
-    assert "started by systemd-boot 252" in refusal.reason
+    assert "booted by systemd-boot 252" in refusal.reason
 
 
 # --- where the EFI system partition is mounted ---------------------------------------------------

@@ -217,7 +217,9 @@ def test_a_source_behind_another_adapter_is_known_by_its_table_and_that_is_said(
     source = replace(there.machine.disks[0], id=DiskId(serial="NEW0001"))
     moved = with_disk(there.machine, source)
     plan = planned(changed(there, moved))
-    assert any("/dev/vda is the source" in note and "NEW0001" in note for note in plan.notes)
+    assert any(
+        "/dev/vda is recognised as the source" in note and "NEW0001" in note for note in plan.notes
+    )
     assert plan.record.source.id.serial == "NEW0001"
     # The old one beside it: nothing says which of the two is the first disk.
     copy = unplugged(there.machine.disks[0], "/dev/vdc")
@@ -549,7 +551,7 @@ def test_an_rsync_that_follows_more_links_than_later_ones_is_said(
 ) -> None:
     there = enrolled()
     plan = planned(changed(there, replace(there.machine, rsync=version)))
-    assert any("follows links" in note for note in plan.notes) is said
+    assert any("follows symbolic links" in note for note in plan.notes) is said
 
 
 def test_each_run_has_its_own_name_for_new_content() -> None:

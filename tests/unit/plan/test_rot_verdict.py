@@ -160,7 +160,7 @@ def test_a_file_that_cannot_be_read_ends_the_deletions_of_the_whole_run() -> Non
         SyncTree(mount_point="/", deletions=False),
         SyncTree(mount_point="/home", deletions=False),
     )
-    assert after.failing_source == ("2 of its files cannot be read to their end",)
+    assert after.failing_source == ("2 of its files cannot be read completely",)
 
 
 def test_too_many_are_a_failing_disk_unless_a_person_says_so() -> None:
@@ -185,7 +185,7 @@ def test_a_comparison_that_is_not_believed_is_followed_by_a_run_that_only_adds()
     assert after.compared
     assert len(after.suspects) == 1000
     assert not any(each.taken for each in after.suspects)
-    assert "was not written anew" in suspect_line(after.suspects[0])
+    assert "was not rewritten" in suspect_line(after.suspects[0])
 
 
 def test_what_a_program_rewrote_is_taken_before_the_others() -> None:
@@ -205,12 +205,12 @@ def test_each_file_is_said_and_each_side_is_counted() -> None:
         Suspect(path="/f", verdict=Verdict.UNREADABLE, taken=False),
     ]
     said = "\n".join(printable(suspect_line(each)) for each in suspects)
-    assert "/a[b] had rotted on the MIRROR, and was written anew" in said
+    assert "/a[b] had rotted on the MIRROR, and was rewritten" in said
     assert "/c\\xff has changed on the SOURCE" in said
     assert "/d has changed on BOTH sides" in said
     assert "/e: the source's content was accepted" in said
-    assert "/f cannot be read to its end on the SOURCE; the mirror keeps" in said
-    assert "1 file rotted on the mirror and written anew: look at its disk, /a[b]" in "\n".join(
+    assert "/f cannot be read completely on the SOURCE; the mirror keeps" in said
+    assert "1 file rotted on the mirror and rewritten: check its disk, /a[b]" in "\n".join(
         suspect_counts(suspects)
     )
     assert "--accept-content" in suspect_hints(suspects)[0]

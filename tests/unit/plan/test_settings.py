@@ -80,7 +80,7 @@ def shared_on(size: int) -> Plan | Refused:
 def test_what_files_share_is_named_and_refused_where_it_does_not_fit() -> None:
     plan = shared_on(1024)
     assert isinstance(plan, Plan)
-    assert any("/home share their content" in note for note in plan.notes)
+    assert any("/home share their data" in note for note in plan.notes)
     (refusal,) = refused(shared_on(1 << 50))
     assert refusal.code is ExitCode.UNSUPPORTED
     assert "/home" in refusal.reason

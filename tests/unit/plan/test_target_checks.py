@@ -173,7 +173,7 @@ def test_a_second_disk_in_a_dock_never_takes_the_first_one_s_name() -> None:
     refusal = plan_prepare(second, asked)
     assert isinstance(refusal, Refused)
     assert [each.code for each in refusal.findings] == [ExitCode.REFUSED]
-    assert "is called 'MIR0001' already" in refusal.findings[0].reason
+    assert "is already called 'MIR0001'" in refusal.findings[0].reason
     named = prepared(second, replace(asked, name="second"))
     assert any("mirrors forget MIR0001" in note for note in named.notes)
     # Its own disk, or one that is no good any more: made anew under its name.

@@ -80,7 +80,7 @@ def test_a_mirror_that_is_mounted_is_refused() -> None:
         ({"marker": None}, "has no marker"),
         ({"marker": replace(COMPLETE, generation=9)}, "has generation 9"),
         ({"marker": replace(COMPLETE, state=MirrorState.RUNNING)}, "is not complete: running"),
-        ({"boots": ("2026-11-24T01:02:03Z",)}, "was started as the running system"),
+        ({"boots": ("2026-11-24T01:02:03Z",)}, "was booted"),
         ({"free_mib": 1000}, "1000 MiB of memory are free"),
         ({"room_mib": 700}, "/var/tmp has 700 MiB of room"),
     ],

@@ -101,13 +101,13 @@ def test_a_machine_that_hangs_is_told_with_the_end_of_its_console() -> None:
     ("without", "phase", "words"),
     [
         ("state", Phase.SERVICE, "did not come up"),
-        ("runs-from", Phase.SERVICE, "does not know there that it runs from its mirror"),
-        ("done mirror", Phase.SERVICE, "did not come to its end"),
-        ("done restore", Phase.HOMES, "'rescue restore' did not come to its end"),
+        ("runs-from", Phase.SERVICE, "on it does not know that it runs from its mirror"),
+        ("done mirror", Phase.SERVICE, "did not finish"),
+        ("done restore", Phase.HOMES, "'rescue restore' did not finish"),
         ("mark restored", Phase.HOMES, "lost: mail-0"),
-        ("done failback", Phase.FAILBACK, "'rescue failback' did not come to its end"),
+        ("done failback", Phase.FAILBACK, "'rescue failback' did not finish"),
         ("done again", Phase.FAILBACK, "second pass"),
-        ("end", Phase.FAILBACK, "did not switch itself off in order"),
+        ("end", Phase.FAILBACK, "did not shut itself down properly"),
     ],
 )
 def test_what_is_not_reported_fails_in_its_phase(without: str, phase: Phase, words: str) -> None:
@@ -135,7 +135,7 @@ def test_a_file_that_came_back_with_another_content_fails() -> None:
     good = f"@ mark restored {digest('word changed since the mirror runs')} newer-here"
     bad = f"@ mark restored {digest('word changed before the disk died')} newer-here"
     found = outcome(night(instead={good: bad}), home())
-    assert found[Phase.HOMES] == "not what it must be: newer-here"
+    assert found[Phase.HOMES] == "not as expected: newer-here"
 
 
 def test_the_new_disk_must_be_the_one_that_started_with_every_file() -> None:
@@ -150,11 +150,11 @@ def test_the_new_disk_must_be_the_one_that_started_with_every_file() -> None:
     )
     assert "first one: mirror" in outcome(night(), home(lines=marked))[Phase.NEW_DISK]
     cut = outcome(night(), home(trouble="stopped after 60 min"))[Phase.NEW_DISK]
-    assert cut == "it did not switch itself off in order: stopped after 60 min"
+    assert cut == "it did not shut itself down properly: stopped after 60 min"
 
 
 def test_a_night_without_its_end_never_starts_the_new_disk() -> None:
-    assert outcome(night())[Phase.NEW_DISK].startswith("the new disk did not start by itself")
+    assert outcome(night())[Phase.NEW_DISK].startswith("the new disk did not start on its own")
 
 
 def test_what_a_command_printed_is_part_of_its_failure() -> None:
@@ -215,7 +215,7 @@ def test_people_read_the_verdict_first_and_the_console_where_it_failed() -> None
     failed = "\n".join(line.plain for line in result_lines(result(night(without="done restore"))))
     assert failed.startswith("FAILED")
     assert "Welcome" in failed
-    assert "the new disk starts alone, with every file on it: not reached" in failed
+    assert "the new disk starts on its own, with every file on it: not reached" in failed
 
 
 def test_news_are_told_while_it_plays() -> None:
@@ -228,7 +228,7 @@ def test_news_are_told_while_it_plays() -> None:
 
 def test_the_plan_says_that_the_mirror_is_not_written() -> None:
     text = "\n".join(line.plain for line in plan_lines(PLAN))
-    assert "/dev/vdb (MIR0001), read and never written" in text
+    assert "/dev/vdb (MIR0001), only read, never written" in text
     assert "shows SRC0001, without its partition table" in text
 
 

@@ -102,7 +102,7 @@ def test_a_dead_disk_without_table_is_known_by_its_serial() -> None:
 
 def test_behind_another_adapter_it_is_known_by_its_table_and_that_is_said() -> None:
     start = begun(with_dead(rescued(), id=DiskId(serial="USB-ADAPTER")))
-    assert "known by its partition table" in start.found.notes[0]
+    assert "recognised by its partition table" in start.found.notes[0]
     assert start.found.origin.name == "USB-ADAPTER"
 
 
@@ -111,7 +111,7 @@ def test_with_a_foreign_table_id_it_is_known_by_its_file_systems() -> None:
     table = machine.disks[0].table
     assert table is not None
     other = with_dead(machine, id=DiskId(), table=replace(table, uuid="another"))
-    assert "known by its file systems" in begun(other).found.notes[0]
+    assert "recognised by its file systems" in begun(other).found.notes[0]
 
 
 def test_a_disk_that_is_not_there_is_refused_with_what_is() -> None:
@@ -134,7 +134,7 @@ def test_the_dead_disk_in_the_dock_that_the_mirror_was_made_in_is_the_dead_disk(
     for named in ("", "/dev/vda", "DOCK"):
         start = begun(machine, named=named)
         assert start.found.origin.path == "/dev/vda"
-    assert "it is known by its partition table" in begun(machine).found.notes[0]
+    assert "it was recognised by its partition table" in begun(machine).found.notes[0]
 
 
 def test_a_stranger_with_the_dead_disk_s_serial_is_not_taken_before_its_table() -> None:
@@ -345,7 +345,7 @@ BIG = Place(path="/srv/dead.img", free=10**12)
     [
         (replace(BIG, free=10**9), "too little room"),
         (replace(BIG, exists=True), "no map of ddrescue"),
-        (replace(BIG, path="/dev/vdc"), "no place for a file"),
+        (replace(BIG, path="/dev/vdc"), "cannot be a file"),
     ],
 )
 def test_an_image_goes_only_where_there_is_place_for_it(place: Place, words: str) -> None:
@@ -372,7 +372,7 @@ def test_an_image_that_was_begun_goes_on_and_counts_what_it_has() -> None:
     assert plan_salvage(machine, "OLD", replace(begun_, begun_from="OLD")) == plan
     other = plan_salvage(machine, "OLD", replace(begun_, begun_from="SRC0001"))
     assert isinstance(other, Refused)
-    assert "was begun from disk SRC0001, and /dev/vdc is OLD" in other.findings[0].reason
+    assert "was begun from disk SRC0001, but /dev/vdc is OLD" in other.findings[0].reason
 
 
 def test_a_mirror_that_cannot_be_told_says_why_nothing_comes_back() -> None:
@@ -388,4 +388,4 @@ def test_a_map_without_its_image_is_refused() -> None:
     alone = replace(BIG, has_map=True)
     answer = plan_salvage(rescued(), "SRC0001", alone)
     assert isinstance(answer, Refused)
-    assert "is the map of" in answer.findings[0].reason
+    assert "it belongs to" in answer.findings[0].reason

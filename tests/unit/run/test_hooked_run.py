@@ -151,4 +151,4 @@ def test_a_plan_says_which_hooks_will_run() -> None:
         "hooks of the configuration run around it: postgresql (before), wake-up (after)",
     )
     (said,) = hook_notes((dump,), PlanKind.FAILBACK)
-    assert said.endswith("postgresql (before); one that fails is said, and stops nothing")
+    assert said.endswith("postgresql (before); a failure is reported, and stops nothing")

@@ -135,7 +135,7 @@ def test_a_source_that_cannot_note_it_leaves_a_mirror_that_is_whole(place: Place
     (place.top / "source").rename(place.top / "away")
     (place.top / "source").write_text("in the way")
     complete = replace(done(recorder), last_proof=proof)
-    with pytest.raises(RescueError, match="the system cannot note it"):
+    with pytest.raises(RescueError, match="the system cannot record it"):
         recorder.complete(complete, recovery_files={})
     assert (place.marker.state, place.marker.generation) == (MirrorState.COMPLETE, 3)
     assert (place.marker.last_complete, place.marker.proof) == (9.0, None)

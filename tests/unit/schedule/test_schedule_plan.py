@@ -313,14 +313,14 @@ def test_what_a_disk_cannot_start_is_refused(starter: Starter, name: str, said: 
 def test_a_record_that_is_damaged_writes_no_rule_of_udev(partuuid: str) -> None:
     answer = planned(PLUGGED, disks=(PluggedDisk(name="attic", partuuid=partuuid),))
     assert isinstance(answer, Refused)
-    assert "cannot be named in a rule of udev" in answer.findings[0].reason
+    assert "cannot be used in a udev rule" in answer.findings[0].reason
 
 
 def test_that_a_disk_can_be_pulled_is_said_after_a_good_run() -> None:
     news = hotplug_news("attic", ExitCode.DONE)
-    assert news.text == "rescue: mirror 'attic' is complete, and its disk can be pulled"
+    assert news.text == "rescue: mirror 'attic' is complete, and its disk can be removed"
     mail = message_from_string(hotplug_mail("server", news, to="root"), policy=default)
-    assert mail["Subject"] == "rescue on server: the disk can be pulled"
+    assert mail["Subject"] == "rescue on server: the disk can be removed"
     assert "'attic' is complete" in mail.get_content()
 
 
@@ -329,7 +329,7 @@ def test_a_run_that_failed_never_says_that_all_is_well(code: ExitCode) -> None:
     news = hotplug_news("attic", code, said="no \x1b[31m more")
     mail = message_from_string(hotplug_mail("server", news, to="root"), policy=default)
     for text in (news.text, mail["Subject"]):
-        assert "can be pulled" not in text
+        assert "can be removed" not in text
         assert "complete" not in text
         assert "'attic'" in text
     assert r"no \x1b[31m more" in news.text
@@ -340,7 +340,7 @@ def test_a_degraded_run_is_said_to_be_one() -> None:
     news = hotplug_news("attic", ExitCode.DEGRADED)
     assert "DEGRADED" in news.subject
     assert "DEGRADED" in news.text
-    assert "can be pulled" in news.text
+    assert "can be removed" in news.text
 
 
 def test_without_systemd_it_is_a_script_of_cron_daily() -> None:
@@ -404,7 +404,7 @@ def test_both_plans_and_what_is_shown_are_values() -> None:
     )
     said = "\n".join(state_lines(state))
     assert "every day at 03:15, up to 15 min later" in said
-    assert "every content is compared on Sunday; root is told" in said
+    assert "the contents of every file are compared on Sunday; root is notified" in said
     assert "rescue-mirror.timer: next 2027-01-1" in said
     assert "last never" in said
     assert "exit-code, exit code 13" in said
@@ -482,7 +482,7 @@ def test_the_mail_says_host_unit_and_the_end_of_the_journal() -> None:
 def test_a_name_cannot_add_a_header() -> None:
     text = alarm_mail("server\nBcc: all@example.org", "x.service", (), to="root")
     assert message_from_string(text, policy=default)["Bcc"] is None
-    assert "the journal has no line of it" in text
+    assert "the journal has no entry from it" in text
 
 
 def test_a_failed_run_is_told_each_time_and_the_age_once_a_day() -> None:

@@ -124,7 +124,7 @@ def test_a_proof_that_failed_proves_no_time_and_is_critical() -> None:
     assert status.health is Health.CRITICAL
     assert "proof: FAILED 60 min ago, generation 3: kernel: it panicked" in text(status)
     assert any(
-        step.startswith(f"rescue prove {NAME}   # /var/lib/rescue/proofs/{NAME} has ")
+        step.startswith(f"rescue prove {NAME}   # /var/lib/rescue/proofs/{NAME} holds ")
         for step in map(step_words, status.next_steps)
     )
 
@@ -182,16 +182,16 @@ def test_what_is_known_of_a_mirror_is_said() -> None:
     assert status.health is Health.GOOD
     said = text(status).splitlines()
     assert (
-        "    last complete run: 13 min, 120000 files looked at, 37 changed (5.0 MiB), 2 deleted"
+        "    last complete run: 13 min, 120000 files checked, 37 changed (5.0 MiB), 2 deleted"
     ) in said
-    assert "    every content compared: 3 days 0 h ago" in said
+    assert "    all contents compared: 3 days 0 h ago" in said
     assert "    room left: / 1.0 GiB of 3.0 GiB" in said
     assert (
         "    proof: booted in 41 s (firmware 2.0 s, GRUB 6.0 s, kernel 12.0 s, userspace 21.0 s), "
         "60 min ago, generation 3"
     ) in said
     assert "    disk: SMART unknown: smartctl is not installed" in said
-    (ill,) = [line for line in said if "did not leave a whole mirror" in line]
+    (ill,) = [line for line in said if "did not leave a complete mirror" in line]
     assert "2 runs" in ill
     assert ill.endswith("mirror refused (13): too many changes")
     again = from_json(to_json(status), Status, known_version=STATUS_VERSION, where="status")

@@ -170,7 +170,7 @@ def test_every_mistake_is_printed_on_a_line_of_its_own(
         config.parse(text, where="rescue.toml")
     assert outcome.tell(caught.value, Screen(), debug=False) == ExitCode.USAGE
     assert capsys.readouterr().err.splitlines() == [
-        "rescue: rescue.toml: 2 keys cannot be meant",
+        "rescue: rescue.toml: 2 keys are wrong",
         "  key 'run.brake_share' is 7: it must be above 0 and at most 1",
         "  key 'schedule.at' is '3:15': it must be a time from 00:00 to 23:59",
         "  hint: correct them; see rescue.toml(5)",

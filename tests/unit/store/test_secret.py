@@ -77,7 +77,7 @@ def test_a_mirror_of_an_older_rescue_is_known_as_before_but_not_when_it_is_plugg
     assert isinstance(plan, Plan)
     found = answer(BEFORE, BEFORE.record, hotplug=True)
     assert isinstance(found, Refused)
-    assert "has no secret to be known by" in found.findings[0].reason
+    assert "has no secret that identifies it" in found.findings[0].reason
     assert "'rescue mirror MIR0001' once" in found.findings[0].hint
 
 

@@ -42,8 +42,8 @@ except TerminatedError as error:
 """
 
 LEFT = "Instead.LEFT"
-NOT_WRITTEN = "left: left at the question: nothing was written to /dev/vdb"
-NOT_BROUGHT = "left: left at the question: nothing was brought back"
+NOT_WRITTEN = "left: cancelled: nothing was written to /dev/vdb"
+NOT_BROUGHT = "left: cancelled: nothing was brought back"
 CTRL_C, CTRL_D, HUNG_UP = b"\x03", b"\x04", b""
 
 

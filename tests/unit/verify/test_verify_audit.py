@@ -367,7 +367,7 @@ FAULTS = {
         edit(CFG, f"resume=UUID={mirror_uuid(6)}", f"resume=UUID={mirror_uuid(5)}"),
         "resume=",
         CFG,
-        "is no swap area",
+        "is not a swap area",
     ),
     # fstab
     "fstab missing": Fault(remove(FSTAB), "fstab", FSTAB, "is missing"),
@@ -390,7 +390,7 @@ FAULTS = {
         edit(FSTAB, SWAP_LINE, f"UUID={STRANGER} none"), "fstab", FSTAB, STRANGER
     ),
     "swap that is none": Fault(
-        edit(FSTAB, SWAP_LINE, f"UUID={mirror_uuid(5)} none"), "fstab", FSTAB, "is no swap area"
+        edit(FSTAB, SWAP_LINE, f"UUID={mirror_uuid(5)} none"), "fstab", FSTAB, "is not a swap area"
     ),
     "swap file missing": Fault(remove("/swapfile"), "fstab", "/swapfile", "is missing"),
     "swap file without signature": Fault(

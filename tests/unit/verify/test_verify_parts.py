@@ -160,13 +160,13 @@ def test_the_first_broken_link_is_stressed_and_named_at_the_end() -> None:
         "   note   fstab        /etc/fstab: hm",
         ">> BROKEN root=        /boot/x: [red] gone",
         "   BROKEN system       no init",
-        "the chain breaks first at: root=: /boot/x: [red] gone",
+        "the first broken link is: root=: /boot/x: [red] gone",
     )
     assert len(plain(CHAIN, only_problems=True)) == 4
 
 
 def test_a_whole_chain_ends_with_a_good_word() -> None:
-    assert plain(CHAIN[:2])[-1] == "the boot chain is whole: 1 links looked at"
+    assert plain(CHAIN[:2])[-1] == "the boot chain is intact: 1 links checked"
     assert plain(CHAIN[:1], only_problems=True) == ()
 
 

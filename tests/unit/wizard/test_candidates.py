@@ -109,7 +109,7 @@ def test_the_mirror_that_is_there_is_known() -> None:
     choice = mirror_choice(there.machine, (there.record,), new_ids=NEW_IDS)
     candidate = of(choice, "/dev/vdb")
     assert candidate.choosable
-    assert candidate.notes == ("it is the mirror 'MIR0001' already: it would be made anew",)
+    assert candidate.notes == ("it is the mirror 'MIR0001' already: it would be made from scratch",)
 
 
 def asked(health: Mapping[str, DiskHealth]) -> Machine:
@@ -152,7 +152,7 @@ def test_that_no_disk_could_be_asked_is_said_once() -> None:
     missing = smart(SmartState.NO_TOOL, "smartctl is not installed")
     health = {"/dev/vda": missing, "/dev/vdb": missing}
     choice = mirror_choice(asked(health), (), new_ids=NEW_IDS)
-    assert choice.unknown == ("no disk was asked how it is: smartctl is not installed",)
+    assert choice.unknown == ("the health of the disks is unknown: smartctl is not installed",)
     assert mirrors(server()).unknown == ()
 
 

@@ -28,7 +28,7 @@ def test_a_machine_without_a_mirror_is_told_what_is_at_stake_and_offered_one() -
     shown = page(Here(machine=server()))
     assert tasks(shown) == [Task.PREPARE, Task.STATUS, Task.LEAVE]
     assert shown.suggested is Task.PREPARE
-    assert "has no mirror: if it dies, all is gone" in shown.head[0]
+    assert "has no mirror: if the disk dies, everything is lost" in shown.head[0]
     assert "/dev/vda (SRC0001)" in shown.head[0]
 
 
@@ -73,8 +73,8 @@ def test_a_proof_is_offered_only_where_there_is_one() -> None:
     ("state", "said"),
     [
         (MirrorState.NEW, "was never complete"),
-        (MirrorState.RUNNING, "is being written, or a run was cut"),
-        (MirrorState.FAILED, "is not whole: it was pulled out"),
+        (MirrorState.RUNNING, "is being written, or a run was interrupted"),
+        (MirrorState.FAILED, "is not complete: it was pulled out"),
     ],
 )
 def test_a_mirror_that_is_not_whole_is_mirrored_first(state: MirrorState, said: str) -> None:

@@ -93,7 +93,7 @@ def test_a_console_without_lines_gets_letters_alone() -> None:
 def test_the_losses_are_listed_before_they_are_given_up() -> None:
     old = choice().choosable[-1]
     lines = shown(render_losses(old))
-    assert lines[0] == "What is on /dev/sdd (OLD0001) will be lost, all of it:"
+    assert lines[0] == "What is on /dev/sdd (OLD0001) will all be lost:"
     assert any("'home'" in line for line in lines)
     assert choice_line(old) == "/dev/sdd  OLD0001  6.0 GiB, QEMU (holds data)"
 
