@@ -4,6 +4,8 @@
 #
 #   install.sh DISK LAYOUT PASSPHRASE          (LAYOUT: lvm or lvm-luks)
 set -eu
+# Services that start meanwhile would keep its mounts in namespaces of their own.
+[ -n "${ALONE-}" ] || ALONE=1 exec unshare --mount sh "$0" "$@"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 disk=$1 layout=$2 passphrase=$3
 new=/mnt/new
@@ -90,8 +92,4 @@ in_new grub-install --target=x86_64-efi --efi-directory=/boot/efi --bootloader-i
     --no-nvram --force-extra-removable
 in_new update-grub
 umount --recursive "$new"
-vgchange --quiet --activate n vg0
-if [ "$layout" = lvm-luks ]; then
-    cryptsetup close sda3_crypt
-fi
 sync
