@@ -35,6 +35,7 @@ LAB_LAYOUT = {
     "MBR: ext4, swap": "mbr",
     "LVM": "lvm",
     "LVM in LUKS": "lvm-luks",
+    "md RAID 1": "md1",
 }
 """Which of the lab's layouts a row is seen with."""
 
