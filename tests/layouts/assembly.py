@@ -19,15 +19,18 @@ from rescue.model.storage.disk import (
 )
 from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.storage.identity import DiskId
-from rescue.model.storage.layer import Container, Content, Foreign, Nothing
+from rescue.model.storage.layer import LUKS, Container, Content, Foreign, Nothing
+from rescue.model.storage.luks import LuksHeader, LuksKeyslot
 from rescue.model.storage.machine import Machine
 from rescue.model.storage.mount import FstabEntry, Mount, Swap
+from rescue.model.storage.partition_type import LVM, RAID
+from rescue.model.storage.subvolume import TOP_LEVEL, BtrfsSubvolume
 from rescue.units import Bytes, Sectors
 from tests.builders import ESP_GUID, LINUX_GUID, uuid
 
 MIB = 1024 * 1024
 PC = (GrubPlatform.I386_PC, GrubPlatform.X86_64_EFI)
-MBR_TYPES = {ESP_GUID: "ef", LINUX_GUID: "83"}
+MBR_TYPES = {ESP_GUID: "ef", LINUX_GUID: "83", LVM: "8e", RAID: "fd"}
 
 
 class Assembly:
@@ -156,7 +159,13 @@ class Assembly:
     def luks(self, on: str, name: str = "") -> str:
         """Encrypt a device with LUKS, and open it under a name."""
         held = uuid(self._next())
-        self._contents[on] = Container(kind="crypto_LUKS", uuid=held)
+        header = LuksHeader(
+            version=2,
+            cipher="aes-xts-plain64",
+            key_bits=512,
+            keyslots=(LuksKeyslot(number=0, kdf="argon2id", memory=1048576),),
+        )
+        self._contents[on] = Container(kind=LUKS, uuid=held, luks=header)
         name = name or f"{on.rpartition('/')[2]}_crypt"
         dm = f"/dev/disk/by-id/dm-uuid-CRYPT-LUKS2-{held.replace('-', '')}-{name}"
         return self._mapped(DeviceKind.CRYPT, name, on, links=(dm,), size=self._size(on))
@@ -185,9 +194,10 @@ class Assembly:
 
     def subvolume(self, on: str, path: str) -> str:
         """Make a subvolume of the btrfs on a device, by its path from the top ('@home')."""
-        key = subvolume_key(on, path)
+        key, name, number = subvolume_key(on, path), path.strip("/"), self._next()
+        known = BtrfsSubvolume(id=256 + number, parent=TOP_LEVEL, path=name, uuid=uuid(number))
         self._devices[key] = Device(
-            key=key, kind=DeviceKind.SUBVOLUME, name=path.strip("/"), made_of=(on,)
+            key=key, kind=DeviceKind.SUBVOLUME, name=name, made_of=(on,), subvolume=known
         )
         return key
 
