@@ -12,8 +12,16 @@ from rescue.discover.machine import discover
 from rescue.errors import ExitCode, RefusedError, UsageError
 from rescue.grants import GuardRefusedError, grant_return, unless_refused
 from rescue.model.finding import Refused
+from rescue.model.mirror.record import MirrorRecord
 from rescue.model.restore.comparison import Comparison
-from rescue.model.restore.way_back import Free, Piece, RestorePlan, RestoreReport, RestoreRequest
+from rescue.model.restore.way_back import (
+    Free,
+    Origin,
+    Piece,
+    RestorePlan,
+    RestoreReport,
+    RestoreRequest,
+)
 from rescue.model.storage.disk import Disk
 from rescue.model.storage.machine import Machine
 from rescue.printable import printable
@@ -96,7 +104,7 @@ def _planned(options: RestoreOptions, screen: Screen) -> Iterator[tuple[RestoreP
         with opened(
             start.found.origin,
             start.pairs,
-            table_uuid=start.record.source.table_uuid,
+            table_uuid=_table_of(start.record, start.found.origin),
             layout=start.layout,
         ) as dead:
             people = people_of(dead, start, request)
@@ -167,6 +175,12 @@ def _request(machine: Machine, options: RestoreOptions) -> tuple[RestoreRequest,
         named = behind_other_sectors(machine)
     request = RestoreRequest(named=named, trees=options.trees, keep_replaced=options.keep_replaced)
     return request, size
+
+
+def _table_of(record: MirrorRecord, origin: Origin) -> str:
+    """Return the recorded id of the dead disk's table: of a RAID 1, that of its own."""
+    known = (each.table_uuid for each in record.twins if each.id.same_disk(origin.id))
+    return next(known, record.source.table_uuid)
 
 
 def behind_other_sectors(machine: Machine) -> str:

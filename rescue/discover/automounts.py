@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rescue.discover.disks import layers_above
 from rescue.discover.names import Names
 from rescue.model.storage.mount import Mount
 from rescue.system.block import blockinfo
@@ -56,4 +57,6 @@ def _root_disk(nodes: Sequence[DiskNode], mounts: Sequence[Mount]) -> DiskNode |
 
 
 def _is_on(node: DiskNode, device: str) -> bool:
-    return device in (node.path, *(part.path for part in node.partitions))
+    """Whether a device is the disk, a partition of it, or a layer above one."""
+    layers = (layer.path for part in node.partitions for layer in layers_above(part.holders))
+    return device in (node.path, *(part.path for part in node.partitions), *layers)

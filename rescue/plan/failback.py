@@ -46,6 +46,11 @@ _GOES_ON = (
     "disk. Stop the services, run the same command once more, then power off and start from the "
     "new disk"
 )
+_WITHOUT_RAID = (
+    "this server was on RAID 1: the new disk starts without, on plain partitions. To make arrays "
+    "again, begin with one of a second disk alone ('mdadm --create ... missing'), and remove what "
+    "rescue wrote into mdadm.conf when no old disk is attached any more"
+)
 _NO_KINDS: frozenset[FsKind] = frozenset()
 
 
@@ -198,7 +203,8 @@ def _notes(request: FailbackRequest, running: MirrorRecord) -> tuple[str, ...]:
         if running.state not in (MirrorState.COMPLETE, MirrorState.NEW)
         else ()
     )
-    return (*cut, *stale, _GOES_ON)
+    raid = (_WITHOUT_RAID,) if running.identifiers.arrays else ()
+    return (*cut, *stale, *raid, _GOES_ON)
 
 
 def _not_on_a_mirror() -> Refusal:

@@ -25,9 +25,10 @@ from rescue.plan.checks.mirror_checks import (
     with_secret_of,
 )
 from rescue.plan.checks.obstacles import root_obstacles
-from rescue.plan.checks.recognise import as_seen, names_of
+from rescue.plan.checks.recognise import as_seen, led_by, names_of
 from rescue.plan.checks.target_checks import in_order, machine_refusals, tool_refusals
 from rescue.plan.layout.leave_out import new_notes
+from rescue.plan.layout.raid import raid_notes, unseen_refusals
 from rescue.plan.layout.settings import tune_steps
 from rescue.plan.layout.survey import Survey, survey
 from rescue.plan.steps.run import Run, run_steps
@@ -48,6 +49,7 @@ def plan_mirror(
     `boots` are the times at which it was started as the running system since its last run.
     """
     source = machine.root_disk
+    record = led_by(source, record) if source is not None else record
     mirror, refusals = find_mirror(machine, record)
     refusals += machine_refusals(machine) + direction_refusals(machine, source, record)
     if mirror is not None:
@@ -59,6 +61,7 @@ def plan_mirror(
     esp = recorded_esp(record, source)
     followed = follow(machine, source, record)
     refusals += drift_refusals(machine, found, followed.record, mirror, esp=esp)
+    refusals += unseen_refusals(machine)
     if refusals or mirror is None:
         return Refused(in_order(refusals))
     known = as_seen(with_secret_of(followed.record, marker), source=source, mirror=mirror)
@@ -72,6 +75,7 @@ def plan_mirror(
         names=(record.mirror.table_uuid, *names_of(machine, mirror)),
         notes=(
             *known.notes,
+            *raid_notes(machine, source, record),
             *run.notes,
             *new_notes(found.elsewhere, record.left_out),
             *followed.notes,

@@ -14,6 +14,7 @@ from rescue.model.storage.disk import Disk, PartitionTable
 from rescue.model.storage.filesystem import FileSystem, FsKind, SwapArea
 from rescue.model.storage.machine import Machine
 from rescue.model.storage.place import place_of
+from rescue.model.storage.raid1 import seen_through
 from rescue.plan.checks.loader import loader_refusals
 from rescue.plan.checks.obstacles import root_obstacles, subvolume_refusals
 from rescue.plan.checks.recognise import is_disk, names_of
@@ -30,6 +31,7 @@ from rescue.plan.layout.filesystems import PartitionPair, make_steps, partition_
 from rescue.plan.layout.identifiers import identifier_map
 from rescue.plan.layout.leave_out import all_notes, missing, missing_refusals
 from rescue.plan.layout.new_ids import NewIds, taken_ids, taken_labels
+from rescue.plan.layout.raid import raid_notes, unseen_refusals
 from rescue.plan.layout.settings import quota_notes
 from rescue.plan.layout.survey import Survey, survey
 from rescue.plan.layout.table import mirror_table
@@ -68,7 +70,7 @@ def plan_prepare(machine: Machine, request: PrepareRequest) -> Plan | Refused:
         *grub.refusals,
         *tool_refusals(machine, kinds),
     ]
-    refusals += missing_refusals(found.elsewhere, request.leave_out)
+    refusals += missing_refusals(found.elsewhere, request.leave_out) + unseen_refusals(machine)
     if refusals or target is None:
         return Refused(in_order(refusals))
     return whole_copy(machine, request, target, source.table, found, grub)
@@ -170,15 +172,19 @@ def whole_copy(
     new_ids = NewIds(drawn=request.new_ids, taken=taken_ids(machine.disks))
     table = mirror_table(source_table, new_ids)
     made = partition_pairs(found, new_ids, taken_labels(machine.disks))
+    twins = tuple(seen_through(disk, machine.graph) for disk in machine.twin_disks)
     record = MirrorRecord(
         name=request.name or safe_name(target.id.name),
         host=machine.host,
         machine_id=machine.machine_id,
         source=DiskRef(id=found.disk.id, table_uuid=source_table.uuid),
+        twins=tuple(
+            DiskRef(id=disk.id, table_uuid=disk.table.uuid if disk.table else "") for disk in twins
+        ),
         mirror=DiskRef(id=target.id, table_uuid=table.uuid),
         filesystems=_filesystem_pairs(found, table, made),
         swaps=_swap_pairs(made),
-        identifiers=identifier_map(found.disk, target, table, made),
+        identifiers=identifier_map(found.disk, target, table, made, twins),
         platforms=grub.platforms,
         fstab=fstab_lines(machine),
         left_out=request.leave_out,
@@ -194,6 +200,7 @@ def whole_copy(
         loses=what_is_lost(target),
         notes=(
             *found.notes,
+            *raid_notes(machine, found.disk),
             *all_notes(found.elsewhere, record.left_out),
             *grub.notes,
             *run.notes,

@@ -17,7 +17,7 @@ mount: nothing stays behind, whatever ends this process.
 import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rescue import paths
@@ -36,7 +36,8 @@ from rescue.restore.dead_table import (
 )
 from rescue.system.block import snapshot
 from rescue.system.block.blockinfo import probe
-from rescue.system.block.loop import locked
+from rescue.system.block.loop import Span, locked
+from rescue.system.block.md import MEMBER, data_of_member
 from rescue.system.block.superblock import Backup, find_backup, primary_uuid, repair
 from rescue.system.files import mount_namespace
 from rescue.system.files.mount_namespace import Access
@@ -129,6 +130,7 @@ def _open(
     for candidate in candidates(origin, dead.table, layout, pair):
         with contextlib.ExitStack() as stack:
             try:
+                candidate = _without_raid(origin, candidate)
                 device = stack.enter_context(
                     locked(origin.path, candidate.span, sector=_SMALLEST_SECTOR)
                 )
@@ -140,6 +142,21 @@ def _open(
             dead.places[pair.mount_point], dead.readings[pair.mount_point] = place, reading
             return
     dead.findings.append(_problem(pair, f"no file system {pair.source_uuid} can be read; {_HELP}"))
+
+
+def _without_raid(origin: Origin, candidate: Candidate) -> Candidate:
+    """Return where the data lies on a member of RAID 1, which no array is made of for that.
+
+    Raises OSError, and RescueError for a member of any other level.
+    """
+    with locked(origin.path, candidate.span, sector=_SMALLEST_SECTOR) as device:
+        seen = probe(device)
+        if seen is None or seen.type != MEMBER:
+            return candidate
+        data = data_of_member(device)
+    start = candidate.span.start + data.start
+    words = f"{candidate.words}, a member of RAID 1"
+    return replace(candidate, span=Span(start=start, length=data.length), words=words)
 
 
 _HELP = (

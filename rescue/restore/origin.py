@@ -9,7 +9,7 @@ from rescue.model.restore.way_back import Origin, OriginKind
 from rescue.model.storage.disk import Disk, Partition
 from rescue.model.storage.filesystem import FileSystem
 from rescue.model.storage.machine import Machine
-from rescue.plan.checks.recognise import is_disk
+from rescue.plan.checks.recognise import is_a_source, is_disk
 from rescue.plan.checks.target_checks import find_target
 from rescue.units import to_bytes
 
@@ -51,8 +51,8 @@ def image_origin(path: str, *, size: int, logical_sector: int) -> Found:
 
 def _by_record(machine: Machine, record: MirrorRecord) -> Found | Refused:
     others = [disk for disk in machine.disks if not _is_ours(machine, record, disk)]
-    shown = [disk for disk in others if disk.id.same_disk(record.source.id)]
-    table = [disk for disk in others if is_disk(disk, record.source)]
+    shown = [d for d in others if any(d.id.same_disk(each.id) for each in record.sources)]
+    table = [disk for disk in others if is_a_source(disk, record)]
     levels = (
         [disk for disk in shown if disk in table],
         [disk for disk in others if disk in shown or disk in table],

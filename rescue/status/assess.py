@@ -12,7 +12,7 @@ from rescue.model.run.next_step import Next, NextStep
 from rescue.model.run.status import Health, MirrorStatus, RunTroubles, Status
 from rescue.model.storage.disk_health import DiskHealth
 from rescue.model.storage.machine import Machine
-from rescue.plan.checks.recognise import attached_mirror, is_attached, is_disk
+from rescue.plan.checks.recognise import attached_mirror, is_a_source, is_attached
 from rescue.status.exposure import Known, exposure_of
 from rescue.status.next_steps import handed_over_steps, mirror_steps, source_steps
 
@@ -54,7 +54,7 @@ def on_source(
         for record in records
     )
     root = machine.root_disk
-    own = [record for record in records if root is not None and is_disk(root, record.source)]
+    own = [record for record in records if root is not None and is_a_source(root, record)]
     strange = bool(records) and not own
     in_work = [name for name, known_of in about.items() if known_of.active]
     youngest = age(whole(records, in_work=in_work), now=now)

@@ -54,7 +54,8 @@ def handed_over_steps(record: MirrorRecord) -> tuple[NextStep, ...]:
 
 
 def _is_old_source(disk: Disk, machine: Machine, running: MirrorRecord) -> bool:
-    return disk is not machine.root_disk and is_normal_source(disk, running)
+    root = machine.root_disk
+    return (root is None or disk.path != root.path) and is_normal_source(disk, running)
 
 
 def _could_be_first(disk: Disk, machine: Machine) -> bool:

@@ -6,7 +6,16 @@ from rescue.discover import filesystems
 from rescue.errors import RescueError
 from rescue.proof import signs
 from rescue.restore import dead_table
-from rescue.system.block import blockinfo, btrfs, ddrescue, kernel_log, luks, read_table, smart
+from rescue.system.block import (
+    blockinfo,
+    btrfs,
+    ddrescue,
+    kernel_log,
+    luks,
+    md,
+    read_table,
+    smart,
+)
 from rescue.system.block.block_tree import parse_block_drivers
 from rescue.system.block.superblock import parse_positions
 from rescue.system.boot import systemd
@@ -104,6 +113,12 @@ TARGETS = (
         name="rsync: complaints",
         parse=lambda text: parse_complaints(text, source=Path("/w/source/0"), shown_as="/srv"),
         specimens=(COMPLAINTS,),
+    ),
+    Target(
+        name="mdadm",
+        parse=md.parse_member,
+        specimens=tuple(recorded(f"mdadm/raid1-{version}.txt") for version in ("1.0", "1.2")),
+        errors=(RescueError,),
     ),
     Target(name="rsync: output", parse=_listen, specimens=(OUTPUT,)),
     Target(name="rsync: sent", parse=parse_sent, specimens=tuple(OUTPUT.splitlines()[:3])),

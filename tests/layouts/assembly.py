@@ -7,6 +7,7 @@ give it, so that what comes out is what `discover` would see.
 from dataclasses import replace
 
 from rescue.model.boot.firmware import BootState, Firmware, GrubPlatform
+from rescue.model.storage.array import Array, ArrayMember
 from rescue.model.storage.device import Device, DeviceKind, subvolume_key
 from rescue.model.storage.disk import (
     Disk,
@@ -147,6 +148,13 @@ class Assembly:
             detail=level,
             links=links,
             size=min(self._size(each) for each in members),
+            array=Array(
+                uuid=name,
+                level=level,
+                metadata="external:imsm" if kind == "isw_raid_member" else "1.2",
+                wanted=len(members),
+                members=tuple(ArrayMember(key=each) for each in members),
+            ),
         )
 
     def array_partition(self, array: str, mib: int) -> str:
@@ -226,6 +234,7 @@ class Assembly:
         name: str = "",
         detail: str = "",
         links: tuple[str, ...] = (),
+        array: Array | None = None,
     ) -> str:
         self._devices[path] = Device(
             key=path,
@@ -236,6 +245,7 @@ class Assembly:
             size=size,
             links=tuple(sorted(links)),
             made_of=below,
+            array=array,
         )
         return path
 

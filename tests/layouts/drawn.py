@@ -138,7 +138,8 @@ class _Drawn:
         """Make a partition, or where the stack is on md an array of one partition of each disk."""
         if "md" not in self.stack:
             return self.made.partition(self.disks[0], mib, type_=type_)
-        members = [self.made.partition(disk, mib, type_=RAID) for disk in self.disks]
+        raid = RAID if self.table is TableKind.GPT else "fd"
+        members = [self.made.partition(disk, mib, type_=raid) for disk in self.disks]
         return self.made.array("raid1", *members)
 
     def _mount(

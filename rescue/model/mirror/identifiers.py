@@ -59,7 +59,8 @@ class IdentifierMap:
     @property
     def arrays(self) -> tuple[str, ...]:
         """The UUIDs of the source's arrays that the mirror has not."""
-        return tuple(pair.old.array for pair in self.pairs if pair.old.array and not pair.new.array)
+        gone = (pair.old.array for pair in self.pairs if not pair.new.array)
+        return tuple(dict.fromkeys(filter(None, gone)))
 
     def inverted(self) -> "IdentifierMap":
         """Return the map of the other direction: from the mirror's to the source's."""
@@ -178,7 +179,7 @@ def _add_ids(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> 
 
 
 def _add_array(replacements: Replacements, old: DeviceNames, new: DeviceNames) -> None:
-    """Add an array's UUID, as mdadm and as GRUB spell it.
+    """Add an array's UUID, as mdadm, GRUB and libblkid spell it.
 
     Where GRUB looked for the array it is told the partition; it is a hint, and `search` goes on
     where that is not true. Where mdadm's spelling is left (rd.md.uuid=), it names nothing any more.
@@ -186,8 +187,11 @@ def _add_array(replacements: Replacements, old: DeviceNames, new: DeviceNames) -
     if old.array and not new.array:
         device = new.grub or new.uuid or new.partuuid or old.array
         replacements.ids.setdefault(f"mduuid/{_plain(old.array)}", device)
-        replacements.ids.setdefault(_plain(old.array), new.uuid or new.partuuid or old.array)
-        replacements.ids.setdefault(old.array.lower(), new.uuid or new.partuuid or old.array)
+        digits = _plain(old.array)
+        parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+        for spelled in (digits, old.array.lower(), "-".join(parts)):
+            replacements.ids.setdefault(spelled, new.uuid or new.partuuid or old.array)
+            replacements.tags.setdefault(("UUID", spelled), _tag(new) or ("UUID", old.array))
 
 
 def _plain(array: str) -> str:

@@ -129,6 +129,9 @@ class RunSummary:
 class MirrorRecord:
     """Everything known about one mirror. On the mirror: /.rescue/mirror.json.
 
+    `twins` are the other disks of a server on RAID 1: each holds what `source` holds, and the
+    machine may run from any of them.
+
     `left_out` are mount points (and swap, as fstab names it) on other disks that a person
     agreed to omit from the mirror.
 
@@ -158,6 +161,7 @@ class MirrorRecord:
     swaps: tuple[SwapPair, ...]
     identifiers: IdentifierMap
     platforms: tuple[GrubPlatform, ...]
+    twins: tuple[DiskRef, ...] = ()
     left_out: tuple[str, ...] = ()
     state: MirrorState = MirrorState.NEW
     generation: int = 0
@@ -226,6 +230,11 @@ class MirrorRecord:
         return self.generation - (self.state is not MirrorState.COMPLETE)
 
     @property
+    def sources(self) -> tuple[DiskRef, ...]:
+        """The disks that the machine may run from: one, or all of a RAID 1."""
+        return (self.source, *self.twins)
+
+    @property
     def root(self) -> FilesystemPair:
         """The pair of the root file system."""
         return next(pair for pair in self.filesystems if pair.mount_point == "/")
@@ -240,6 +249,7 @@ class MirrorRecord:
             self,
             source=self.mirror,
             mirror=self.source,
+            twins=(),
             filesystems=tuple(
                 replace(
                     pair,

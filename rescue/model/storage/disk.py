@@ -46,7 +46,8 @@ class Partition:
     `type` is the type GUID in upper case (GPT) or the hexadecimal code without 0x (MBR);
     `uuid` is the PARTUUID in lower case as udev spells it; `attrs` is sfdisk's attribute string;
     `flags` are libparted's flag names, sorted; `path` is the kernel's device node and `links`
-    are the udev links to it, sorted. Both are valid only while the machine is running.
+    are the udev links to it, sorted. Both are valid only while the machine is running. `array` is
+    the UUID of the RAID 1 array that it is seen as (`raid1.seen_through`).
     """
 
     number: int
@@ -63,6 +64,7 @@ class Partition:
     path: str = ""
     links: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
+    array: str = ""
 
 
 GPT_ENTRIES = 128

@@ -11,6 +11,7 @@ from rescue.model.storage.disk import Disk, Partition
 from rescue.model.storage.disk_health import DiskHealth
 from rescue.model.storage.graph import Graph, graph_of
 from rescue.model.storage.mount import FstabEntry, Mount, Swap, is_within
+from rescue.model.storage.raid1 import mirrored_by, seen_through, standing_for
 
 MACHINE_VERSION = 2
 
@@ -96,8 +97,12 @@ class Machine:
         return self.graph.chain(*mount.device.split(":")) if mount.is_block else ()
 
     def holder_of(self, device: str) -> tuple[Disk, Partition] | None:
-        """Return the disk and partition behind a partition's device node."""
-        for disk in self.disks:
+        """Return the disk and partition behind a partition's device node.
+
+        Behind a RAID 1 array of the system's it is that of the disk which stands for them all.
+        """
+        own = self.root_disk
+        for disk in (*((own,) if own is not None else ()), *self.disks):
             for part in disk.partitions:
                 if part.path == device:
                     return disk, part
@@ -131,9 +136,26 @@ class Machine:
         same = self.handover is not None and self.handover.boot_id == self.boot.boot_id
         return self.handover if same and self.boot.boot_id else None
 
-    @property
+    @cached_property
     def root_disk(self) -> Disk | None:
-        """The disk that carries the running root file system."""
+        """The disk that carries the running root file system.
+
+        On RAID 1 it is the one that stands for all, each member seen as its array (`raid1`).
+        """
         root = self.mount_at("/")
-        held = self.holder_of(root.device) if root else None
-        return held[0] if held else None
+        if root is None:
+            return None
+        for disk in self.disks:
+            if any(part.path == root.device for part in disk.partitions):
+                return disk
+        leading = standing_for(self.disks, self.graph, root.device)
+        return seen_through(leading, self.graph) if leading is not None else None
+
+    @cached_property
+    def twin_disks(self) -> tuple[Disk, ...]:
+        """The other disks of the RAID 1 array that carries the running root file system."""
+        root, own = self.mount_at("/"), self.root_disk
+        if root is None or own is None:
+            return ()
+        keys = {disk.key for disk in mirrored_by(self.graph, root.device)} - {own.path}
+        return tuple(disk for disk in self.disks if disk.path in keys)

@@ -11,7 +11,14 @@ from rescue.model.storage.filesystem import FileSystem, SwapArea
 from rescue.model.storage.machine import Machine
 from rescue.model.storage.place import in_words, node_of
 from rescue.paths import MARKER
-from rescue.plan.checks.recognise import is_disk, mirror_candidates, pretenders, shows_as_recorded
+from rescue.plan.checks.recognise import (
+    is_a_source,
+    is_disk,
+    led_by,
+    mirror_candidates,
+    pretenders,
+    shows_as_recorded,
+)
 
 SPARE_MIB = 256
 """Memory that is left to the machine beside a virtual one."""
@@ -28,7 +35,8 @@ def direction_refusals(
         return [
             _refused(f"the record of '{record.name}' belongs to another machine, '{record.host}'")
         ]
-    if source is None or is_disk(source, record.source):
+    record = led_by(source, record) if source is not None else record
+    if source is None or is_a_source(source, record):
         return _copy_refusals(machine, source, record)
     if source.id.same_disk(record.mirror.id) or is_disk(source, record.mirror):
         return [
@@ -136,7 +144,8 @@ def marker_refusals(
         marker.role is Role.MIRROR
         and marker.name == record.name
         and marker.mirror.table_uuid == record.mirror.table_uuid
-        and marker.source.table_uuid == record.source.table_uuid
+        and {each.table_uuid for each in marker.sources}
+        == {each.table_uuid for each in record.sources}
     )
     if not same:
         return [

@@ -61,10 +61,12 @@ def _of_mount(machine: Machine, own: str, mount: Mount) -> list[Refusal]:
 
 
 def _plain(machine: Machine, own: str, below: Stack) -> Partition | None:
-    """Return the own disk's partition, where nothing else is between it and what is mounted."""
+    """Return the own disk's partition, where nothing but RAID 1 is above it and below a mount."""
     held = machine.holder_of(below.device)
-    plain = held is not None and held[0].path == own and below.disks == (own,)
-    return held[1] if held is not None and plain else None
+    if held is None or held[0].path != own:
+        return None
+    # A member of RAID 1 stands for its array, which lies on other disks as well.
+    return held[1] if held[1].array or below.disks == (own,) else None
 
 
 def _on_layers(what: str, below: Stack) -> Refusal:

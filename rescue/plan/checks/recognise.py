@@ -47,6 +47,20 @@ def is_disk(disk: Disk, wanted: DiskRef) -> bool:
     return disk.table.has_id or shows_as_recorded(disk, wanted)
 
 
+def is_a_source(disk: Disk, record: MirrorRecord) -> bool:
+    """Whether it is a disk that the machine of a record normally runs from."""
+    return any(is_disk(disk, wanted) for wanted in record.sources)
+
+
+def led_by(source: Disk, record: MirrorRecord) -> MirrorRecord:
+    """Return the record with that disk as its source, where it is another of the same RAID 1."""
+    if is_disk(source, record.source):
+        return record
+    leading = tuple(each for each in record.twins if is_disk(source, each))[:1]
+    rest = tuple(each for each in record.sources if each not in leading)
+    return replace(record, source=leading[0], twins=rest) if leading else record
+
+
 def shows_as_recorded(disk: Disk, wanted: DiskRef) -> bool:
     """Whether a disk shows the hardware identity that a record names, or neither has one."""
     return disk.id.same_disk(wanted.id) or not (disk.id.is_stable or wanted.id.is_stable)

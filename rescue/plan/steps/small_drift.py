@@ -86,7 +86,10 @@ def _follow_names(source: Disk, record: MirrorRecord) -> tuple[IdentifierMap, tu
     places |= {each.mirror_uuid: each.place for each in record.swaps}
     for pair in record.identifiers.pairs:
         if pair.old.table_uuid:
-            present.append(_renamed(pair, disk_names(source)))
+            # Other disks of the same RAID 1 keep the names that they had.
+            names_now = disk_names(source)
+            own = pair.old.table_uuid == names_now.table_uuid
+            present.append(_renamed(pair, names_now) if own else pair)
             continue
         part = _part_of(source, pair, places)
         if part is None or part.number in seen:

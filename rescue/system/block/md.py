@@ -1,13 +1,21 @@
-"""RAID arrays of md: how they are, by sysfs and by what mdadm told udev. Pure.
+"""RAID arrays of md: how they are, and what lies where on a member that no array is made of.
 
-sysfs is what the kernel documents (Documentation/admin-guide/md.rst); udev's rules keep what
-`mdadm --detail --export` says of each array (63-md-raid-arrays.rules).
+How an array is sysfs tells (Documentation/admin-guide/md.rst of the kernel), and what udev's rules
+keep of `mdadm --detail --export` (63-md-raid-arrays.rules). A member of a dead server's array is
+never started, since that writes to it: its superblock is read by `mdadm --examine`.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
-from rescue.model.storage.array import Array, ArrayMember
+from rescue.errors import RescueError
+from rescue.model.storage.array import Array, ArrayMember, Level
+from rescue.system.block.loop import Span
+from rescue.system.process.run import run
 from rescue.units import Bytes, whole_number
+
+MEMBER = "linux_raid_member"
+"""libblkid's word for a member."""
 
 _SECTOR = 512
 """sysfs counts in these, whatever the disks' own sectors are."""
@@ -41,3 +49,36 @@ def _members(attributes: Mapping[str, str], paths: Mapping[str, str]) -> Iterato
         if state is not None:
             sectors = whole_number(attributes.get(f"{folder}/offset", "")) or 0
             yield ArrayMember(key=path, offset=Bytes(sectors * _SECTOR), state=state)
+
+
+def examine_argv(path: str) -> list[str]:
+    """Return the command that prints a member's superblock; with --export it lacks the offset."""
+    return ["mdadm", "--examine", path]
+
+
+def data_of_member(path: str) -> Span:
+    """Return where on a member of RAID 1 the array's data lies. Nothing is written.
+
+    Raises RescueError where mdadm does not know it, and for another level (CommandError).
+    """
+    return parse_member(run(examine_argv(path)).stdout)
+
+
+def parse_member(text: str) -> Span:
+    """Given the output of `mdadm --examine` for a member of RAID 1, return where its data lies.
+
+    It is told in sectors of 512 bytes (none where the superblock stands behind the data), the
+    array's size in KiB. Raises RescueError where that is not there, and for another level.
+    """
+    told = dict(re.findall(r"^ *([A-Z][A-Za-z ]*[A-Za-z]) : (\S+)", text, re.MULTILINE))
+    level = told.get("Raid Level", "")
+    if level != Level.RAID1:
+        raise RescueError(
+            f"it is a member of a RAID array of level {level or 'unknown'}: only one of RAID 1 "
+            "holds all that its array holds"
+        )
+    size = whole_number(told.get("Array Size", ""))
+    start = whole_number(told.get("Data Offset", "0"))
+    if not size or start is None:
+        raise RescueError("mdadm does not say where the data of this RAID member lies")
+    return Span(start=start * _SECTOR, length=size * 1024)
