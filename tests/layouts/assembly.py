@@ -200,6 +200,35 @@ class Assembly:
             size=Bytes(mib * MIB),
         )
 
+    def thin_pool(self, group: str, name: str, mib: int, *physical: str) -> str:
+        """Make a thin pool; thin volumes are made of what is returned."""
+        halves = [
+            self.volume(group, f"{name}_{half}", size, *physical)
+            for half, size in (("tdata", mib), ("tmeta", 4))
+        ]
+        inner = self._inner(f"{group}/{name}", "tpool", Bytes(mib * MIB), *halves)
+        self.volume(group, name, mib, inner)
+        return inner
+
+    def snapshot(self, volume: str, name: str, mib: int) -> str:
+        """Make a snapshot of a volume with so much room, as LVM lays both over what was one."""
+        whole = self._devices[volume]
+        group = whole.name.partition("/")[0]
+        real = self._inner(whole.name, "real", whole.size, *whole.made_of)
+        cow = self._inner(f"{group}/{name}", "cow", Bytes(mib * MIB), *whole.made_of)
+        self._devices[volume] = replace(whole, made_of=(real,))
+        made = self.volume(group, name, int(whole.size) // MIB, cow, real)
+        self._contents[made] = self._contents.get(volume, Nothing())
+        return made
+
+    def _inner(self, name: str, layer: str, size: Bytes, *below: str) -> str:
+        """Make what LVM keeps below a volume for itself: 'vg0-data-real'."""
+        mapper = "-".join(part.replace("-", "--") for part in name.split("/"))
+        path = f"/dev/mapper/{mapper}-{layer}"
+        return self._layer(
+            DeviceKind.VOLUME, path, *below, name=name, detail=layer, links=(path,), size=size
+        )
+
     def subvolume(self, on: str, path: str) -> str:
         """Make a subvolume of the btrfs on a device, by its path from the top ('@home')."""
         key, name, number = subvolume_key(on, path), path.strip("/"), self._next()

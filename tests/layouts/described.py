@@ -266,11 +266,9 @@ class _Seen:
         self.made.mount(f"{pool}/{dataset}", target, "zfs")
 
     def _lay_thin_pool(self) -> None:
-        """Add the pool 'data' with a guest's disk in it, and the volumes below a pool."""
-        below = [
-            self._volume(self._root_layers, f"data_{part}", 4096) for part in ("tdata", "tmeta")
-        ]
-        pool = self.made.volume(self._group, "data", 40960, *below, detail="pool")
+        """Add the pool 'data' with a guest's disk in it to the group of the root file system."""
+        physical = self._shared["group", *self._root_layers, *self.system]
+        pool = self.made.thin_pool(self._group, "data", 40960, physical)
         self.made.volume(self._group, "vm-100-disk-0", 32768, pool)
 
 

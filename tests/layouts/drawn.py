@@ -49,6 +49,7 @@ class _Drawn:
         count = 2 if "md" in stack else 1
         self.disks = [self.made.disk(self.table, sector=self.sector) for _ in range(count)]
         self._below: tuple[str, ...] = ()
+        self._volume = ""
         self._pool = self._pool_spec = ""
 
     # --- the disks of the system
@@ -86,8 +87,13 @@ class _Drawn:
             other = self.made.partition(self.disks[0], self._draw(ROOMS))
             self.made.fill(other, Foreign(kind="ntfs", uuid=uuid(9001), label="Windows"))
         if "lvm" in self.stack and self._draw(st.booleans()):
-            guest = self.made.volume("host-vg", "vm-100", self._draw(ROOMS), *self._below)
+            pool = self._below
+            if self._draw(st.booleans()):
+                pool = (self.made.thin_pool("host-vg", "pool", 4096, *self._below),)
+            guest = self.made.volume("host-vg", "vm-100", self._draw(ROOMS), *pool)
             self.made.file_system(guest, FsKind.EXT4)
+        if "lvm" in self.stack and self._draw(st.booleans()):
+            self.made.snapshot(self._volume, "before", 64)
 
     def lay_data(self) -> None:
         """Add disks with data, which no mirror of this system has."""
@@ -131,7 +137,7 @@ class _Drawn:
                 below = self.made.luks(below)
             self._below = self.made.physical(below)
         name = f"lv{self.made.count}"
-        at = self.made.volume("host-vg", name, mib, *self._below)
+        at = self._volume = self.made.volume("host-vg", name, mib, *self._below)
         return self.made.luks(at) if self.stack == ("lvm", "luks") else at
 
     def _flat(self, mib: int, type_: str = LINUX_GUID) -> str:
