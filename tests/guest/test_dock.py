@@ -61,7 +61,10 @@ def a_serial_that_names_two_disks_is_refused(server: Guest) -> None:
 def a_copy_beside_it_is_refused(server: Guest, copy: Disk) -> None:
     server.attach(copy)
     done = server.run("rescue mirror", check=False).expect(10)
-    assert "several disks are mirror 'MIRROR01' by what is on them" in done.stdout + done.stderr
+    assert (
+        "the contents of several disks say that they are mirror 'MIRROR01'"
+        in done.stdout + done.stderr
+    )
     assert server.written("COPY0001") == 0
     server.detach("COPY0001")
 

@@ -79,7 +79,7 @@ def beside_the_mirror_it_stops_no_run(server: Guest, mirror: Disk, forged: Disk)
         for disk in order:
             server.attach(disk)
         said = server.run("rescue mirror").stdout
-        assert "looks like mirror 'MIRROR01' and does not know its secret" in said
+        assert "looks like mirror 'MIRROR01' but does not know its secret" in said
         assert f"generation {generation}" in said
         assert "looks like mirror 'MIRROR01'" in server.run("rescue status").stdout
         server.run("rescue audit")

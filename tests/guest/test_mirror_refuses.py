@@ -286,7 +286,9 @@ def test_the_source_can_no_longer_note_anything(server: Guest) -> None:
     server.run("echo 'mail of today' > /home/anna/Maildir/new/today")
     server.run("chattr +i /var/lib/rescue/mirrors")
     said = server.run("rescue mirror", check=False).expect(1).stderr
-    assert "mirror 'MIRROR01' is complete and passed its audit, and the system cannot note" in said
+    assert (
+        "mirror 'MIRROR01' is complete and passed its audit, but the system cannot record" in said
+    )
     server.run("chattr -i /var/lib/rescue/mirrors")
     assert state(server) == "complete 1"
     look = "mount -o ro,noload /dev/vdb5 /mnt && cat /mnt/anna/Maildir/new/today"

@@ -129,7 +129,7 @@ USED = {
         given="wipefs -qa /dev/vdb && "
         "mdadm --create --quiet --run /dev/md0 --level=1 --raid-devices=2 /dev/vdb missing",
         command=f"{PREPARE} --erase {TARGET}",
-        says="/dev/vdb is held by /dev/md0",
+        says="/dev/vdb is in use by /dev/md0",
         after="mdadm --quiet --stop /dev/md0 && mdadm --quiet --zero-superblock /dev/vdb",
     ),
     "LUKS": Case(

@@ -160,7 +160,7 @@ def a_job_that_no_longer_starts_is_noticed(server: Guest) -> None:
     assert "To: root" in lines(mail)
     assert "Subject: rescue on server: the mirror needs attention" in lines(mail)
     assert "3 days old" in mail.replace("=\n", "")
-    assert "not told by json: apprise is not installed" in mail.replace("=\n", "")
+    assert "could not notify by json: apprise is not installed" in mail.replace("=\n", "")
     assert "s3cret" not in mail + server.run("journalctl --identifier rescue").stdout
     assert "rescue_health 1.0" in metrics(server)
     late = server.run("rescue status --monitor", check=False).expect(1).stdout

@@ -31,7 +31,7 @@ from tests.builders import NEW_IDS, with_disk, written
 from tests.layouts.drawn import STACKS, TARGET, system_machines
 
 LAYER_WORDS = ("LVM volume", "encrypted device", "RAID array", "subvolume")
-VITAL = "no mirror would start without it"
+VITAL = "no mirror would boot without it"
 
 
 def asked(machine: Machine) -> PrepareRequest:

@@ -172,4 +172,4 @@ def test_it_is_named(bench: Callable[..., Machine], monkeypatch: pytest.MonkeyPa
     machine = bench(TRUE, ("/dev/sdc", "FORGED", None))
     bare = replace(machine, impostors=())
     (note,) = tell_apart(bare, (RECORD,)).notes
-    assert "/dev/sdc (FORGED) looks like mirror 'MIR0001' and does not know its secret" in note
+    assert "/dev/sdc (FORGED) looks like mirror 'MIR0001' but does not know its secret" in note

@@ -91,8 +91,8 @@ def test_one_that_fails_does_not_keep_it_from_the_others(
     )
     assert told.ways == ("told by json",)
     assert [failure.split(" (")[0] for failure in told.failures] == [
-        "not told by json: apprise could not deliver",
-        "not told by nosuch: apprise could not deliver",
+        "could not notify by json: apprise could not deliver",
+        "could not notify by nosuch: apprise could not deliver",
     ]
     assert "pass" not in "".join(told.failures)
     assert len(there.got) == 1
@@ -102,7 +102,9 @@ def test_without_apprise_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(apprise, "program", lambda: None)
     told = notify.by_services(("json://host",), subject="t", text="x")
     assert told.ways == ()
-    assert told.failures == (f"not told by json: apprise is not installed ({apprise.INSTALL})",)
+    assert told.failures == (
+        f"could not notify by json: apprise is not installed ({apprise.INSTALL})",
+    )
 
 
 @pytest.mark.parametrize("url", ["", "host", "json:/x", "json://a b", "json://a\njson://b", "://x"])

@@ -363,7 +363,7 @@ FAULTS = {
         CFG,
         "is not on the mirror's own disk",
     ),
-    "resume= is no swap": Fault(
+    "resume= is not a swap": Fault(
         edit(CFG, f"resume=UUID={mirror_uuid(6)}", f"resume=UUID={mirror_uuid(5)}"),
         "resume=",
         CFG,
