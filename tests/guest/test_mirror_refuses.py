@@ -138,7 +138,7 @@ def test_nothing_was_ever_enrolled(server: Guest) -> None:
 
 def test_a_second_machine_s_mirror_is_attached(server: Guest) -> None:
     server.run("tr -d - < /proc/sys/kernel/random/uuid > /run/id && cat /run/id > /etc/machine-id")
-    assert "is of another machine, 'server'" in refused(server, 10).stderr
+    assert "belongs to another machine, 'server'" in refused(server, 10).stderr
 
 
 def test_a_partition_of_the_mirror_is_missing(server: Guest) -> None:

@@ -71,7 +71,7 @@ CASES = {
     "the firmware asks for another file": Case(
         given="mount -t tmpfs none /sys/firmware && mkdir /sys/firmware/efi "
         "&& echo 32 > /sys/firmware/efi/fw_platform_size",
-        says="it asks for BOOTIA32.EFI",
+        says="it looks for BOOTIA32.EFI",
         code=11,
         after="umount /sys/firmware",
     ),
@@ -120,7 +120,7 @@ USED = {
         "cp /etc/fstab /root/ && echo '/dev/data/srv /mnt ext4 defaults 0 2' >> /etc/fstab && "
         "mount -o ro /mnt",
         command="rescue prepare /dev/vdc --yes --expect-serial SPARE001",
-        says="/mnt is on /dev/mapper/data-srv (LVM volume on /dev/vdb), another disk",
+        says="/mnt is on /dev/mapper/data-srv (LVM volume on /dev/vdb), not on the disk of the system",
         code=11,
         after="umount /mnt && cp /root/fstab /etc/fstab && vgremove -qfy data && "
         "pvremove -qy /dev/vdb",

@@ -118,7 +118,7 @@ def it_is_plugged_in_again_and_made_whole(server: Guest, second: Disk) -> None:
 
 def it_is_forgotten(server: Guest) -> None:
     before = server.written(SECOND)
-    assert "second' is forgotten" in server.run("rescue mirrors forget second").stdout
+    assert "second' is no longer enrolled" in server.run("rescue mirrors forget second").stdout
     assert server.run("find /var/lib/rescue -name 'second*'").stdout == ""
     assert "'second'" not in server.run("rescue status").stdout
     assert server.run("rescue mirror second", check=False).expect(2).stderr

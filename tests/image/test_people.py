@@ -148,7 +148,7 @@ def test_homes_are_found_where_the_accounts_have_them(night: Night) -> None:
         ("/srv/carl", "carl"): ("2",),
         ("/srv/data/dora", "dora"): ("3",),
     }
-    assert any("the home of 'eve', /data/eve, is not there" in note for note in report.notes)
+    assert any("the home of 'eve', /data/eve, does not exist" in note for note in report.notes)
     assert night.digest() == before
 
 

@@ -657,4 +657,4 @@ def test_findings_say_what_is_there(night: Night) -> None:
     assert [finding.severity for finding in plan.findings] == [Severity.OK, Severity.OK]
     assert "GPT table" in plan.findings[0].message
     assert "2 partitions" in plan.findings[0].message
-    assert "whole" in plan.findings[1].message
+    assert "intact" in plan.findings[1].message
