@@ -120,7 +120,8 @@ USED = {
         "cp /etc/fstab /root/ && echo '/dev/data/srv /mnt ext4 defaults 0 2' >> /etc/fstab && "
         "mount -o ro /mnt",
         command="rescue prepare /dev/vdc --yes --expect-serial SPARE001",
-        says="/mnt is on /dev/mapper/data-srv (LVM volume on /dev/vdb), not on the disk of the system",
+        says="/mnt is on /dev/mapper/data-srv (LVM volume on /dev/vdb), not on the disk of the "
+        "system",
         code=11,
         after="umount /mnt && cp /root/fstab /etc/fstab && vgremove -qfy data && "
         "pvremove -qy /dev/vdb",

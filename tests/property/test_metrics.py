@@ -127,7 +127,7 @@ def test_the_monitoring_line_says_the_age_first() -> None:
     [
         (
             {"state": MirrorState.FAILED, "last_error": "the cable"},
-            "not whole: its last run is failed, mirror 'MIRROR01': the cable",
+            "not complete: its last run is failed, mirror 'MIRROR01': the cable",
         ),
         ({"overdue_after": 3600.0}, "overdue: 7 h 12 min old, its limit is 60 min"),
         (
