@@ -51,9 +51,9 @@ CTRL_C, CTRL_D, HUNG_UP = b"\x03", b"\x04", b""
 @pytest.mark.parametrize(
     ("question", "shown", "key", "said"),
     [
-        ("identity", b"identity to go on:", CTRL_C, NOT_WRITTEN),
-        ("identity", b"identity to go on:", CTRL_D, NOT_WRITTEN),
-        ("identity", b"identity to go on:", HUNG_UP, NOT_WRITTEN),
+        ("identity", b"identity to continue:", CTRL_C, NOT_WRITTEN),
+        ("identity", b"identity to continue:", CTRL_D, NOT_WRITTEN),
+        ("identity", b"identity to continue:", HUNG_UP, NOT_WRITTEN),
         ("restore", b"nothing is brought back", CTRL_C, NOT_BROUGHT),
         ("restore", b"nothing is brought back", HUNG_UP, NOT_BROUGHT),
         ("choose", b"READY", CTRL_C, LEFT),
