@@ -56,7 +56,9 @@ def it_is_set_up(server: Guest) -> None:
 def it_is_installed(server: Guest) -> None:
     server.run("rescue schedule install --at 02:00")
     said = server.run("rescue schedule install --at 03:15").stdout
-    assert "scheduled: every day at 03:15; every content is compared on Sunday" in said
+    assert (
+        "scheduled: every day at 03:15; the contents of every file are compared on Sunday" in said
+    )
     paths = " ".join(f"/etc/systemd/system/{unit}" for unit in UNITS)
     verified = server.run(f"systemd-analyze verify --recursive-errors=no --man=no {paths}")
     assert "rescue" not in verified.stderr
